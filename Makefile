@@ -1,0 +1,48 @@
+# Everything on a fresh machine with Python >= 3.11 and make: `make lab` and `make test`.
+# Another interpreter: PYTHON=python3.12 make test
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+# The stamp holds the place and the pyproject.toml that were installed; while both are the same, nothing is.
+STAMP := $(VENV)/installed
+WANTED := { pwd; cat pyproject.toml; }
+
+# One file per worker at a time, so that a notebook's cells stay in order.
+PYTEST := $(RUN) -m pytest -q -n 2 --dist loadfile
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test lint clean install
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+lab: install ## open JupyterLab on the course
+	@$(RUN) -m rcnn_tutorial lab
+
+test: install ## run all tests
+	@$(PYTEST) tests
+
+lint: install ## check style and formatting
+	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check .
+
+clean: ## remove the environment, builds and caches
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
+	find rcnn_tutorial tests -name __pycache__ -prune -exec rm -rf {} +
+
+install: ## create .venv; only when it is missing or pyproject.toml changed
+	@$(WANTED) | cmp -s - $(STAMP) || $(MAKE) --no-print-directory $(STAMP)
+
+.PHONY: $(STAMP)
+$(STAMP):
+	@$(PYTHON) -c '' || { echo 'Cannot run $(PYTHON): install Python 3.11 or newer, or name one: PYTHON=python3.12 make test' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo '$(PYTHON) is older than 3.11: install a newer one and name it: PYTHON=python3.12 make test' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	    { echo '$(PYTHON) -m venv is missing; on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
+	@$(RUN) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@rm -f $(STAMP)
+	@echo 'Installing into $(VENV) (about 5 GB, once)' >&2
+	@$(RUN) -m pip install --quiet uv || echo 'uv cannot be had; pip takes its place' >&2
+	@$(VENV)/bin/uv pip install --quiet --python $(RUN) --editable '.[dev]' || $(RUN) -m pip install --quiet --editable '.[dev]'
+	@$(WANTED) >$(STAMP)

@@ -1,0 +1,193 @@
+"""Backbones, each split into a head (image to features) and a tail (crop to fc7) (post: "Network Architecture")."""
+
+import logging
+from collections import OrderedDict
+from pathlib import Path
+from typing import NamedTuple
+
+import safetensors.torch
+import torch
+import torchvision
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torchvision.models.resnet import BasicBlock
+
+from rcnn_tutorial.config import BackboneConfig
+from rcnn_tutorial.errors import ConfigError, DataError
+
+log = logging.getLogger(__name__)
+
+RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101")
+BACKBONES = (*RESNETS, "vgg16", "mobilenet_v2", "small")
+
+
+class Backbone(NamedTuple):
+    """A network cut in two. The RPN and crop pooling work between the halves."""
+
+    head: nn.Sequential  # (B, 3, H, W) -> (B, channels, ceil(H / stride), ceil(W / stride)); vgg16 rounds down
+    tail: nn.Module  # (N, channels, size, size) -> fc7 (N, features)
+    stride: int  # pixels per cell of the feature map
+    channels: int  # of the feature map
+    features: int  # of fc7
+
+
+class FrozenBatchNorm2d(torchvision.ops.FrozenBatchNorm2d):
+    """Batch norm with fixed statistics and fixed affine parameters, in one pass over the features."""
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+        scale = self.weight * (self.running_var + self.eps).rsqrt()  # (C,)
+        bias = self.bias - self.running_mean * scale  # (C,)
+        return torch.addcmul(bias[:, None, None].to(x.dtype), x, scale[:, None, None].to(x.dtype))
+
+
+class SpatialMean(nn.Module):
+    """Average over rows and columns: (N, D, h, w) -> (N, D)."""
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+        return x.mean(dim=(2, 3))
+
+
+def build_backbone(config: BackboneConfig, pretrained: str | None = None) -> Backbone:
+    """Build the named backbone, load weights into it, and freeze what the config says.
+
+    pretrained: one of torchvision's names ("DEFAULT", "IMAGENET1K_V1"), downloaded with a progress bar; or a local
+    .pth or .safetensors file with torchvision's keys; or None for random weights.
+    """
+    if config.name not in BACKBONES:
+        raise ConfigError(f"backbone {config.name!r}: unknown; choose one of {', '.join(BACKBONES)}")
+    norm = FrozenBatchNorm2d if config.frozen_batch_norm else nn.BatchNorm2d
+    if config.name == "small":
+        if pretrained is not None:
+            raise ConfigError(f"pretrained {pretrained!r}: backbone 'small' has no pretrained weights; leave it out")
+        backbone = split_small(norm, config.tail_stride)
+    else:
+        options = {} if config.name == "vgg16" else {"norm_layer": norm}
+        network = torchvision.models.get_model(config.name, weights=None, **options)
+        if pretrained is not None:
+            load_pretrained(network, config.name, pretrained)
+        split = {"vgg16": split_vgg, "mobilenet_v2": split_mobilenet}.get(config.name, split_resnet)
+        backbone = split(network, config.tail_stride)
+    for block in frozen_blocks(backbone.head, config.frozen_blocks):
+        if config.frozen_batch_norm:
+            fold_batch_norm(block)
+        block.requires_grad_(False)
+    return backbone
+
+
+def fold_batch_norm(block: nn.Module) -> None:
+    """Merge each frozen batch norm of a frozen block into the convolution before it.
+
+    The block computes the same: convolution and fixed affine map are one linear map. It does so in half the time,
+    because the large feature maps of the first blocks are written once instead of twice.
+    """
+    for child in block.children():
+        fold_batch_norm(child)
+    children = list(block.named_children())
+    for (_, conv), (name, norm) in zip(children, children[1:], strict=False):
+        if isinstance(conv, nn.Conv2d) and isinstance(norm, FrozenBatchNorm2d):
+            statistics = (norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias)
+            conv.weight, conv.bias = fuse_conv_bn_weights(conv.weight, conv.bias, *statistics)
+            setattr(block, name, nn.Identity())
+
+
+def frozen_blocks(head: nn.Sequential, count: int) -> list[nn.Module]:
+    """The first `count` blocks of a head, which training leaves alone."""
+    if not 0 <= count <= len(head):
+        raise ConfigError(f"backbone.frozen_blocks = {count}: this head has {len(head)} blocks")
+    return list(head)[:count]
+
+
+def split_resnet(network: nn.Module, tail_stride: int) -> Backbone:
+    """conv1 to layer3 as head, layer4 and the spatial mean as tail."""
+    stem = nn.Sequential(network.conv1, network.bn1, network.relu, network.maxpool)
+    layers = OrderedDict(stem=stem, layer1=network.layer1, layer2=network.layer2, layer3=network.layer3)
+    first = network.layer4[0]
+    strided = first.conv1 if isinstance(first, BasicBlock) else first.conv2
+    strided.stride = first.downsample[0].stride = (tail_stride, tail_stride)
+    channels, features = first.conv1.in_channels, network.fc.in_features
+    return Backbone(nn.Sequential(layers), nn.Sequential(network.layer4, SpatialMean()), 16, channels, features)
+
+
+def split_vgg(network: nn.Module, tail_stride: int) -> Backbone:
+    """conv1_1 to conv5_3 in five blocks as head (without the last pooling), fc6 and fc7 on 7x7 crops as tail."""
+    if tail_stride != 1:
+        raise ConfigError(f"backbone.tail_stride = {tail_stride}: vgg16's tail has no convolution to stride; use 1")
+    ends = (5, 10, 17, 24, 30)  # each block ends behind its pooling; the fifth before it
+    blocks = [network.features[start:end] for start, end in zip((0, *ends), ends, strict=False)]
+    tail = nn.Sequential(nn.Flatten(), *list(network.classifier)[:-1])
+    return Backbone(nn.Sequential(*blocks), tail, 16, 512, 4096)
+
+
+def split_mobilenet(network: nn.Module, tail_stride: int) -> Backbone:
+    """Blocks 0 to 13 as head, 14 to 18 and the spatial mean as tail."""
+    strided = network.features[14].conv[1][0]
+    strided.stride = (tail_stride, tail_stride)
+    tail = nn.Sequential(network.features[14:], SpatialMean())
+    return Backbone(network.features[:14], tail, 16, network.features[14].conv[0][0].in_channels, network.last_channel)
+
+
+def split_small(norm: type[nn.Module], tail_stride: int) -> Backbone:
+    """A stem and two stages of two residual blocks at stride 8, with one more block as tail: learns on a CPU."""
+
+    def block(in_channels: int, out_channels: int, stride: int) -> BasicBlock:
+        shortcut = nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), norm(out_channels))
+        same = stride == 1 and in_channels == out_channels
+        return BasicBlock(in_channels, out_channels, stride, None if same else shortcut, norm_layer=norm)
+
+    stem = nn.Sequential(nn.Conv2d(3, 16, 3, stride=2, padding=1, bias=False), norm(16), nn.ReLU(inplace=True))
+    layer1 = nn.Sequential(block(16, 32, 2), block(32, 32, 1))
+    layer2 = nn.Sequential(block(32, 64, 2), block(64, 64, 1))
+    head = nn.Sequential(OrderedDict(stem=stem, layer1=layer1, layer2=layer2))
+    tail = nn.Sequential(block(64, 128, tail_stride), SpatialMean())
+    for module in (*head.modules(), *tail.modules()):
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return Backbone(head, tail, 8, 64, 128)
+
+
+def load_pretrained(network: nn.Module, name: str, pretrained: str) -> None:
+    """Load ImageNet weights into a whole torchvision network, from torchvision by name or from a local file.
+
+    A file may lack the layers that detection does not use, or the tail; what of the tail it lacks is logged. Tensors
+    of another shape or name, or a file without any tensor of the head, raise DataError.
+    """
+    if Path(pretrained).suffix in (".pth", ".pt", ".safetensors"):
+        state = read_state(Path(pretrained))
+    else:
+        state = torchvision_weights(name, pretrained).get_state_dict(progress=True, check_hash=True)
+    # A counter of training batches, which only unfrozen batch norms hold and none uses.
+    state = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
+    own = network.state_dict()
+    for key, value in state.items():
+        if key not in own or own[key].shape != value.shape:
+            raise DataError(f"{pretrained}: tensor {key} {tuple(value.shape)} does not fit {name}; use its own weights")
+    lacking = sorted({key.split(".")[0] for key in own if key not in state and not key.endswith("num_batches_tracked")})
+    if len(lacking) == len({key.split(".")[0] for key in own}):
+        raise DataError(f"{pretrained}: holds no tensor of {name}; use a file with torchvision's keys")
+    if lacking:
+        log.warning("%s holds no weights for %s of %s: they start at random", pretrained, ", ".join(lacking), name)
+    network.load_state_dict(state, strict=False)
+
+
+def torchvision_weights(name: str, weights: str):
+    """torchvision's weights entry of a backbone, by name. Raises ConfigError listing the names there are."""
+    known = torchvision.models.get_model_weights(name)
+    try:
+        return known[weights]
+    except KeyError:
+        names = ", ".join(known.__members__)
+        message = f"pretrained {weights!r}: no such weights for {name}; use {names}, or a .pth or .safetensors file"
+        raise ConfigError(message) from None
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Read a state dict from .safetensors, or from .pth without unpickling anything but tensors."""
+    try:
+        if path.suffix == ".safetensors":
+            return safetensors.torch.load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; give the path of a weights file") from None
+    except Exception as error:  # torch and safetensors raise half a dozen types for a damaged file
+        cause = str(error).split("\n")[0]
+        raise DataError(f"{path}: not a readable weights file ({cause}); download it again") from error

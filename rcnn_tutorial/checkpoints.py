@@ -1,0 +1,202 @@
+"""Checkpoints: one safetensors file that holds the tensors and, as JSON in its header, everything else.
+
+The header carries the detector's config, so a file alone is enough to build the model it came from. Nothing is ever
+unpickled: a checkpoint from a stranger cannot run code.
+
+Tensor names start with the group they belong to. "model." is the model; a training checkpoint adds "optimizer." and,
+where the training has them, "average." (running average of the weights) and "first." (the first of the two networks
+of alternating training).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from rcnn_tutorial.assets import asset_path
+from rcnn_tutorial.config import Config, TrainingConfig, from_dict, to_dict
+from rcnn_tutorial.errors import ConfigError, DataError
+from rcnn_tutorial.model import FasterRCNN, build_model
+
+FORMAT = 1  # raised when a file stops being readable by older versions of this package
+BUNDLED = ("toy", "voc")  # names that stand for the checkpoints shipped with the package
+
+
+class Checkpoint(NamedTuple):
+    """What a checkpoint file holds: `info` is the JSON of its header, `tensors` all tensors under their full names."""
+
+    path: Path
+    info: dict
+    tensors: dict[str, Tensor]
+
+    def group(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors of one group ("model.", "optimizer.", ...), their names without the prefix."""
+        return {name.removeprefix(prefix): t for name, t in self.tensors.items() if name.startswith(prefix)}
+
+
+def save_model(path: str | Path, model: FasterRCNN, half: bool = False, extra: dict | None = None) -> None:
+    """Write the weights and config of `model` to `path`, whole or not at all.
+
+    half stores the weights as float16, half the size; `load_model` always gives float32 back.
+    extra is JSON-ready information to keep beside them, for example how the model was trained and measured.
+    """
+    tensors = _grouped("model.", model.state_dict())
+    if half:
+        # Vectors stay float32: they are small, and a batch norm's variance can exceed what float16 can hold.
+        tensors = {name: t.half() if t.is_floating_point() and t.ndim > 1 else t for name, t in tensors.items()}
+    _write(path, tensors, {"config": to_dict(model.config), "extra": extra or {}})
+
+
+def load_model(path_or_name: str | Path, device: str | torch.device = "cpu") -> FasterRCNN:
+    """The detector of a checkpoint file, or of a bundled one ("toy", "voc"), in eval mode and float32.
+
+    Raises DataError for a file that is missing, damaged, no checkpoint of this package, or of another architecture.
+    """
+    path = asset_path(f"{path_or_name}.safetensors") if path_or_name in BUNDLED else Path(path_or_name)
+    checkpoint = read_checkpoint(path)
+    model = _build(checkpoint)
+    load_weights(model, checkpoint, checkpoint.info.get("detect_with", "model."))
+    return model.to(device).eval()
+
+
+def save_training(
+    path: str | Path,
+    config: Config,
+    training: TrainingConfig,
+    step: int,
+    networks: dict[str, nn.Module],
+    optimizer: torch.optim.Optimizer,
+    detect_with: str = "model.",
+) -> None:
+    """Write everything that training goes on from after `step` steps; `load_model` reads the same file.
+
+    networks: {prefix: network}, for example {"model.": ..., "average.": ...}.
+    detect_with: prefix of the weights that `load_model` takes.
+    """
+    tensors = _grouped("optimizer.", _optimizer_tensors(optimizer))
+    for prefix, network in networks.items():
+        tensors |= _grouped(prefix, network.state_dict())
+    info = {"config": to_dict(config), "training": to_dict(training), "step": step, "detect_with": detect_with}
+    _write(path, tensors, info)
+
+
+def load_training(path: str | Path, config: Config, training: TrainingConfig) -> Checkpoint:
+    """Read a training checkpoint that training with `config` and `training` may go on from.
+
+    Raises DataError for a file that cannot be used; ConfigError, naming the field, where the run that wrote it had
+    other settings (only `workers` and `checkpoint_every` leave the result as it is and may differ).
+    """
+    checkpoint = read_checkpoint(path)
+    if not {"step", "config", "training"} <= checkpoint.info.keys():
+        raise DataError(f"{path}: holds a model but no state of a training to resume; load it with load_model")
+    free = ("workers", "checkpoint_every")
+    before = {"config": checkpoint.info["config"], "training": checkpoint.info["training"]}
+    now = json.loads(json.dumps({"config": to_dict(config), "training": to_dict(training)}))
+    for field, (old, new) in _differences(before, now):
+        if field not in {f"training.{name}" for name in free}:
+            raise ConfigError(f"{path}: was written with {field} = {old!r}, not {new!r}; resume with the same value")
+    return checkpoint
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) -> None:
+    """Restore what the optimizer remembers of earlier steps (momentum, moments), exactly as it was."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for name, tensor in checkpoint.group("optimizer.").items():
+        index, key = name.split(".")
+        parameter = parameters[int(index)]
+        # Written into a tensor laid out like the parameter's own: the fused optimizers walk both in memory order.
+        like = torch.empty_like(parameter) if tensor.shape == parameter.shape else torch.empty_like(tensor)
+        optimizer.state[parameter][key] = like.copy_(tensor)
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Read any checkpoint of this package. Raises DataError for what is not one."""
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path}: no such checkpoint file; give the path of a .safetensors file, or one of {BUNDLED}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{path}: damaged, or not a safetensors file ({error}); fetch or train it again") from None
+    try:
+        info = json.loads(header["rcnn_tutorial"])
+        version = int(info["format"])
+    except (KeyError, TypeError, ValueError):
+        raise DataError(f"{path}: not a checkpoint of rcnn_tutorial; save one with save_model") from None
+    if version > FORMAT:
+        raise DataError(f"{path}: format {version} is newer than the {FORMAT} known here; update rcnn_tutorial")
+    return Checkpoint(path, info, tensors)
+
+
+def load_weights(model: nn.Module, checkpoint: Checkpoint, prefix: str = "model.") -> None:
+    """Copy one group of weights into `model`. Raises DataError that names the first tensor that does not fit."""
+    given, wanted = checkpoint.group(prefix), model.state_dict()
+    for name in [*wanted, *given]:
+        if name not in given:
+            raise DataError(f"{checkpoint.path}: has no tensor {name!r}; it belongs to another architecture")
+        if name not in wanted:
+            raise DataError(f"{checkpoint.path}: unexpected tensor {name!r}; it belongs to another architecture")
+        if given[name].shape != wanted[name].shape:
+            shapes = f"{tuple(given[name].shape)}, not {tuple(wanted[name].shape)}"
+            raise DataError(f"{checkpoint.path}: {name} has shape {shapes}; it belongs to another architecture")
+    model.load_state_dict(given)
+
+
+def write_atomically(path: str | Path, data: bytes) -> None:
+    """Write a file such that whoever opens `path`, even after a crash, finds the old content or the new, no mixture."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    if os.name == "posix":  # the new name lives in the directory; elsewhere directories cannot be opened
+        directory = os.open(path.parent, os.O_RDONLY)
+        os.fsync(directory)
+        os.close(directory)
+
+
+def _build(checkpoint: Checkpoint) -> FasterRCNN:
+    try:
+        return build_model(from_dict(Config, checkpoint.info["config"]))
+    except (ConfigError, KeyError, TypeError) as error:
+        raise DataError(f"{checkpoint.path}: its config is not usable ({error}); update rcnn_tutorial") from None
+
+
+def _write(path: str | Path, tensors: dict[str, Tensor], info: dict) -> None:
+    header = {"rcnn_tutorial": json.dumps({"format": FORMAT, **info})}
+    write_atomically(path, save(tensors, header))
+
+
+def _grouped(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    # safetensors stores plain row-major memory, so tensors in channels_last order are rearranged.
+    return {prefix + name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """{"<parameter's number>.<name>": tensor}; the numbers and the hyperparameters follow from the TrainingConfig."""
+    state = optimizer.state_dict()["state"]
+    return {f"{number}.{key}": value for number, values in state.items() for key, value in values.items()}
+
+
+def _differences(old, new, field: str = ""):
+    """Yield (dotted field, (old value, new value)) wherever two trees of plain values differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in old | new:
+            yield from _differences(old.get(key), new.get(key), f"{field}.{key}".lstrip("."))
+    elif old != new:
+        yield field, (old, new)

@@ -1,0 +1,267 @@
+"""Every option of the detector, as one tree of frozen dataclasses.
+
+Each field's comment gives the name that the post (and the reference code) uses for it, and says so where our
+default differs. A config is plain data: `to_dict` and `from_dict` carry it through JSON unchanged, so that a
+checkpoint holds the exact detector it was trained as.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from dataclasses import dataclass, field
+
+from rcnn_tutorial.errors import ConfigError
+
+VOC_CLASSES = (
+    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
+    "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PreprocessingConfig:
+    """Section "Image Pre-Processing": scale the short side to `target_size`, cap the long one at `max_size`."""
+
+    target_size: int = 600  # targetSize, TRAIN.SCALES: pixels of the shorter side
+    max_size: int = 1000  # maxSize, TRAIN.MAX_SIZE: the longer side never exceeds this
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # PIXEL_MEANS, RGB in [0, 1]; ImageNet's, not the image's
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)  # 1 for Caffe weights; torchvision's divide by it
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    """Section "Network Organization": which network is split into head and tail, and what of it stays fixed."""
+
+    name: str = "resnet50"  # resnet18 | resnet34 | resnet50 | resnet101 | vgg16 | mobilenet_v2 | small
+    tail_stride: int = 1  # stride of the tail's first block; the reference changes layer4's 2 to 1
+    frozen_blocks: int = 2  # RESNET.FIXED_BLOCKS + 1: how many leading blocks of the head are never trained
+    frozen_batch_norm: bool = True  # statistics and affine parameters both fixed
+
+
+@dataclass(frozen=True)
+class AnchorConfig:
+    """Section "Anchor Generation Layer"."""
+
+    base_size: int = 16  # side in pixels of the square that every shape is derived from
+    scales: tuple[float, ...] = (8, 16, 32)  # ANCHOR_SCALES: multiples of base_size, not pixels
+    ratios: tuple[float, ...] = (0.5, 1, 2)  # ANCHOR_RATIOS: height / width
+
+
+@dataclass(frozen=True)
+class RPNConfig:
+    """Section "Region Proposal Network"."""
+
+    channels: int = 512  # RPN_CHANNELS: width of the 3x3 convolution
+    sigma: float = 3.0  # smooth L1 turns linear at 1 / sigma^2
+    class_loss_weight: float = 1.0  # rpn_cross_entropy's share of the total loss
+    box_loss_weight: float = 1.0  # rpn_loss_box's share of the total loss
+
+
+@dataclass(frozen=True)
+class ProposalConfig:
+    """Section "Proposal Layer": how many boxes go into and come out of non-maximum suppression."""
+
+    train_pre_nms_top_n: int = 12000  # TRAIN.RPN_PRE_NMS_TOP_N
+    train_post_nms_top_n: int = 2000  # TRAIN.RPN_POST_NMS_TOP_N
+    test_pre_nms_top_n: int = 6000  # TEST.RPN_PRE_NMS_TOP_N
+    test_post_nms_top_n: int = 300  # TEST.RPN_POST_NMS_TOP_N
+    nms_threshold: float = 0.7  # RPN_NMS_THRESH: IoU above which the lower-scored box goes
+
+    def top_n(self, training: bool) -> tuple[int, int]:
+        """(boxes before NMS, boxes after NMS) of the mode."""
+        if training:
+            return self.train_pre_nms_top_n, self.train_post_nms_top_n
+        return self.test_pre_nms_top_n, self.test_post_nms_top_n
+
+
+@dataclass(frozen=True)
+class AnchorTargetConfig:
+    """Section "Anchor Target Layer"."""
+
+    positive_overlap: float = 0.7  # TRAIN.RPN_POSITIVE_OVERLAP: type B foreground at or above this IoU
+    negative_overlap: float = 0.3  # TRAIN.RPN_NEGATIVE_OVERLAP: background below this IoU
+    batch_size: int = 256  # TRAIN.RPN_BATCHSIZE: anchors (not images) that enter the loss, an image
+    foreground_fraction: float = 0.5  # TRAIN.RPN_FG_FRACTION: at most this share of them is foreground
+    clobber_positives: bool = False  # TRAIN.RPN_CLOBBER_POSITIVES: background wins over type A where both apply
+    positive_weight: float = -1.0  # TRAIN.RPN_POSITIVE_WEIGHT: share of the box loss on foreground; -1: uniform
+    border: float = 0.0  # RPN_ALLOWED_BORDER: pixels by which an anchor may leave the image
+
+
+@dataclass(frozen=True)
+class ProposalTargetConfig:
+    """Section "Proposal Target Layer"."""
+
+    foreground_threshold: float = 0.5  # TRAIN.FG_THRESH: foreground at or above this IoU
+    background_high: float = 0.5  # TRAIN.BG_THRESH_HI: background below this IoU ...
+    background_low: float = 0.1  # TRAIN.BG_THRESH_LO: ... and at or above this one (shipped configs: 0.0)
+    batch_size: int = 128  # TRAIN.BATCH_SIZE: ROIs (not images) that enter the loss, an image (shipped configs: 256)
+    foreground_fraction: float = 0.25  # TRAIN.FG_FRACTION: at most this share of them is foreground
+    append_ground_truth: bool = False  # TRAIN.USE_GT: add the objects' own boxes to the ROIs
+    target_means: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)  # TRAIN.BBOX_NORMALIZE_MEANS
+    target_stds: tuple[float, float, float, float] = (0.1, 0.1, 0.2, 0.2)  # TRAIN.BBOX_NORMALIZE_STDS
+
+
+@dataclass(frozen=True)
+class CropPoolingConfig:
+    """Section "Crop Pooling"."""
+
+    method: str = "crop"  # POOLING_MODE: crop (affine_grid + grid_sample) | align (RoIAlign) | pool (RoIPool)
+    size: int = 7  # POOLING_SIZE: rows and columns of every crop
+    max_pool: bool = False  # crop at twice the size, then 2x2 max pool, as the reference does for VGG16
+    align_corners: bool = True  # theta is exact only with True; False is grid_sample's own default today
+    detach_rois: bool = True  # no gradient into the RPN through the ROI's coordinates, as in the reference
+
+
+@dataclass(frozen=True)
+class ClassificationConfig:
+    """Sections "Classification Layer" and "Calculating Classification Layer Loss"."""
+
+    sigma: float = 1.0  # smooth L1 turns linear at 1 / sigma^2
+    class_loss_weight: float = 1.0  # cross_entropy's share of the total loss
+    box_loss_weight: float = 1.0  # loss_box's share of the total loss
+
+
+@dataclass(frozen=True)
+class InferenceConfig:
+    """Section "Implementation Details: Inference"."""
+
+    score_threshold: float = 0.0  # test_net's thresh: keep boxes scored above this
+    nms_threshold: float = 0.3  # TEST.NMS: IoU above which the lower-scored box of the same class goes
+    max_detections: int = 100  # max_per_image
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole detector: its classes and the options of every stage, in the order of the data."""
+
+    classes: tuple[str, ...] = VOC_CLASSES  # without background, which is label 0; class i of this tuple is i + 1
+    preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    anchors: AnchorConfig = field(default_factory=AnchorConfig)
+    rpn: RPNConfig = field(default_factory=RPNConfig)
+    proposals: ProposalConfig = field(default_factory=ProposalConfig)
+    anchor_targets: AnchorTargetConfig = field(default_factory=AnchorTargetConfig)
+    proposal_targets: ProposalTargetConfig = field(default_factory=ProposalTargetConfig)
+    crop_pooling: CropPoolingConfig = field(default_factory=CropPoolingConfig)
+    classification: ClassificationConfig = field(default_factory=ClassificationConfig)
+    inference: InferenceConfig = field(default_factory=InferenceConfig)
+
+    def __post_init__(self):
+        check_config(self)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Section "Implementation Details: Training". The defaults are the reference's recipe on VOC 2007."""
+
+    steps: int = 70_000  # TRAIN's max_iters
+    batch_size: int = 1  # TRAIN.IMS_PER_BATCH: images a step
+    optimizer: str = "sgd"  # sgd | adamw
+    learning_rate: float = 0.001  # TRAIN.LEARNING_RATE: the schedule's highest
+    momentum: float = 0.9  # TRAIN.MOMENTUM (sgd only)
+    weight_decay: float = 1e-4  # TRAIN.WEIGHT_DECAY: not applied to biases and norms
+    double_bias: bool = True  # TRAIN.DOUBLE_BIAS: biases learn twice as fast (sgd only)
+    schedule: str = "step"  # step | cosine | constant
+    step_at: float = 5 / 7  # TRAIN.STEPSIZE / max_iters: where "step" divides the rate by ten
+    warmup: float = 0.0  # share of the steps over which the rate rises linearly from a hundredth
+    clip_norm: float = 0.0  # largest norm of the whole gradient; 0 leaves it alone (the reference does)
+    average_decay: float = 0.0  # exponential moving average of the weights, saved in place of the last; 0: none
+    flip: bool = True  # TRAIN.USE_FLIPPED: mirror half of the images
+    scale_jitter: tuple[float, float] = (1.0, 1.0)  # range of a random zoom before preprocessing
+    color_jitter: float = 0.0  # strength of random brightness, contrast and saturation; 0: none
+    seed: int = 0
+    workers: int = 0  # processes that load data; the result does not depend on it
+    amp: bool = False  # autocast to bfloat16 in the networks
+    checkpoint_every: int = 500  # steps between checkpoints; the last step always writes one
+    alternating: bool = False  # the paper's 4-step alternating training instead of joint training
+
+
+def to_dict(config) -> dict:
+    """A config dataclass as nested plain dicts, ready for JSON."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(kind: type, values: dict):
+    """The inverse of `to_dict`; lists become the tuples they were. Raises ConfigError on an unknown field."""
+    if not isinstance(values, dict):
+        raise ConfigError(f"{kind.__name__}: expected a mapping of fields, got {values!r}")
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(set(values) - set(hints))
+    if unknown:
+        raise ConfigError(f"{kind.__name__}: unknown field {unknown[0]!r}; known are {', '.join(hints)}")
+    return kind(**{name: _decode(hints[name], value) for name, value in values.items()})
+
+
+def _decode(hint, value):
+    if dataclasses.is_dataclass(hint):
+        return from_dict(hint, value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def toy_config(classes: tuple[str, ...]) -> Config:
+    """The small detector that learns drawn shapes from random weights on a CPU (128 px scenes, stride 8)."""
+    return Config(
+        classes=tuple(classes),
+        preprocessing=PreprocessingConfig(target_size=128, max_size=214),
+        backbone=BackboneConfig(name="small", tail_stride=2, frozen_blocks=0, frozen_batch_norm=False),
+        anchors=AnchorConfig(scales=(1, 2, 4)),
+        rpn=RPNConfig(channels=64),
+        proposals=ProposalConfig(600, 150, 600, 150),
+        anchor_targets=AnchorTargetConfig(batch_size=128),
+        proposal_targets=ProposalTargetConfig(
+            background_low=0.0, batch_size=16, foreground_fraction=0.5, append_ground_truth=True
+        ),
+        crop_pooling=CropPoolingConfig(size=4),
+        classification=ClassificationConfig(sigma=3.0),
+        inference=InferenceConfig(score_threshold=0.05),
+    )
+
+
+# What must hold for a detector to make sense: (field, test, what to do about it).
+_RULES = (
+    ("preprocessing.target_size", lambda v, c: v >= 16, "use at least 16 pixels"),
+    ("preprocessing.max_size", lambda v, c: v >= c.preprocessing.target_size, "use at least target_size"),
+    ("backbone.tail_stride", lambda v, c: v in (1, 2), "use 1 or 2"),
+    ("anchors.scales", lambda v, c: len(v) > 0 and min(v) > 0, "give at least one positive scale"),
+    ("anchors.ratios", lambda v, c: len(v) > 0 and min(v) > 0, "give at least one positive ratio"),
+    ("anchors.base_size", lambda v, c: v > 0, "use a positive size"),
+    ("rpn.sigma", lambda v, c: v > 0, "use a positive sigma"),
+    ("classification.sigma", lambda v, c: v > 0, "use a positive sigma"),
+    ("proposals.nms_threshold", lambda v, c: 0 <= v <= 1, "an IoU lies in [0, 1]"),
+    ("inference.nms_threshold", lambda v, c: 0 <= v <= 1, "an IoU lies in [0, 1]"),
+    ("proposals.train_pre_nms_top_n", lambda v, c: v > 0, "keep at least one box"),
+    ("proposals.train_post_nms_top_n", lambda v, c: v > 0, "keep at least one box"),
+    ("proposals.test_pre_nms_top_n", lambda v, c: v > 0, "keep at least one box"),
+    ("proposals.test_post_nms_top_n", lambda v, c: v > 0, "keep at least one box"),
+    ("anchor_targets.positive_overlap", lambda v, c: 0 <= v <= 1, "an IoU lies in [0, 1]"),
+    (
+        "anchor_targets.negative_overlap",
+        lambda v, c: 0 <= v <= c.anchor_targets.positive_overlap,
+        "it may not exceed positive_overlap",
+    ),
+    ("anchor_targets.batch_size", lambda v, c: v > 0, "sample at least one anchor"),
+    ("anchor_targets.foreground_fraction", lambda v, c: 0 <= v <= 1, "a fraction lies in [0, 1]"),
+    (
+        "proposal_targets.background_high",
+        lambda v, c: c.proposal_targets.background_low <= v <= c.proposal_targets.foreground_threshold,
+        "it lies between background_low and foreground_threshold",
+    ),
+    ("proposal_targets.batch_size", lambda v, c: v > 0, "sample at least one ROI"),
+    ("proposal_targets.foreground_fraction", lambda v, c: 0 <= v <= 1, "a fraction lies in [0, 1]"),
+    ("proposal_targets.target_stds", lambda v, c: len(v) == 4 and min(v) > 0, "give four positive numbers"),
+    ("crop_pooling.method", lambda v, c: v in ("crop", "align", "pool"), "use crop, align or pool"),
+    ("crop_pooling.size", lambda v, c: v > 0, "use at least 1"),
+    ("inference.max_detections", lambda v, c: v > 0, "keep at least one detection"),
+)
+
+
+def check_config(config: Config) -> None:
+    """Raise ConfigError, naming field, value and remedy, for a detector that cannot work."""
+    if not config.classes or len(set(config.classes)) != len(config.classes):
+        raise ConfigError(f"classes = {config.classes!r}: give at least one class, each name once")
+    for path, holds, remedy in _RULES:
+        section, name = path.split(".")
+        value = getattr(getattr(config, section), name)
+        if not holds(value, config):
+            raise ConfigError(f"{path} = {value!r}: {remedy}")

@@ -1,0 +1,74 @@
+"""Data sets and the way from them to batches.
+
+A data set is anything with `len(ds)`, `ds.classes` (without background) and `ds[i] -> (image, target)`: image
+float32 (3, H, W) in [0, 1], RGB; target {"boxes": (N, 4) XYXY pixels, "labels": (N,) 1..C, "difficult": (N,),
+"image_id": str}. N may be 0.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+
+from rcnn_tutorial.data.batching import AugmentedDataset, batches, collate, training_loader
+from rcnn_tutorial.data.coco import CocoFolder
+from rcnn_tutorial.data.images import CleanBoxes, clean_boxes, make_target, read_image
+from rcnn_tutorial.data.samples import SAMPLES, load_sample
+from rcnn_tutorial.data.toy import TOY_CLASSES, ToyScenes
+from rcnn_tutorial.data.transforms import training_transforms
+from rcnn_tutorial.data.voc import VocFolder
+from rcnn_tutorial.errors import ConfigError
+
+__all__ = [
+    "SAMPLES",
+    "TOY_CLASSES",
+    "AugmentedDataset",
+    "CleanBoxes",
+    "CocoFolder",
+    "ToyScenes",
+    "VocFolder",
+    "batches",
+    "clean_boxes",
+    "collate",
+    "load_sample",
+    "make_target",
+    "open_dataset",
+    "read_image",
+    "training_loader",
+    "training_transforms",
+]
+
+TOY_LENGTHS = {"train": 2000, "val": 500}
+
+# Two paths with a colon between them, either of which may begin with a Windows drive such as C:\ or C:/.
+_COCO = re.compile(r"coco:((?:[A-Za-z]:[\\/])?[^:]+):((?:[A-Za-z]:[\\/])?[^:]+)")
+
+
+def open_dataset(
+    spec: str,
+    split: str = "train",
+    seed: int = 0,
+    classes: Sequence[str] | None = None,
+    toy_length: int | None = None,
+    toy_size: tuple[int, int] = (128, 128),
+):
+    """The data set that `spec` names: toy, voc:DIR or coco:IMAGES:ANNOTATIONS.json.
+
+    split: train or val of toy, any list of a VOC folder; a COCO file is one split by itself. classes: names in the
+    order of the labels; None takes the data's own. seed, toy_length and toy_size = (height, width) are for toy
+    alone. Raises ConfigError for another spec, DataError for data that cannot be used.
+    """
+    if spec == "toy":
+        return _open_toy(split, seed, classes, toy_length, toy_size)
+    if spec.startswith("voc:") and spec != "voc:":
+        return VocFolder(os.path.expanduser(spec.removeprefix("voc:")), split, classes)
+    if paths := _COCO.fullmatch(spec):
+        return CocoFolder(*map(os.path.expanduser, paths.groups()), classes)
+    raise ConfigError(f"data {spec!r}: use toy, voc:DIR or coco:IMAGES:ANNOTATIONS.json")
+
+
+def _open_toy(split: str, seed: int, classes, length: int | None, size: tuple[int, int]) -> ToyScenes:
+    if classes is not None and tuple(classes) != TOY_CLASSES:
+        raise ConfigError(f"data 'toy': its classes are {', '.join(TOY_CLASSES)}; they cannot be {', '.join(classes)}")
+    return ToyScenes(split, TOY_LENGTHS.get(split, 500) if length is None else length, size, seed)

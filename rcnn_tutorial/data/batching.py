@@ -1,0 +1,143 @@
+"""From a data set to the endless, reproducible sequence of batches that training takes.
+
+Everything random is a function of (seed, epoch, index). So training can go on from any step without any state of the
+loader, and neither the number of worker processes nor what ran before changes a batch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+from torchvision import tv_tensors
+
+from rcnn_tutorial.config import TrainingConfig
+from rcnn_tutorial.data.transforms import training_transforms
+from rcnn_tutorial.errors import ConfigError, TutorialError
+
+Sample = tuple[Tensor, dict]  # image (3, H, W) and target
+
+
+def training_loader(dataset: Dataset, training: TrainingConfig, start_step: int = 0) -> DataLoader:
+    """Batches (list of images, list of targets) without end, from step `start_step` on.
+
+    dataset: map-style, item (image, target). Images are augmented as `training` says; difficult objects are left
+    out, as in the reference. Errors of the data set, also in a worker process, come out unchanged.
+    """
+    augmented = AugmentedDataset(dataset, training_transforms(training), training.seed)
+    return _Loader(
+        _ErrorsAsItems(augmented),
+        batch_sampler=_Batches(len(dataset), training.batch_size, training.seed, start_step),
+        num_workers=training.workers,
+        collate_fn=_collate_or_error,
+        generator=torch.Generator(),  # else the loader would draw from the global one
+    )
+
+
+def batches(length: int, batch_size: int, seed: int, start_step: int = 0) -> Iterator[list[tuple[int, int]]]:
+    """Lists of `batch_size` pairs (epoch, index), from step `start_step` on, without end.
+
+    Each epoch is all of 0 .. length - 1 in a shuffled order of its own. A batch may span two epochs, so that all
+    are full and step s simply starts at item s * batch_size of the sequence.
+    """
+    if length < 1 or batch_size < 1 or start_step < 0:
+        raise ConfigError(
+            f"batches of {batch_size} from {length} images, step {start_step}: use at least 1, at least 1, at least 0"
+        )
+    epoch, position = divmod(start_step * batch_size, length)
+    items = itertools.chain.from_iterable(_epochs(length, seed, epoch))
+    items = itertools.islice(items, position, None)
+    return (list(itertools.islice(items, batch_size)) for _ in itertools.count())
+
+
+def collate(samples: Sequence[Sample]) -> tuple[list[Tensor], list[dict]]:
+    """Samples as (images, targets): lists, because images differ in size and in their number of objects."""
+    return [image for image, _ in samples], [target for _, target in samples]
+
+
+class AugmentedDataset(Dataset):
+    """`dataset` without difficult objects and with `transforms(image, target)`, where given, applied.
+
+    Item (epoch, index) depends on (seed, epoch, index) alone; the global random state stays as it was.
+    """
+
+    def __init__(self, dataset: Dataset, transforms: Callable | None, seed: int):
+        self.dataset = dataset
+        self.transforms = transforms
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        epoch, index = key
+        image, target = self.dataset[index]
+        target = without_difficult(target)
+        if self.transforms is None:
+            return image, target
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(mixed_seed(self.seed, epoch, index))
+            return self.transforms(image, target)
+
+
+def without_difficult(target: dict) -> dict:
+    """The target with only those of its objects that are not marked difficult."""
+    keep = ~target["difficult"]  # (N,)
+    boxes = tv_tensors.wrap(target["boxes"][keep], like=target["boxes"])
+    return {**target, "boxes": boxes, "labels": target["labels"][keep], "difficult": target["difficult"][keep]}
+
+
+def mixed_seed(*numbers: int) -> int:
+    """A seed that differs, for all practical purposes, for every sequence of numbers."""
+    digest = hashlib.blake2b(repr(numbers).encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "big")  # torch's CPU generator uses 32 bits
+
+
+def _epochs(length: int, seed: int, first: int) -> Iterator[list[tuple[int, int]]]:
+    for epoch in itertools.count(first):
+        order = torch.randperm(length, generator=torch.Generator().manual_seed(mixed_seed(seed, epoch)))
+        yield [(epoch, index) for index in order.tolist()]
+
+
+class _Batches(Sampler):
+    """`batches` in the form that DataLoader asks for: something that can be iterated again and again."""
+
+    def __init__(self, *arguments: int):
+        self.arguments = arguments
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        return batches(*self.arguments)
+
+
+class _Loader(DataLoader):
+    """A DataLoader that raises the package's errors as they are.
+
+    DataLoader itself would bury an error of a worker process in a new one that has the traceback for a message. So
+    the workers hand such errors over as if they were samples.
+    """
+
+    def __iter__(self) -> Iterator[tuple[list[Tensor], list[dict]]]:
+        for batch in super().__iter__():
+            if isinstance(batch, TutorialError):
+                raise batch
+            yield batch
+
+
+class _ErrorsAsItems(Dataset):
+    def __init__(self, dataset: Dataset):
+        self.dataset = dataset
+
+    def __getitem__(self, key):
+        try:
+            return self.dataset[key]
+        except TutorialError as error:
+            return error
+
+
+def _collate_or_error(samples: list):
+    errors = [sample for sample in samples if isinstance(sample, TutorialError)]
+    return errors[0] if errors else collate(samples)

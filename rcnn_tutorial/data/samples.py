@@ -1,0 +1,78 @@
+"""A few real photos with hand-made boxes, at hand without a download: those that ship inside scikit-image."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torchvision import tv_tensors
+from torchvision.transforms.v2 import functional as F
+
+from rcnn_tutorial.assets import asset_path
+from rcnn_tutorial.config import VOC_CLASSES
+from rcnn_tutorial.data.images import clean_boxes, make_target, read_image
+from rcnn_tutorial.errors import ConfigError, DataError
+
+SAMPLES = ("cat", "astronaut", "motorcycle", "rocket", "scene")
+
+
+def load_sample(name: str) -> tuple[Tensor, dict]:
+    """One of SAMPLES as (image, target), like the items of a data set; label i is VOC_CLASSES[i - 1].
+
+    "rocket" shows no object of these classes. "scene" is the 800 x 600 collage of all photos, some of them twice:
+    large objects and small ones. Raises ConfigError for another name, DataError if a file is missing.
+    """
+    if name not in SAMPLES:
+        raise ConfigError(f"sample {name!r}: there is {', '.join(SAMPLES)}")
+    content = json.loads(asset_path("samples/boxes.json").read_text(encoding="utf-8"))
+    photos = content["photos"]
+    return _compose(content["scene"], photos) if name == "scene" else _load_photo(name, photos)
+
+
+def _load_photo(name: str, photos: dict) -> tuple[Tensor, dict]:
+    image = read_image(_photo_folder() / photos[name]["file"])
+    objects = photos[name]["objects"]
+    return image, make_target(
+        [item["box"] for item in objects],
+        [VOC_CLASSES.index(item["class"]) + 1 for item in objects],
+        [item["difficult"] for item in objects],
+        image.shape[-2:],
+        name,
+    )
+
+
+def _photo_folder() -> Path:
+    """Where scikit-image keeps its photos, found without importing it (half a second)."""
+    package = importlib.util.find_spec("skimage")
+    if package is None:
+        raise DataError("sample photos: scikit-image is not installed; run `pip install scikit-image`")
+    return Path(package.submodule_search_locations[0]) / "data"
+
+
+def _compose(scene: dict, photos: dict) -> tuple[Tensor, dict]:
+    """Every tile of the scene at its place, with the objects that are on it."""
+    canvas = torch.empty(3, *scene["size"])  # the tiles leave no gap
+    parts = []
+    for tile in scene["tiles"]:
+        image, target = _cut_tile(tile, *_load_photo(tile["photo"], photos))
+        left, top, right, bottom = tile["place"]
+        canvas[:, top:bottom, left:right] = image
+        kept = clean_boxes(target["boxes"], target["labels"], target["difficult"], image.shape[-2:])
+        parts.append((kept.boxes + torch.tensor([left, top, left, top]), kept.labels, kept.difficult))
+    boxes, labels, difficult = (torch.cat(values) for values in zip(*parts, strict=True))
+    canvas = canvas.clamp(0, 1)  # scaling rounds a little beyond
+    return tv_tensors.Image(canvas), make_target(boxes, labels, difficult, scene["size"], "scene")
+
+
+def _cut_tile(tile: dict, image: Tensor, target: dict) -> tuple[Tensor, dict]:
+    """The tile's part of a photo, scaled to its place, mirrored where it says so."""
+    (x1, y1, x2, y2), (left, top, right, bottom) = tile["crop"], tile["place"]
+
+    def cut(inpt):
+        inpt = F.resized_crop(inpt, y1, x1, y2 - y1, x2 - x1, size=[bottom - top, right - left], antialias=True)
+        return F.horizontal_flip(inpt) if tile["flip"] else inpt
+
+    return cut(image), {**target, "boxes": cut(target["boxes"])}

@@ -1,0 +1,17 @@
+"""The package's own errors: one line that names the thing, its value and the remedy."""
+
+
+class TutorialError(Exception):
+    """Base of every error this package raises on purpose. The command line prints it without a traceback."""
+
+    exit_code = 1
+
+
+class ConfigError(TutorialError):
+    """A request that cannot work: an impossible setting, an unknown name, a wrong option (exit code 2)."""
+
+    exit_code = 2
+
+
+class DataError(TutorialError):
+    """A file or an array that cannot be used: missing, damaged, of the wrong kind (exit code 1)."""

@@ -1,0 +1,384 @@
+"""Training: an iterator of step reports. The post's section "Implementation Details: Training".
+
+`train` runs no loop of its own: whoever iterates over it sets the pace. A notebook plots the reports, the command line
+draws a progress bar over them, a test stops after three.
+
+Everything random in step n is a function of (seed, n) alone. Sampling of anchors and ROIs and dropout draw from
+generators that are seeded anew in every step, and the data loader's order and augmentation are functions of
+(seed, epoch, index). So the position in training is one number, and a resumed run needs no saved random state to
+reach the very same weights as one that never stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import math
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+
+from rcnn_tutorial.checkpoints import load_optimizer, load_training, load_weights, save_training, write_atomically
+from rcnn_tutorial.config import TrainingConfig
+from rcnn_tutorial.data.batching import mixed_seed, training_loader
+from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
+from rcnn_tutorial.evaluation import evaluate
+from rcnn_tutorial.model import FasterRCNN
+
+CHECKPOINT = "checkpoint.safetensors"
+RPN_LOSSES = ("rpn_cross_entropy", "rpn_loss_box")
+DETECTOR_LOSSES = ("cross_entropy", "loss_box")
+DETECTOR_OUTPUT = ("tail", "class_scores", "box_coefficients")  # what the detector has of its own, after the head
+NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
+
+
+class StepReport(NamedTuple):
+    """What one training step did."""
+
+    step: int  # 1 for the first
+    phase: str  # "joint", or the name of the step of alternating training
+    losses: dict[str, float]  # the losses that were minimized, under the post's names
+    total: float  # their sum
+    learning_rate: float
+    gradient_norm: float  # before clipping
+    seconds: float  # loading of the data and validation included
+    examples: int  # images in the step
+    validation: float | None = None  # VOC07 mAP on the validation set, where one was measured
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training: which network, which of its losses, what stays fixed, and whose proposals."""
+
+    name: str
+    start: int  # steps done before it
+    end: int  # steps done after it
+    model: FasterRCNN
+    losses: tuple[str, ...] = RPN_LOSSES + DETECTOR_LOSSES
+    fixed: tuple[str, ...] = ()  # submodules that are not trained
+    proposer: FasterRCNN | None = None  # whose proposals the detector sees; None: the model's own
+    inherit_rpn: FasterRCNN | None = None  # whose RPN the model starts the phase with; None: its own
+
+
+def train(
+    model: FasterRCNN,
+    dataset,
+    training: TrainingConfig,
+    run: str | Path | None = None,
+    resume: bool = False,
+    device: str | torch.device = "cpu",
+    validation=None,
+) -> Iterator[StepReport]:
+    """Train `model` in place; yield a report after every step.
+
+    dataset: map-style, gives (image, target); see `rcnn_tutorial.data`.
+    run: folder for `checkpoint.safetensors` (every `checkpoint_every` steps and after the last) and `log.jsonl`, one
+        line a step. None keeps nothing.
+    resume: go on from the checkpoint in `run`, to exactly the weights of a run that was never interrupted.
+    validation: a data set to measure the VOC07 mAP on whenever a checkpoint is due.
+
+    With `average_decay` the model holds its averaged weights after the last step.
+    Raises ConfigError and DataError at once for what cannot work, and TutorialError from the step whose loss or
+    gradient is not finite: before it reaches the weights, the last checkpoint intact.
+    """
+    run = Path(run) if run is not None else None
+    _check_request(model, dataset, training, run, resume)
+    checkpoint = load_training(run / CHECKPOINT, model.config, training) if resume else None
+    model.to(device=device, memory_format=torch.channels_last)  # the faster layout for convolutions, here and on GPUs
+    make_phases = alternating_phases if training.alternating else joint_phases
+    return _Run(make_phases(model, training.steps), training, run, checkpoint, validation).reports(dataset)
+
+
+def train_alternating(model: FasterRCNN, dataset, training: TrainingConfig, **options) -> Iterator[StepReport]:
+    """`train` with the paper's 4-step alternating training (section 3.2), whatever `training.alternating` says."""
+    return train(model, dataset, replace(training, alternating=True), **options)
+
+
+def joint_phases(model: FasterRCNN, steps: int) -> list[Phase]:
+    """Approximate joint training: one phase, all four losses, every module. What the reference code does."""
+    return [Phase("joint", 0, steps, model)]
+
+
+def alternating_phases(model: FasterRCNN, steps: int) -> list[Phase]:
+    """The paper's 4-step alternating training (section 3.2), a quarter of the steps each.
+
+    Two networks start from the same pretrained head and part ways. From the third phase on there is only one: the
+    RPN is tuned to the head that the detector has learned, then the detector to the proposals of that RPN.
+    """
+    first = copy.deepcopy(model)
+    a, b, c, d, e = (round(steps * quarter / 4) for quarter in range(5))
+    output = ("tail", "classification")  # what the detector has of its own, after the head
+    return [
+        Phase("1: RPN", a, b, first, RPN_LOSSES, fixed=output),
+        Phase("2: detector", b, c, model, DETECTOR_LOSSES, fixed=("rpn",), proposer=first),
+        Phase("3: RPN on fixed head", c, d, model, RPN_LOSSES, fixed=("head", *output), inherit_rpn=first),
+        Phase("4: detector on fixed head", d, e, model, DETECTOR_LOSSES, fixed=("head", "rpn")),
+    ]
+
+
+def learning_rate(training: TrainingConfig, step: int, steps: int) -> float:
+    """The rate of step `step` (0-based) of a phase of `steps`: a function of the position alone."""
+    warmup = round(training.warmup * steps)
+    if step < warmup:
+        return training.learning_rate * (0.01 + 0.99 * step / warmup)
+    if training.schedule == "cosine":
+        return training.learning_rate * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2
+    if training.schedule == "step" and step >= round(training.step_at * steps):
+        return training.learning_rate / 10
+    return training.learning_rate
+
+
+def build_optimizer(model: nn.Module, training: TrainingConfig) -> torch.optim.Optimizer:
+    """SGD or AdamW over the parameters that are not frozen, in groups as in the reference.
+
+    Weight decay spares biases and norms; with SGD and `double_bias`, biases learn at twice the rate.
+    """
+    weights, biases, norms = [], [], []
+    for module in model.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            kind = norms if isinstance(module, NORMS) else biases if name == "bias" else weights
+            if parameter.requires_grad:
+                kind.append(parameter)
+    sgd = training.optimizer == "sgd"
+    groups = [
+        {"params": weights, "rate": 1, "weight_decay": training.weight_decay},
+        {"params": biases, "rate": 2 if sgd and training.double_bias else 1, "weight_decay": 0},
+        {"params": norms, "rate": 1, "weight_decay": 0},
+    ]
+    if sgd:
+        return torch.optim.SGD(groups, lr=training.learning_rate, momentum=training.momentum, fused=True)
+    return torch.optim.AdamW(groups, lr=training.learning_rate, fused=True)
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
+    """Move the averaged weights towards those of `model` after step `step` (1-based) of the phase.
+
+    The decay grows into its value, so that the random weights of the start are soon forgotten.
+    """
+    decay = min(decay, (1 + step) / (10 + step))
+    current = model.state_dict()
+    for name, tensor in average.state_dict().items():
+        if tensor.is_floating_point():
+            tensor.lerp_(current[name], 1 - decay)
+        else:
+            tensor.copy_(current[name])  # batch norm's count of batches
+
+
+class _Run:
+    """The state of a training run between two steps."""
+
+    def __init__(self, phases: list[Phase], training: TrainingConfig, folder: Path | None, checkpoint, validation):
+        self.phases, self.training, self.folder, self.validation = phases, training, folder, validation
+        self.model = phases[-1].model
+        self.networks = {"model.": self.model}
+        if phases[0].model is not self.model:
+            self.networks["first."] = phases[0].model
+        self.checkpoint = checkpoint
+        self.step = checkpoint.info["step"] if checkpoint is not None else 0
+        for prefix, network in self.networks.items():
+            if checkpoint is not None:
+                load_weights(network, checkpoint, prefix)
+
+    def reports(self, dataset) -> Iterator[StepReport]:
+        batches = iter(training_loader(dataset, self.training, start_step=self.step))
+        with _open_log(self.folder, self.step) as log:
+            for phase in self.phases:
+                if self.step >= phase.end:
+                    continue
+                with _fixed_parameters(phase):
+                    self._enter(phase)
+                    while self.step < phase.end:
+                        report = self._advance(phase, batches)
+                        # The log comes first: resuming cuts it back to the checkpoint, but could not fill a gap.
+                        log.write(json.dumps(report._asdict()) + "\n")
+                        if self._due():
+                            self._save(phase)
+                        yield report
+
+    def _enter(self, phase: Phase) -> None:
+        """Prepare optimizer and average for a phase, fresh at its start or as they were where training stopped."""
+        if self.step == phase.start and phase.inherit_rpn is not None:
+            phase.model.rpn.load_state_dict(phase.inherit_rpn.rpn.state_dict())
+        self.optimizer = build_optimizer(phase.model, self.training)
+        self.average = copy.deepcopy(phase.model) if self.training.average_decay else None
+        if self.step > phase.start:
+            load_optimizer(self.optimizer, self.checkpoint)
+            if self.average is not None:
+                load_weights(self.average, self.checkpoint, "average.")
+        self.checkpoint = None  # all read; let go of its memory
+
+    def _advance(self, phase: Phase, batches) -> StepReport:
+        """One step, the average and, where it is due, validation."""
+        started = time.perf_counter()
+        images, targets = next(batches)
+        images = [image.to(_device(self.model), non_blocking=True) for image in images]  # targets: see pad_ground_truth
+        report = train_step(phase, self.optimizer, images, targets, self.training, self.step + 1)
+        self.step += 1
+        if self.average is not None:
+            update_average(self.average, phase.model, self.training.average_decay, self.step - phase.start)
+            if self.step == phase.end:
+                phase.model.load_state_dict(self.average.state_dict())
+        if self._due() and self.validation is not None:
+            model = self.average if self._averages_result(phase) else self.model
+            measured = evaluate(model, self.validation, device=_device(model), progress=False)
+            report = report._replace(validation=measured.mAP)
+        return report._replace(seconds=time.perf_counter() - started)
+
+    def _due(self) -> bool:
+        return self.step % self.training.checkpoint_every == 0 or self.step == self.training.steps
+
+    def _averages_result(self, phase: Phase) -> bool:
+        """Whether the average is one of the network that the training is for, not of the alternating helper."""
+        return self.average is not None and phase.model is self.model
+
+    def _save(self, phase: Phase) -> None:
+        if self.folder is None:
+            return
+        networks = self.networks if self.average is None else self.networks | {"average.": self.average}
+        detect_with = "average." if self._averages_result(phase) else "model."
+        path, config = self.folder / CHECKPOINT, self.model.config
+        save_training(path, config, self.training, self.step, networks, self.optimizer, detect_with)
+
+
+def train_step(
+    phase: Phase, optimizer: torch.optim.Optimizer, images: list, targets: list, training: TrainingConfig, step: int
+) -> StepReport:
+    """Forward, backward and update: step `step` (1-based), on one batch.
+
+    Raises TutorialError, the model as it was before the step, when a loss or the gradient is not finite.
+    """
+    started = time.perf_counter()
+    rate = learning_rate(training, step - 1 - phase.start, phase.end - phase.start)
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["rate"]
+    _set_modes(phase)
+    statistics = _batch_norm_statistics(phase.model)
+    with _random_state_of(step, training.seed, _device(phase.model)) as generator:
+        losses = phase_losses(phase, images, targets, generator, training.amp)
+    total = torch.stack(list(losses.values())).sum()
+    optimizer.zero_grad()
+    total.backward()
+    parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    norm = get_total_norm([p.grad for p in parameters])
+    # One transfer for all figures: every read of a number from a GPU waits for it to finish its work.
+    *figures, total_figure, norm_figure = torch.stack([*losses.values(), total, norm]).tolist()
+    figures = dict(zip(losses, figures, strict=True))
+    if not all(map(math.isfinite, [*figures.values(), norm_figure])):
+        _restore(statistics)
+        raise TutorialError(_not_finite(step, figures, norm_figure, targets))
+    if training.clip_norm:
+        clip_grads_with_norm_(parameters, training.clip_norm, norm)
+    optimizer.step()
+    seconds = time.perf_counter() - started
+    return StepReport(step, phase.name, figures, total_figure, rate, norm_figure, seconds, len(images))
+
+
+def phase_losses(phase: Phase, images: list, targets: list, generator: torch.Generator, amp: bool) -> dict:
+    """The losses that the phase minimizes: {name: scalar tensor, float32}."""
+    with torch.autocast(generator.device.type, torch.bfloat16, enabled=amp):
+        if phase.proposer is None:
+            losses = phase.model(images, targets, generator)
+        else:
+            with torch.no_grad():
+                proposals = phase.proposer.trace(images).proposals
+            losses = phase.model.trace(images, targets, generator, proposals=proposals).losses
+    return {name: losses[name].float() for name in phase.losses}
+
+
+def _check_request(model: FasterRCNN, dataset, training: TrainingConfig, run: Path | None, resume: bool) -> None:
+    for field, known in (("optimizer", ("sgd", "adamw")), ("schedule", ("step", "cosine", "constant"))):
+        if getattr(training, field) not in known:
+            raise ConfigError(f"{field} = {getattr(training, field)!r}: use {' or '.join(known)}")
+    for field in ("steps", "batch_size", "checkpoint_every"):
+        if getattr(training, field) < 1:
+            raise ConfigError(f"{field} = {getattr(training, field)}: use at least 1")
+    if tuple(dataset.classes) != tuple(model.config.classes):
+        raise ConfigError(f"the data has classes {dataset.classes}, the model {model.config.classes}; use the same")
+    if len(dataset) == 0:
+        raise DataError("the training data holds no images; check its folder and split")
+    if resume and run is None:
+        raise ConfigError("resume needs the folder of the run to go on from; pass --out")
+    if resume and not (run / CHECKPOINT).exists():
+        raise DataError(f"{run / CHECKPOINT}: no such file to resume from; leave --resume away to start anew")
+    if run is not None and not resume and (run / CHECKPOINT).exists():
+        raise ConfigError(f"{run / CHECKPOINT} exists already; pass --resume to go on from it, or another --out")
+
+
+def _not_finite(step: int, losses: dict[str, float], gradient_norm: float, targets: list[dict]) -> str:
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
+    images = ", ".join(str(target["image_id"]) for target in targets)
+    return (
+        f"step {step}: a value is not finite ({figures}, gradient norm {gradient_norm:.4g}) on images {images}; "
+        "lower the learning rate or check the boxes of these images"
+    )
+
+
+def _batch_norm_statistics(model: nn.Module) -> list[tuple[Tensor, Tensor]]:
+    """(buffer, copy of it) of every statistic that a forward pass in training mode changes."""
+    norms = [module for module in model.modules() if isinstance(module, NORMS) and module.training]
+    return [(buffer, buffer.clone()) for norm in norms for buffer in norm.buffers()]
+
+
+def _restore(statistics: list[tuple[Tensor, Tensor]]) -> None:
+    for buffer, value in statistics:
+        buffer.copy_(value)
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device
+
+
+def _set_modes(phase: Phase) -> None:
+    """Training mode, but for what is fixed: batch norm would go on adapting its statistics there.
+
+    Done in every step, because between two reports the caller may have looked at the model's detections.
+    """
+    phase.model.train()
+    for name in phase.fixed:
+        getattr(phase.model, name).eval()
+    if phase.proposer is not None:
+        phase.proposer.train()  # as many proposals as training uses ...
+        for module in phase.proposer.children():
+            module.eval()  # ... from layers that stay as they are
+
+
+@contextlib.contextmanager
+def _fixed_parameters(phase: Phase):
+    """Within the context the phase's fixed modules take no gradient."""
+    fixed = [p for name in phase.fixed for p in getattr(phase.model, name).parameters() if p.requires_grad]
+    for parameter in fixed:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in fixed:
+            parameter.requires_grad_(True)
+
+
+@contextlib.contextmanager
+def _random_state_of(step: int, seed: int, device: torch.device):
+    """Yield the sampling generator of a step; dropout's global one is seeded alike, and put back afterwards."""
+    seed_of_step = mixed_seed(seed, step)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed_of_step)
+        yield torch.Generator(device).manual_seed(seed_of_step)
+
+
+def _open_log(folder: Path | None, step: int):
+    """The log of a run, open to append, cut back to the first `step` steps."""
+    if folder is None:
+        return open(os.devnull, "w")
+    path = folder / "log.jsonl"
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    whole = [line for line in lines if line.endswith("\n")]  # a run that was killed may leave half a line
+    write_atomically(path, "".join(line for line in whole if json.loads(line)["step"] <= step).encode())
+    return open(path, "a", buffering=1)  # line by line, so that others can follow a run

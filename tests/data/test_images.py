@@ -1,0 +1,209 @@
+import io
+import struct
+import warnings
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from torchvision import tv_tensors
+
+from rcnn_tutorial.data.images import clean_boxes, image_size, make_target, read_image
+from rcnn_tutorial.errors import DataError
+
+COLORS = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[0, 0, 0], [255, 255, 255], [51, 102, 153]]], np.uint8)
+EXPECTED = torch.from_numpy(COLORS).permute(2, 0, 1) / 255  # (3, 2, 3)
+
+
+def save(path, image, **options):
+    image.save(path, **options)
+    return path
+
+
+def error_of(path):
+    """The message of the DataError that reading `path` raises: one line that names the file and a remedy."""
+    with pytest.raises(DataError) as caught:
+        read_image(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert len(message.splitlines()) == 1
+    assert ";" in message
+    return message
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tif", "a.ppm", "a.webp"])
+def test_reads_rgb(tmp_path, name):
+    path = save(tmp_path / name, Image.fromarray(COLORS), lossless=True)
+    image = read_image(path)
+    assert isinstance(image, tv_tensors.Image)
+    assert image.dtype == torch.float32
+    assert torch.allclose(image, EXPECTED)
+    assert image_size(path) == (2, 3)
+
+
+def test_reads_grey_palette_and_bilevel(tmp_path):
+    grey = np.array([[0, 51, 255]], np.uint8)
+    image = read_image(save(tmp_path / "grey.png", Image.fromarray(grey)))
+    assert torch.allclose(image, (torch.from_numpy(grey) / 255).expand(3, 1, 3))
+    palette = Image.fromarray(COLORS).quantize(6)
+    assert palette.mode == "P"
+    assert torch.allclose(read_image(save(tmp_path / "palette.png", palette)), EXPECTED)
+    bilevel = Image.fromarray(np.array([[True, False]]))
+    assert read_image(save(tmp_path / "bilevel.png", bilevel))[0].tolist() == [[1, 0]]
+
+
+def test_lays_transparent_photos_on_white(tmp_path):
+    pixels = np.array([[[255, 0, 0, 255], [255, 0, 0, 0], [0, 0, 0, 51]]], np.uint8)
+    image = read_image(save(tmp_path / "rgba.png", Image.fromarray(pixels)))  # (3, 1, 3)
+    assert torch.allclose(image[:, 0].T, torch.tensor([[1, 0, 0], [1, 1, 1], [0.8, 0.8, 0.8]]))
+    grey = Image.fromarray(np.array([[[0, 0], [0, 255]]], np.uint8), mode="LA")
+    assert read_image(save(tmp_path / "la.png", grey))[0].tolist() == [[1, 0]]
+    keyed = Image.fromarray(np.array([[7, 9]], np.uint8))
+    image = read_image(save(tmp_path / "keyed.png", keyed, transparency=7))
+    assert torch.allclose(image[0], torch.tensor([[1, 9 / 255]]))
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.pgm"])
+def test_scales_sixteen_bits(tmp_path, name):
+    samples = np.array([[0, 257, 32768, 65535]], np.uint16)
+    image = read_image(save(tmp_path / name, Image.fromarray(samples)))
+    assert image.shape == (3, 1, 4)
+    assert torch.allclose(image[1], torch.from_numpy(samples.astype(np.float32)) / 65535)
+
+
+@pytest.mark.parametrize("samples", [np.full((2, 2), 70_000, np.int32), np.full((2, 2), 0.5, np.float32)])
+def test_refuses_samples_without_a_known_range(tmp_path, samples):
+    assert "convert it to 8 or 16 bits" in error_of(save(tmp_path / "a.tif", Image.fromarray(samples)))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_turns_photos_upright(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(tmp_path / "a.png", Image.fromarray(COLORS), exif=exif)
+    red = [(0, 0), (0, 2), (1, 2), (1, 0), (0, 0), (0, 1), (2, 1), (2, 0)][orientation - 1]  # where (0, 0) goes
+    image = read_image(path)
+    assert tuple(image.shape[1:]) == image_size(path) == ((2, 3) if orientation < 5 else (3, 2))
+    assert image[:, *red].tolist() == [1, 0, 0]
+
+
+def test_names_what_is_wrong_with_a_path(tmp_path):
+    assert "no such image" in error_of(tmp_path / "missing.jpg")
+    assert "is a folder" in error_of(tmp_path)
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    assert "known format" in error_of(tmp_path / "empty.jpg")
+    (tmp_path / "text.jpg").write_text("not an image")
+    assert "known format" in error_of(tmp_path / "text.jpg")
+    (tmp_path / "a.eps").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n")
+    assert "known format" in error_of(tmp_path / "a.eps")
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "gif", "bmp", "tiff"])
+def test_refuses_truncated_files(tmp_path, kind):
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(buffer, kind)
+    path = tmp_path / f"a.{kind}"
+    path.write_bytes(buffer.getvalue()[: len(buffer.getvalue()) // 2])
+    error_of(path)
+
+
+def test_refuses_a_damaged_png(tmp_path):
+    path = save(tmp_path / "a.png", Image.fromarray(np.zeros((64, 64, 3), np.uint8)))
+    data = bytearray(path.read_bytes())
+    data[data.index(b"IDAT") + 8] ^= 0xFF
+    path.write_bytes(data)
+    assert "cannot read the image" in error_of(path)
+
+
+def png_header(width, height):
+    """A PNG that claims a size and holds nothing."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("size", [(12_000, 12_000), (100_000, 100_000)])
+def test_refuses_decompression_bombs(tmp_path, size):
+    path = tmp_path / "bomb.png"
+    path.write_bytes(png_header(*size))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # whatever the caller's filters are
+        assert "scale the image down" in error_of(path)
+
+
+def test_refuses_images_without_pixels(tmp_path):
+    path = tmp_path / "none.png"
+    path.write_bytes(png_header(0, 5))
+    error_of(path)
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_damage_never_gives_another_error(tmp_path_factory, data):
+    kind = data.draw(st.sampled_from(["jpeg", "png", "gif", "bmp", "tiff", "webp", "ppm"]))
+    buffer = io.BytesIO()
+    Image.fromarray(COLORS.repeat(8, 0).repeat(8, 1)).save(buffer, kind)
+    content = bytearray(buffer.getvalue())
+    for _ in range(data.draw(st.integers(1, 8))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.getbasetemp() / "damaged"
+    path.write_bytes(content)
+    try:
+        image = read_image(path)
+    except DataError as error:
+        assert len(str(error).splitlines()) == 1
+    else:
+        assert image.shape[0] == 3
+        assert image.isfinite().all()
+
+
+NUMBERS = st.floats(-150, 150, width=32) | st.sampled_from([float("nan"), float("inf"), float("-inf"), 0.0, 80.0])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS, NUMBERS), max_size=6))
+def test_clean_boxes_are_inside_and_not_empty(rows):
+    boxes = torch.tensor(rows).reshape(-1, 4)
+    labels = torch.arange(len(rows))
+    clean = clean_boxes(boxes, labels, labels % 2 == 0, (60, 80))
+    x1, y1, x2, y2 = clean.boxes.T
+    assert (x1 >= 0).all() and (y1 >= 0).all() and (x2 <= 80).all() and (y2 <= 60).all()
+    assert (x2 > x1).all() and (y2 > y1).all()
+    assert clean.dropped == len(rows) - len(clean.boxes)
+    assert torch.equal(clean.difficult, clean.labels % 2 == 0)  # all stayed in step
+    assert clean.clipped == (clean.boxes != boxes[clean.labels]).any(dim=1).sum()
+    again = clean_boxes(clean.boxes, clean.labels, clean.difficult, (60, 80))
+    assert torch.equal(again.boxes, clean.boxes) and again.clipped == again.dropped == 0
+
+
+def test_clean_boxes_by_example():
+    boxes = torch.tensor(
+        [
+            [10, 10, 20, 20],  # fine
+            [-5, 10, 20, 70],  # reaches over the border
+            [30, 10, 20, 20],  # inverted
+            [10, 10, 10, 20],  # empty
+            [90, 10, 95, 20],  # wholly outside
+            [0, 0, float("nan"), 10],
+            [0, 0, float("inf"), 10],
+            [0, 0, 80, 60],  # the whole image
+        ]
+    )
+    clean = clean_boxes(boxes, torch.arange(8), torch.zeros(8, dtype=torch.bool), (60, 80))
+    assert clean.boxes.tolist() == [[10, 10, 20, 20], [0, 10, 20, 60], [0, 0, 80, 60]]
+    assert clean.labels.tolist() == [0, 1, 7]
+    assert (clean.clipped, clean.dropped) == (1, 5)
+
+
+def test_target_without_objects():
+    target = make_target([], [], [], (60, 80), "a")
+    assert target["boxes"].shape == (0, 4) and target["boxes"].canvas_size == (60, 80)
+    assert target["labels"].shape == target["difficult"].shape == (0,)
+    assert target["labels"].dtype == torch.int64 and target["difficult"].dtype == torch.bool

@@ -1,0 +1,76 @@
+import importlib.util
+
+import pytest
+import torch
+from torchvision import tv_tensors
+
+from rcnn_tutorial import assets
+from rcnn_tutorial.config import VOC_CLASSES
+from rcnn_tutorial.data.samples import SAMPLES, load_sample
+from rcnn_tutorial.errors import ConfigError, DataError
+
+NAMES = {
+    "cat": ["cat"],
+    "astronaut": ["person"],
+    "motorcycle": ["motorbike", "bicycle"],
+    "rocket": [],
+    "scene": ["cat", "motorbike", "bicycle", "person", "motorbike", "bicycle", "person"],
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_samples(name):
+    image, target = load_sample(name)
+    assert isinstance(image, tv_tensors.Image) and image.dtype == torch.float32
+    assert 0 <= image.min() < 0.1 and 0.9 < image.max() <= 1
+    boxes = target["boxes"]
+    assert isinstance(boxes, tv_tensors.BoundingBoxes) and boxes.canvas_size == tuple(image.shape[1:])
+    assert [VOC_CLASSES[label - 1] for label in target["labels"]] == NAMES[name]
+    assert target["difficult"].tolist() == [label == "bicycle" for label in NAMES[name]]  # it stands behind a bench
+    assert (boxes[:, :2] >= 0).all() and (boxes[:, 2:] - boxes[:, :2] >= 10).all()
+    assert (boxes[:, 2] <= image.shape[2]).all() and (boxes[:, 3] <= image.shape[1]).all()
+    assert target["image_id"] == name
+
+
+def test_scene_is_a_collage_of_the_photos():
+    scene, target = load_sample("scene")
+    assert scene.shape == (3, 600, 800)
+    assert (scene.mean(dim=0) > 0.02).float().mean() > 0.9  # no tile is missing
+    cat, cat_target = load_sample("cat")
+    x1, y1, x2, y2 = (round(value) for value in target["boxes"][0].tolist())
+    assert (x1, y1, y2) == (0, 0, 260) and x2 == round(402 * 391 / 451)
+    inside = scene[:, y1:y2, x1:x2].mean(dim=(1, 2))
+    assert torch.allclose(inside, cat[:, :, :402].mean(dim=(1, 2)), atol=0.01)
+    again, target_again = load_sample("scene")
+    assert torch.equal(scene, again) and torch.equal(target["boxes"], target_again["boxes"])
+
+
+def test_the_mirrored_person_is_the_large_one_mirrored():
+    scene, target = load_sample("scene")
+    small, large = (box.tolist() for box, label in zip(target["boxes"], target["labels"], strict=True) if label == 15)
+    width = (362 - 20) * 159 / 512
+    assert small[2] - small[0] == pytest.approx(width, abs=0.01)
+    assert small[0] == pytest.approx(800 - 362 * 159 / 512, abs=0.01)
+    assert large[0] == pytest.approx(504 + 20 * 296 / 446, abs=0.01)
+
+
+def test_unknown_sample():
+    with pytest.raises(ConfigError, match="there is cat, astronaut"):
+        load_sample("dog")
+
+
+def test_missing_scikit_image(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DataError, match="pip install scikit-image"):
+        load_sample("cat")
+
+
+def test_assets_of_a_clone_and_of_a_wheel(tmp_path, monkeypatch):
+    assert assets.asset_path("samples/boxes.json").is_file()
+    monkeypatch.setattr(assets, "_PLACES", (tmp_path / "_assets", tmp_path / "assets"))
+    with pytest.raises(DataError, match=r"samples/boxes\.json: not among the package's assets"):
+        assets.asset_path("samples/boxes.json")
+    for place in ("assets", "_assets"):  # the wheel's own folder comes first
+        (tmp_path / place / "samples").mkdir(parents=True)
+        (tmp_path / place / "samples" / "boxes.json").write_text("{}")
+        assert assets.asset_path("samples/boxes.json") == tmp_path / place / "samples" / "boxes.json"

@@ -1,0 +1,336 @@
+"""Training: schedule, optimizer, average; a resumed run equals an unbroken one; nothing bad reaches the weights."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from rcnn_tutorial.boxes import box_iou
+from rcnn_tutorial.checkpoints import load_model
+from rcnn_tutorial.config import TrainingConfig, toy_config
+from rcnn_tutorial.data.toy import ToyScenes
+from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
+from rcnn_tutorial.model import build_model
+from rcnn_tutorial.training import (
+    DETECTOR_LOSSES,
+    RPN_LOSSES,
+    StepReport,
+    build_optimizer,
+    learning_rate,
+    train,
+    train_alternating,
+    update_average,
+)
+
+ADAMW = TrainingConfig(
+    steps=8,
+    batch_size=2,
+    optimizer="adamw",
+    learning_rate=3e-3,
+    schedule="cosine",
+    warmup=0.25,
+    clip_norm=5.0,
+    average_decay=0.9,
+    scale_jitter=(0.8, 1.25),
+    checkpoint_every=3,
+)
+SGD = TrainingConfig(steps=8, batch_size=2, learning_rate=0.01, checkpoint_every=3, seed=1)
+ALTERNATING = replace(ADAMW, alternating=True)
+
+
+def scenes(length: int = 6) -> ToyScenes:
+    return ToyScenes("train", length, size=(64, 64))
+
+
+def new_model(seed: int = 0):
+    config = toy_config(scenes().classes)
+    config = replace(config, preprocessing=replace(config.preprocessing, target_size=64, max_size=128))
+    torch.manual_seed(seed)
+    return build_model(config)
+
+
+def state(model) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def changed(before: dict, model) -> set[str]:
+    """The top-level modules of which any tensor differs from `before`."""
+    return {name.split(".")[0] for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}
+
+
+def log_of(run) -> list[dict]:
+    """The run's log without what a clock decides."""
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+
+
+class Empty(torch.utils.data.Dataset):
+    """No images at all."""
+
+    classes = scenes().classes
+
+    def __len__(self):
+        return 0
+
+
+class GoingBad(torch.utils.data.Dataset):
+    """Scenes of which the seventh that is asked for is not finite."""
+
+    def __init__(self):
+        self.scenes, self.classes, self.asked, self.bad = scenes(), scenes().classes, 0, None
+
+    def __len__(self):
+        return len(self.scenes)
+
+    def __getitem__(self, index):
+        scene, target = self.scenes[index]
+        self.asked += 1
+        if self.asked == 7:
+            self.bad = target["image_id"]
+            scene = scene * float("nan")
+        return scene, target
+
+
+def test_step_schedule_drops_to_a_tenth():
+    rates = [learning_rate(TrainingConfig(learning_rate=1.0), step, 70) for step in range(70)]
+    assert rates == [1.0] * 50 + [0.1] * 20
+
+
+def test_cosine_schedule_rises_linearly_and_ends_near_zero():
+    training = TrainingConfig(learning_rate=1.0, schedule="cosine", warmup=0.2)
+    rates = [learning_rate(training, step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.01) and rates[10] == pytest.approx(0.505) and rates[20] == 1
+    assert rates[60] == pytest.approx(0.5)
+    assert rates[20:] == sorted(rates[20:], reverse=True) and 0 < rates[-1] < 0.001
+
+
+def test_constant_schedule_stays():
+    training = TrainingConfig(learning_rate=0.5, schedule="constant")
+    assert {learning_rate(training, step, 10) for step in range(10)} == {0.5}
+
+
+def test_optimizer_groups_follow_the_reference():
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Linear(4, 2))
+    model[2].bias.requires_grad_(False)
+    optimizer = build_optimizer(model, TrainingConfig(weight_decay=0.5))
+    groups = [
+        ([tuple(p.shape) for p in group["params"]], group["weight_decay"], group["rate"])
+        for group in optimizer.param_groups
+    ]
+    assert groups == [([(4, 3, 1, 1), (2, 4)], 0.5, 1), ([(4,)], 0, 2), ([(4,), (4,)], 0, 1)]
+    assert [g["rate"] for g in build_optimizer(model, replace(SGD, double_bias=False)).param_groups] == [1, 1, 1]
+    assert [g["rate"] for g in build_optimizer(model, ADAMW).param_groups] == [1, 1, 1]
+
+
+def test_average_follows_the_weights_faster_at_the_start():
+    average, model = nn.BatchNorm1d(1), nn.BatchNorm1d(1)
+    nn.init.constant_(average.weight, 0.0)
+    nn.init.constant_(model.weight, 1.0)
+    model.num_batches_tracked.fill_(7)
+    update_average(average, model, decay=0.99, step=1)
+    assert average.weight.item() == pytest.approx(1 - 2 / 11)
+    assert average.num_batches_tracked == 7
+    nn.init.constant_(average.weight, 0.0)
+    update_average(average, model, decay=0.99, step=10_000)
+    assert average.weight.item() == pytest.approx(0.01)
+
+
+def test_reports_tell_what_every_step_did(tmp_path):
+    reports = list(train(new_model(), scenes(), replace(ADAMW, checkpoint_every=5), tmp_path, validation=scenes(2)))
+    assert all(isinstance(report, StepReport) for report in reports)
+    assert [report.step for report in reports] == list(range(1, 9))
+    assert [report.validation is not None for report in reports] == [step in (5, 8) for step in range(1, 9)]
+    for report in reports:
+        assert set(report.losses) == {*RPN_LOSSES, *DETECTOR_LOSSES}
+        assert report.total == pytest.approx(sum(report.losses.values()), rel=1e-5)
+        assert report.learning_rate == learning_rate(ADAMW, report.step - 1, 8)
+        assert (report.phase, report.examples) == ("joint", 2)
+        assert report.seconds > 0 and report.gradient_norm > 0
+    assert [line["step"] for line in log_of(tmp_path)] == list(range(1, 9))
+
+
+def test_a_caller_may_stop_and_look_in_between():
+    model, twin = new_model(), new_model()
+    for report in train(model, scenes(), SGD):
+        model.eval()
+        assert len(model([scenes()[0][0]])) == 1
+        if report.step == 3:
+            break
+    for report in train(twin, scenes(), SGD):
+        if report.step == 3:
+            break
+    assert changed(state(twin), model) == set()
+
+
+def test_global_random_state_is_left_alone_and_does_not_matter():
+    first, second = new_model(), new_model()
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    next(train(first, scenes(), SGD))
+    assert torch.equal(before, torch.get_rng_state())
+    torch.manual_seed(2)
+    next(train(second, scenes(), SGD))
+    assert changed(state(first), second) == set()
+
+
+def test_seeds_differ_in_what_they_sample():
+    reports = [next(train(new_model(), scenes(2), replace(SGD, seed=seed, flip=False))) for seed in (0, 1)]
+    assert reports[0].losses != reports[1].losses
+
+
+def test_clipping_bounds_the_update():
+    model = new_model()
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    plain = replace(SGD, learning_rate=1.0, double_bias=False, weight_decay=0.0, schedule="constant", clip_norm=1e-3)
+    report = next(train(model, scenes(), plain))
+    moved = torch.cat([(a - b).flatten() for a, b in zip(model.parameters(), before, strict=True)]).norm().item()
+    assert report.gradient_norm > 0.1
+    assert moved == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_mixed_precision_trains():
+    model = new_model()
+    before = state(model)
+    reports = list(train(model, scenes(), replace(SGD, amp=True)))
+    assert reports[-1].total < reports[0].total
+    assert changed(before, model) == {"head", "rpn", "tail", "classification"}
+    assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("training", [ADAMW, SGD, ALTERNATING], ids=["adamw", "sgd", "alternating"])
+def test_a_resumed_run_reaches_the_weights_of_an_unbroken_one(training, tmp_path):
+    unbroken = new_model()
+    list(train(unbroken, scenes(), training, tmp_path / "unbroken"))
+    for stop, checkpoint in ((4, 3), (7, 6)):  # in the middle and at the start of a phase of alternating training
+        run = tmp_path / f"stopped after {stop}"
+        reports = train(new_model(), scenes(), training, run)
+        for _ in range(stop):
+            next(reports)
+        reports.close()
+        resumed = new_model(seed=99)
+        rest = list(train(resumed, scenes(), replace(training, workers=stop // 7), run, resume=True))
+        assert [report.step for report in rest] == list(range(checkpoint + 1, 9))
+        assert changed(state(unbroken), resumed) == set()
+        assert log_of(run) == log_of(tmp_path / "unbroken")
+
+
+def test_a_finished_run_resumes_to_nothing(tmp_path):
+    model, again = new_model(), new_model(seed=1)
+    list(train(model, scenes(), SGD, tmp_path))
+    assert list(train(again, scenes(), SGD, tmp_path, resume=True)) == []
+    assert changed(state(model), again) == set()
+
+
+def test_resuming_mends_a_log_that_ends_in_the_middle_of_a_line(tmp_path):
+    list(train(new_model(), scenes(), SGD, tmp_path))
+    whole = (tmp_path / "log.jsonl").read_text()
+    (tmp_path / "log.jsonl").write_text(whole + '{"step": 9, "pha')
+    list(train(new_model(), scenes(), SGD, tmp_path, resume=True))
+    assert (tmp_path / "log.jsonl").read_text() == whole
+
+
+def test_the_checkpoint_holds_the_averaged_weights(tmp_path):
+    model = new_model()
+    reports = train(model, scenes(), ADAMW, tmp_path)
+    for _ in range(3):
+        next(reports)
+    assert changed(state(load_model(tmp_path / "checkpoint.safetensors")), model) != set()
+    list(reports)
+    assert changed(state(load_model(tmp_path / "checkpoint.safetensors")), model) == set()
+
+
+@pytest.mark.parametrize("training", [SGD, ALTERNATING], ids=["joint", "alternating"])
+def test_a_value_that_is_not_finite_stops_before_the_weights(training, tmp_path):
+    model, data = new_model(), GoingBad()
+    with pytest.raises(TutorialError) as error:
+        for report in train(model, data, replace(training, checkpoint_every=1, steps=12), tmp_path):
+            good, last = state(model), report.step
+            checkpoint = (tmp_path / "checkpoint.safetensors").read_bytes()
+    message = str(error.value)
+    assert "\n" not in message and message.startswith("step 4: ")
+    assert data.bad in message and " nan" in message and last == 3
+    assert changed(good, model) == set()
+    assert (tmp_path / "checkpoint.safetensors").read_bytes() == checkpoint
+    loaded = load_model(tmp_path / "checkpoint.safetensors").state_dict()
+    assert all(torch.isfinite(tensor).all() for tensor in loaded.values())
+
+
+def test_alternating_training_touches_only_what_each_phase_trains():
+    model, snapshots = new_model(), {}
+    before = state(model)
+    for report in train_alternating(model, scenes(), replace(ADAMW, average_decay=0.0)):
+        assert tuple(report.losses) == (RPN_LOSSES if "RPN" in report.phase else DETECTOR_LOSSES)
+        assert report.phase[0] == str((report.step + 1) // 2)
+        snapshots[report.step] = state(model)
+    assert changed(before, model) == {"head", "rpn", "tail", "classification"}
+    model.load_state_dict(snapshots[2])
+    assert changed(before, model) == set()  # the first phase trains the other network
+    model.load_state_dict(snapshots[4])
+    assert changed(snapshots[2], model) == {"head", "tail", "classification"}
+    model.load_state_dict(snapshots[6])
+    assert changed(snapshots[4], model) == {"rpn"}
+    model.load_state_dict(snapshots[8])
+    assert changed(snapshots[6], model) == {"tail", "classification"}
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_the_third_phase_starts_with_the_rpn_of_the_first():
+    model = new_model()
+    start = state(model.rpn)
+    for report in train_alternating(model, scenes(), replace(ADAMW, average_decay=0.0, warmup=0.5)):
+        if report.step == 5:  # one step into it; Adam's first step moves no weight further than its learning rate
+            moved = max((tensor - start[name]).abs().max().item() for name, tensor in model.rpn.state_dict().items())
+            assert moved > 10 * report.learning_rate
+            break
+
+
+def test_requests_that_cannot_work_are_refused_at_once(tmp_path):
+    model = new_model()
+    for change in ({"optimizer": "sdg"}, {"schedule": "linear"}, {"steps": 0}, {"batch_size": 0}):
+        with pytest.raises(ConfigError, match=f"{next(iter(change))} = "):
+            train(model, scenes(), replace(SGD, **change))
+    with pytest.raises(DataError, match="no images"):
+        train(model, Empty(), SGD)
+    with pytest.raises(ConfigError, match="circle, not this"):
+        other = scenes()
+        other.classes = ("circle, not this",)
+        train(model, other, SGD)
+    with pytest.raises(ConfigError, match="--out"):
+        train(model, scenes(), SGD, resume=True)
+    with pytest.raises(DataError, match="no such file to resume from"):
+        train(model, scenes(), SGD, tmp_path, resume=True)
+
+
+def test_a_run_is_neither_overwritten_nor_resumed_with_other_settings(tmp_path):
+    list(train(new_model(), scenes(), replace(SGD, steps=1), tmp_path))
+    before = (tmp_path / "checkpoint.safetensors").read_bytes()
+    with pytest.raises(ConfigError, match="pass --resume"):
+        train(new_model(), scenes(), replace(SGD, steps=1), tmp_path)
+    with pytest.raises(ConfigError, match="training.learning_rate = 0.01, not 0.02"):
+        train(new_model(), scenes(), replace(SGD, steps=1, learning_rate=0.02), tmp_path, resume=True)
+    assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
+
+
+class Repeated(torch.utils.data.Dataset):
+    """One scene, over and over."""
+
+    classes = scenes().classes
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return ToyScenes("train", 4, size=(96, 96), max_objects=3)[1]
+
+
+def test_one_scene_is_learned_by_heart():
+    model = new_model()
+    scene, target = Repeated()[0]
+    training = replace(ADAMW, steps=60, batch_size=4, average_decay=0.0, scale_jitter=(1.0, 1.0), flip=False)
+    list(train(model, Repeated(), training))
+    found = model.eval()([scene])[0]
+    overlaps = box_iou(target["boxes"], found["boxes"][found["scores"] > 0.5])  # (objects, detections)
+    assert overlaps.max(dim=1).values.min() > 0.8
+    assert torch.equal(found["labels"][found["scores"] > 0.5][overlaps.argmax(dim=1)], target["labels"])
