@@ -433,10 +433,10 @@ def test_course_folder_of_an_installed_package_comes_first(monkeypatch, tmp_path
 
 
 def test_python_m_is_the_same_command():
-    command = [sys.executable, "-m", "rcnn_tutorial", "detect", "missing.png"]
+    command = [sys.executable, "-m", "rcnn_tutorial", "train", "--data", "toy"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
-    assert done.returncode == 1 and done.stdout == ""
-    assert done.stderr == "rcnn-tutorial: error: missing.png: no such image; check the path\n"
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("rcnn-tutorial train: error: ") and done.stderr.count("\n") == 1
 
 
 def test_interrupt_is_exit_code_130(monkeypatch, capsys):

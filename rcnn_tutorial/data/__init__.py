@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from rcnn_tutorial.data.batching import AugmentedDataset, batches, collate, training_loader
 from rcnn_tutorial.data.coco import CocoFolder
 from rcnn_tutorial.data.images import CleanBoxes, clean_boxes, make_target, read_image
-from rcnn_tutorial.data.samples import SAMPLES, load_sample
+from rcnn_tutorial.data.samples import SAMPLES, load_sample, open_photo
 from rcnn_tutorial.data.toy import TOY_CLASSES, ToyScenes
 from rcnn_tutorial.data.transforms import training_transforms
 from rcnn_tutorial.data.voc import VocFolder
@@ -34,12 +34,13 @@ __all__ = [
     "load_sample",
     "make_target",
     "open_dataset",
+    "open_photo",
     "read_image",
     "training_loader",
     "training_transforms",
 ]
 
-TOY_LENGTHS = {"train": 2000, "val": 500}
+TOY_LENGTHS = {"train": 20_000, "val": 500}
 
 # Two paths with a colon between them, either of which may begin with a Windows drive such as C:\ or C:/.
 _COCO = re.compile(r"coco:((?:[A-Za-z]:[\\/])?[^:]+):((?:[A-Za-z]:[\\/])?[^:]+)")

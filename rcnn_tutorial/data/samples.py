@@ -17,6 +17,7 @@ from rcnn_tutorial.data.images import clean_boxes, make_target, read_image
 from rcnn_tutorial.errors import ConfigError, DataError
 
 SAMPLES = ("cat", "astronaut", "motorcycle", "rocket", "scene")
+MOST_PIXELS = 2_000_000  # of an own photo in the notebooks
 
 
 def load_sample(name: str) -> tuple[Tensor, dict]:
@@ -76,3 +77,19 @@ def _cut_tile(tile: dict, image: Tensor, target: dict) -> tuple[Tensor, dict]:
         return F.horizontal_flip(inpt) if tile["flip"] else inpt
 
     return cut(image), {**target, "boxes": cut(target["boxes"])}
+
+
+def open_photo(name_or_path: str | Path) -> tuple[Tensor, dict]:
+    """A sample by its name, or a photo of your own by its path, as (image, target); see `load_sample`.
+
+    An own photo comes without objects, and at most MOST_PIXELS large: a detector scales it down anyway, and a
+    notebook that had to draw 40 megapixels would stand still. Raises DataError for a file that is no photo.
+    """
+    if str(name_or_path) in SAMPLES:
+        return load_sample(str(name_or_path))
+    image = read_image(name_or_path)
+    scale = (MOST_PIXELS / image[0].numel()) ** 0.5
+    if scale < 1:
+        image = F.resize(image, [max(1, int(side * scale)) for side in image.shape[-2:]], antialias=True).clamp(0, 1)
+    nothing = torch.zeros(0)
+    return image, make_target(nothing.reshape(0, 4), nothing.long(), nothing.bool(), image.shape[-2:], str(name_or_path))

@@ -24,9 +24,10 @@ MIN_SIDE = 64  # pixels; below it the smallest objects are too small to tell apa
 
 OBJECT_SIZE = (0.13, 0.5)  # sqrt(width * height) of an object, as a share of the image's shorter side
 STRETCH = 1.2  # an object is up to this much wider or taller than its class's outline
-OUTSIDE = 0.2  # an object may reach over the image's border by this share of its width and height
-COVERED = 0.4  # a new object avoids places where it covers more of an earlier object's box than this
-DIFFICULT = 0.35  # objects of which less is visible are marked difficult: training and scoring leave them out
+OUTSIDE = 0.15  # an object may reach over the image's border by this share of its width and height
+COVERED = 0.35  # a new object avoids places where it covers more of an earlier object's box than this ...
+ATTEMPTS = 3  # ... as long as this many tries turn up a better one
+DIFFICULT = 0.4  # objects of which less is visible are marked difficult: training and scoring leave them out
 HIDDEN = 0.08  # objects of which less is visible are no objects: nobody could find them
 
 SUPERSAMPLING = 4  # masks are drawn this much larger and averaged down, which smooths the edges
@@ -41,9 +42,9 @@ class ToyScenes(torch.utils.data.Dataset):
     """`length` scenes of `size` = (height, width) pixels with 1 to `max_objects` objects each.
 
     Item i is (image, target): image float32 (3, H, W) in [0, 1]; target {"boxes": (N, 4) XYXY, "labels": (N,),
-    "difficult": (N,), "image_id": str}, in drawing order. A box is the tight one of the whole shape, its hidden
-    part included, clipped to the image. A scene depends on (seed, split, index) and on size and max_objects alone,
-    so any process draws the same one; splits never share scenes. Raises ConfigError on impossible arguments.
+    "difficult": (N,), "image_id": str}, in drawing order. A box is the tight one of all of the shape that lies
+    inside the image, parts under other objects included. A scene depends on (seed, split, index), size and max_objects
+    alone, so any process draws the same one; splits never share scenes. Raises ConfigError on impossible arguments.
     """
 
     def __init__(
@@ -185,13 +186,13 @@ def random_pose(rng: np.random.Generator, contours: list[np.ndarray], side: int)
 def find_place(rng: np.random.Generator, extent: np.ndarray, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Upper left corner for a shape of `extent` (2,) that covers little of any earlier box of `boxes` (N, 4).
 
-    After 20 vain attempts the first one stands: crowded scenes do hide objects.
+    When all ATTEMPTS are in vain the first one stands: crowded scenes do hide objects.
     """
     low, high = -OUTSIDE * extent, size[::-1] - (1 - OUTSIDE) * extent
-    corners = low + (high - low) * rng.random((20, 1, 2))
-    sides = np.minimum(corners + extent, boxes[:, 2:]) - np.maximum(corners, boxes[:, :2])  # (20, N, 2)
-    overlaps = sides.clip(0).prod(axis=2)  # (20, N) pixels
-    fits = (overlaps <= COVERED * (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)).all(axis=1)  # (20,)
+    corners = low + (high - low) * rng.random((ATTEMPTS, 1, 2))
+    sides = np.minimum(corners + extent, boxes[:, 2:]) - np.maximum(corners, boxes[:, :2])  # (ATTEMPTS, N, 2)
+    overlaps = sides.clip(0).prod(axis=2)  # (ATTEMPTS, N) pixels
+    fits = (overlaps <= COVERED * (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)).all(axis=1)  # (ATTEMPTS,)
     return corners[fits.argmax(), 0]
 
 
@@ -250,12 +251,12 @@ def visible_shares(sprites: list[Sprite], size: tuple[int, int]) -> np.ndarray:
 
 
 def tight_box(sprite: Sprite, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """x1, y1, x2, y2 of the shape inside the image: x2 and y2 are the last column and row plus one."""
-    member = sprite.alpha >= MEMBER
-    columns, rows = np.flatnonzero(member.any(axis=0)), np.flatnonzero(member.any(axis=1))
-    x1, x2 = (min(max(sprite.left + int(x), 0), size[1]) for x in (columns[0], columns[-1] + 1))
-    y1, y2 = (min(max(sprite.top + int(y), 0), size[0]) for y in (rows[0], rows[-1] + 1))
-    return x1, y1, x2, y2
+    """x1, y1, x2, y2 of the shape's part inside the image: x2 and y2 are the last column and row plus one."""
+    (image_rows, image_columns), inside = overlap_slices(sprite, size)
+    member = sprite.alpha[inside] >= MEMBER
+    x, y = np.flatnonzero(member.any(axis=0)), np.flatnonzero(member.any(axis=1))
+    left, top = image_columns.start, image_rows.start
+    return left + int(x[0]), top + int(y[0]), left + int(x[-1]) + 1, top + int(y[-1]) + 1
 
 
 # --- Painting, in place, on pixels (3, H, W) float32 in [0, 1].

@@ -11,7 +11,7 @@ from rcnn_tutorial.errors import ConfigError, DataError
 
 def test_toy():
     train, val = open_dataset("toy"), open_dataset("toy", "val")
-    assert (len(train), len(val)) == (2000, 500)
+    assert (len(train), len(val)) == (20_000, 500)
     assert train.classes == TOY_CLASSES
     dataset = open_dataset("toy", "val", seed=3, classes=TOY_CLASSES, toy_length=4, toy_size=(64, 96))
     assert len(dataset) == 4

@@ -1,0 +1,1 @@
+"""Exercise checks: `check.iou(my_iou)` answers in a sentence. One file a stage; see `checking` for how they work."""

@@ -1,0 +1,154 @@
+"""Explorers of the second notebook: anchors on the grid, and the overlap and coefficients of two boxes."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from rcnn_tutorial.boxes import box_area, box_iou, encode
+from rcnn_tutorial.config import AnchorConfig
+from rcnn_tutorial.errors import ConfigError
+from rcnn_tutorial.explorers.canvas import Canvas
+from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, several
+from rcnn_tutorial.explorers.layers import AFTER, BEFORE, CHOSEN, OTHER, Boxes, Handle, Points
+from rcnn_tutorial.stages.anchors import anchor_sizes, generate_anchors, inside_image
+
+_SCALES = (1, 2, 4, 8, 16, 32)
+_RATIOS = (0.25, 0.5, 1, 2, 4)
+
+
+class AnchorExplorer(Explorer):
+    """The shapes at one cell of the grid, and how many anchors of the whole grid lie inside the image.
+
+    image: (3, H, W) in [0, 1], as the network sees it (after preprocessing). Click the picture to choose a cell.
+    """
+
+    def __init__(self, image: Tensor, config: AnchorConfig | None = None, stride: int = 16):
+        config = config or AnchorConfig()
+        self.size = tuple(image.shape[-2:])  # (H, W)
+        rows, columns = self.grid(stride)
+        controls = {
+            "base_size": integer("Base size (pixels)", config.base_size, 4, 64),
+            "scales": several("Scales", sorted({*_SCALES, *config.scales}), config.scales),
+            "ratios": several("Ratios (height / width)", sorted({*_RATIOS, *config.ratios}), config.ratios),
+            "stride": choice("Stride (pixels)", sorted({4, 8, 16, 32, stride}), stride),
+            "column": integer("Grid column", columns // 2, 0, columns - 1),
+            "row": integer("Grid row", rows // 2, 0, rows - 1),
+            "border": integer("Border (pixels)", 0, 0, 400, 10),
+        }
+        super().__init__(controls, Canvas(image))
+        self.canvas.observe(self._choose_cell, "clicked")
+
+    def grid(self, stride: int) -> tuple[int, int]:
+        """Rows and columns of the feature map."""
+        return math.ceil(self.size[0] / stride), math.ceil(self.size[1] / stride)
+
+    def draw(self) -> str:
+        config = AnchorConfig(self.base_size.value, self.scales.value, self.ratios.value)
+        if not config.scales or not config.ratios:
+            raise ConfigError("without a scale and a ratio there is no anchor; tick at least one of each")
+        stride, (rows, columns) = self.stride.value, self.grid(self.stride.value)
+        self.column.max, self.row.max = columns - 1, rows - 1
+        row, column = self.row.value, self.column.value
+        anchors = generate_anchors(rows, columns, stride, config).view(rows, columns, -1, 4)
+        inside = inside_image(anchors.view(-1, 4), torch.tensor([self.size]), self.border.value)[0]
+        inside = inside.view(rows, columns, -1)  # (rows, columns, A)
+        self.canvas.draw(self._layers(anchors, inside, row, column, _size_names(config)))
+        return _sentence(inside, row, column, _size_names(config))
+
+    def _layers(self, anchors: Tensor, inside: Tensor, row: int, column: int, names: list[str]) -> list:
+        """Grid, cell and shapes. anchors: (rows, columns, A, 4), inside: (rows, columns, A)."""
+        centers = (anchors[:, :, 0, :2] + anchors[:, :, 0, 2:]) / 2  # (rows, columns, 2)
+        cell, kept = anchors[row, column], inside[row, column]  # (A, 4), (A,)
+        dropped = [name for name, keep in zip(names, kept.tolist(), strict=True) if not keep]
+        rest = [name for name, keep in zip(names, kept.tolist(), strict=True) if keep]
+        return [
+            Points(centers.view(-1, 2), color=OTHER, radius=1.5, name=f"grid, every {self.stride.value} pixels"),
+            Boxes(cell[~kept], color=BEFORE, dash="dashed", labels=dropped, name="leaves the image"),
+            Boxes(cell[kept], color=AFTER, labels=rest, name="inside the image"),
+            Points(centers[row, column][None], color=CHOSEN, radius=7, name="the cell"),
+        ]
+
+    def _choose_cell(self, change) -> None:
+        x, y = change["new"]
+        column, row = int(x / self.stride.value), int(y / self.stride.value)
+        self.set(column=min(column, self.column.max), row=min(row, self.row.max))
+
+
+def _size_names(config: AnchorConfig) -> list[str]:
+    return [f"{width:g}×{height:g}" for width, height in anchor_sizes(config).tolist()]
+
+
+def _sentence(inside: Tensor, row: int, column: int, names: list[str]) -> str:
+    """inside: (rows, columns, A)."""
+    rows, columns, shapes = inside.shape
+    kept = int(inside[row, column].sum())
+    never = [name for name, fits in zip(names, inside.any(0).any(0).tolist(), strict=True) if not fits]
+    text = f"Cell (column {column}, row {row}): {kept} of {shapes} shapes inside the image, {shapes - kept} leave it. "
+    text += (
+        f"Whole grid: {rows} × {columns} cells × {shapes} = {inside.numel():,} anchors, {int(inside.sum()):,} inside."
+    )
+    return text + (f" Inside nowhere: {', '.join(never)}." if never else "")
+
+
+class IoUExplorer(Explorer):
+    """Two boxes to drag: how much they overlap, and the coefficients that turn the first into the second.
+
+    image: (3, H, W) in [0, 1].
+    """
+
+    def __init__(self, image: Tensor):
+        self.size = tuple(image.shape[-2:])  # (H, W)
+        handles = {
+            "first": Handle(color=BEFORE, dash="dashed", name="first box", box=self.place("shifted")[0]),
+            "second": Handle(color=AFTER, name="second box", box=self.place("shifted")[1]),
+        }
+        controls = {"example": choice("Example", list(_EXAMPLES), "shifted")}
+        super().__init__(controls, Canvas(image, handles=handles))
+        self.example.observe(self._show_example, "value")
+
+    def place(self, example: str) -> list[list[float]]:
+        """The two boxes of an example, whole pixels of this image."""
+        height, width = self.size
+        shares = torch.tensor(_EXAMPLES[example])  # (2, 4)
+        return (shares * torch.tensor([width, height, width, height])).round().tolist()
+
+    def draw(self) -> str:
+        first, second = self.canvas.box("first"), self.canvas.box("second")
+        shared = torch.cat([torch.maximum(first, second)[:2], torch.minimum(first, second)[2:]])
+        overlap = shared[None] if bool((shared[2:] > shared[:2]).all()) else shared.new_zeros(0, 4)
+        self.canvas.draw([Boxes(overlap, color=CHOSEN, dash="dotted", fill=0.35, name="intersection")])
+        area = float(box_area(overlap).sum())
+        union = float(box_area(first) + box_area(second)) - area
+        iou = float(box_iou(first[None], second[None]))
+        return (
+            f"Intersection {area:,.0f} / union {union:,.0f} square pixels = IoU {iou:.4f}. {_in_words(first, second)}"
+        )
+
+    def _show_example(self, change) -> None:
+        first, second = self.place(change["new"])
+        self.canvas.move(first=first, second=second)
+
+
+_EXAMPLES = {  # in shares of the image's sides: x1, y1, x2, y2 of the first and the second box
+    "shifted": ((0.25, 0.25, 0.60, 0.70), (0.35, 0.35, 0.70, 0.80)),
+    "one inside the other": ((0.20, 0.20, 0.80, 0.80), (0.35, 0.35, 0.65, 0.65)),
+    "same center, other shape": ((0.20, 0.35, 0.80, 0.65), (0.40, 0.15, 0.60, 0.85)),
+    "touching": ((0.20, 0.30, 0.50, 0.70), (0.50, 0.30, 0.80, 0.70)),
+    "apart": ((0.10, 0.20, 0.35, 0.50), (0.60, 0.55, 0.90, 0.85)),
+    "equal": ((0.30, 0.30, 0.70, 0.70), (0.30, 0.30, 0.70, 0.70)),
+}
+
+
+def _in_words(first: Tensor, second: Tensor) -> str:
+    """What has to happen to the first box to make it the second, with the coefficients' names."""
+    t_x, t_y, t_w, t_h = encode(second, first).tolist()
+    moves = [
+        f"move its center {'right' if t_x >= 0 else 'left'} by {abs(t_x):.2f} of its width (t_x = {t_x:.4f})",
+        f"{'down' if t_y >= 0 else 'up'} by {abs(t_y):.2f} of its height (t_y = {t_y:.4f})",
+        f"make it {math.exp(t_w):.2f} times as wide (t_w = {t_w:.4f})",
+        f"and {math.exp(t_h):.2f} times as high (t_h = {t_h:.4f})",
+    ]
+    return "To turn the first box into the second: " + ", ".join(moves) + "."

@@ -1,0 +1,241 @@
+"""What all explorers share: controls beside a picture, and under it one line that says what the picture shows.
+
+How to add an explorer (`anchors.py` is the example to follow)
+--------------------------------------------------------------
+1. One file a stage, named like the stage. A class derives from `Explorer`; its constructor takes the tensors to
+   explore (an image (3, H, W) in [0, 1], a Trace, ...) with defaults from the config, and calls
+   `super().__init__(controls, canvases)`:
+
+       class NMSExplorer(Explorer):
+           def __init__(self, image, boxes, scores, threshold=0.3):
+               self.boxes, self.scores = boxes, scores
+               controls = {"threshold": number("IoU threshold", threshold, 0.0, 1.0, 0.05)}
+               super().__init__(controls, Canvas(image))
+
+2. `draw()` computes with the *stage's own functions*, hands layers to the canvas and returns the summary sentence.
+   Read a control by its name: `self.threshold.value`. It runs once on construction, then on every change.
+
+           def draw(self) -> str:
+               keep = nms(self.boxes, self.scores, self.threshold.value)
+               self.canvas.draw([
+                   Boxes(self.boxes, color=BEFORE, dash="dashed", name="before", hover=self.hover_text),
+                   Boxes(self.boxes[keep], color=AFTER, name="kept"),
+               ])
+               return f"{len(keep)} of {len(self.boxes)} boxes kept at IoU {self.threshold.value:.2f}."
+
+3. What cannot work raises ConfigError or DataError (`Config(...)` does so by itself): the base class turns it into a
+   sentence in the panel. Nothing else is caught. `draw` must cope with no boxes at all and with both ends of sliders.
+
+Controls: `integer`, `number`, `choice`, `flag`, `several`, `button`. Labels are full words. Slow computations (above
+50 ms) take `live=False`: they run when the slider is let go. Keep what no control changes out of `draw`.
+Layers (`layers.py`): `Boxes`, `Points`, `Lines`, `Heatmap`, `Picture`; the first is drawn at the bottom. Colors: BEFORE
+red, AFTER green, CHOSEN blue, OTHER white, GROUND_TRUTH yellow; layers that differ in color differ in dash too.
+Draggable boxes: `Canvas(image, handles={"roi": Handle(color=CHOSEN, box=(10, 10, 90, 90), name="ROI")})`; read
+`self.canvas.box("roi")` (a tensor (4,)), set with `self.canvas.move(roi=(0, 0, 50, 50))`. Clicks: `canvas.clicked`.
+Two pictures: pass a list of canvases with a `title` each. From code and tests: `explorer.threshold.value = 0.5`,
+several at once with `explorer.set(threshold=0.5, top=10)`; then read `explorer.summary`, or `explorer.figure()`.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+from collections.abc import Iterable, Sequence
+
+import anywidget
+import ipywidgets as widgets
+import traitlets
+from matplotlib.figure import Figure
+
+from rcnn_tutorial.errors import TutorialError
+from rcnn_tutorial.explorers.canvas import Canvas
+from rcnn_tutorial.explorers.still import canvas_figure
+
+
+class Explorer(widgets.Box):
+    """Controls, picture and summary line. Subclasses implement `draw`; the module's docstring says how.
+
+    Attributes:
+        controls: name -> widget; each is an attribute too (`explorer.stride`).
+        canvases: all pictures; `canvas` is the first.
+        summary: what the picture shows, in words.
+    """
+
+    def __init__(self, controls: dict[str, widgets.Widget], canvases: Canvas | Sequence[Canvas]):
+        self.canvases = [canvases] if isinstance(canvases, Canvas) else list(canvases)
+        self.canvas = self.canvases[0]
+        self.controls = dict(controls)
+        self._line = SummaryLine()
+        self._held = False
+        super().__init__()
+        for name, control in self.controls.items():
+            if hasattr(self, name):
+                raise TypeError(f"control {name!r}: the name is taken by {type(self).__name__}; choose another")
+            setattr(self, name, control)
+        self._lay_out()
+        self.update()
+        for control in self.controls.values():
+            control.observe(self.update, "value")
+        for canvas in self.canvases:
+            canvas.observe(self.update, ["handles"])
+
+    def draw(self) -> str:
+        """Compute, hand layers to the canvases, return one sentence that says what they show."""
+        raise NotImplementedError(f"{type(self).__name__}.draw")
+
+    @property
+    def summary(self) -> str:
+        """What the picture shows, in words: the line under it, the label that a screen reader reads."""
+        return self._line.text
+
+    def update(self, *_change) -> None:
+        """Draw anew. A combination of controls that cannot work empties the picture and says why."""
+        if self._held:
+            return
+        self._held = True  # `draw` may move a handle or narrow a slider's range: that is no new change
+        try:
+            self._update()
+        finally:
+            self._held = False
+
+    def _update(self) -> None:
+        with contextlib.ExitStack() as stack:
+            for canvas in self.canvases:  # one message a canvas, however often it is touched
+                stack.enter_context(canvas.hold_sync())
+            try:
+                sentence, possible = self.draw(), True
+            except TutorialError as error:
+                sentence, possible = f"Not possible: {error}.", False
+                for canvas in self.canvases:
+                    canvas.draw([])
+            for canvas in self.canvases:
+                canvas.summary = sentence
+        with self._line.hold_sync():
+            self._line.text, self._line.possible = sentence, possible
+
+    def set(self, **values) -> None:
+        """Set several controls with one redraw: `explorer.set(stride=8, base_size=32)`."""
+        self._held = True
+        try:
+            for name, value in values.items():
+                self.controls[name].value = value
+        finally:
+            self._held = False
+        self.update()
+
+    def figure(self, width: float = 9.0) -> Figure:
+        """The present picture as a matplotlib figure, `width` inches wide, with the summary under it."""
+        return canvas_figure(self.canvases, self.summary, width)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}: {self.summary}"
+
+    def _repr_mimebundle_(self, **kwargs):
+        """The live view; beside it, for readers without a kernel, the still picture and the summary."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        data, *metadata = bundle if isinstance(bundle, tuple) else (bundle,)
+        file = io.BytesIO()
+        self.figure().savefig(file, format="jpeg", pil_kwargs={"quality": 85})
+        still = base64.b64encode(file.getvalue()).decode("ascii")
+        data = data | {"text/plain": repr(self), "image/jpeg": still}
+        return (data, *metadata) if metadata else data
+
+    def _lay_out(self) -> None:
+        """Controls at the left, pictures at the right with the summary under them; one column on a narrow page."""
+        controls = widgets.VBox(list(self.controls.values()))
+        pictures = widgets.VBox([widgets.Box(self.canvases).add_class("rcnn-pictures"), self._line])
+        self.children = [controls.add_class("rcnn-controls"), pictures.add_class("rcnn-right")]
+        self.add_class("rcnn-explorer")
+
+
+class SummaryLine(anywidget.AnyWidget):
+    """The sentence under the picture: a live region, so that a screen reader says it when it changes."""
+
+    _esm = """
+    function render({ model, el }) {
+      const line = document.createElement("p");
+      line.setAttribute("role", "status");
+      line.setAttribute("aria-live", "polite");
+      const show = () => {
+        line.textContent = model.get("text");
+        line.className = model.get("possible") ? "rcnn-summary" : "rcnn-summary rcnn-problem";
+      };
+      model.on("change", show);
+      show();
+      el.appendChild(line);
+    }
+    export default { render };
+    """
+    text = traitlets.Unicode().tag(sync=True)
+    possible = traitlets.Bool(True).tag(sync=True)
+
+
+_WIDE = {"layout": {"width": "100%"}, "style": {"description_width": "10em"}}
+
+
+def integer(label: str, value: int, low: int, high: int, step: int = 1, live: bool = True) -> widgets.IntSlider:
+    """A slider over whole numbers; arrow keys move it by `step`. live=False: it counts when let go."""
+    return widgets.IntSlider(value, low, high, step, description=label, continuous_update=live, **_WIDE)
+
+
+def number(
+    label: str, value: float, low: float, high: float, step: float, live: bool = True, digits: int = 2
+) -> widgets.FloatSlider:
+    """A slider over numbers; arrow keys move it by `step`. live=False: it counts when let go."""
+    readout = f".{digits}f"
+    return widgets.FloatSlider(
+        value, min=low, max=high, step=step, description=label, continuous_update=live, readout_format=readout, **_WIDE
+    )
+
+
+def choice(label: str, options: Iterable, value) -> widgets.Dropdown:
+    """One of `options` (values, or pairs of text and value) from a list."""
+    return widgets.Dropdown(options=list(options), value=value, description=label, **_WIDE)
+
+
+def flag(label: str, value: bool) -> widgets.Checkbox:
+    """Yes or no."""
+    return widgets.Checkbox(value, description=label, indent=False, layout={"width": "100%"})
+
+
+def button(label: str) -> widgets.Button:
+    """Something to do; connect it with `on_click`."""
+    return widgets.Button(description=label, layout={"width": "auto"})
+
+
+class Several(widgets.VBox):
+    """Any number out of a few numbers, as check boxes. `value`: those that are ticked, in their order."""
+
+    value = traitlets.Tuple()
+
+    def __init__(self, label: str, options: Sequence[float], value: Sequence[float]):
+        self.options = tuple(options)
+        self.boxes = [widgets.Checkbox(o in value, description=f"{o:g}", indent=False) for o in self.options]
+        row = widgets.HBox(self.boxes).add_class("rcnn-several")
+        super().__init__([widgets.Label(label), row], value=tuple(value))
+        for box in self.boxes:
+            box.observe(self._collect, "value")
+
+    @traitlets.validate("value")
+    def _check(self, proposal):
+        unknown = [o for o in proposal.value if o not in self.options]
+        if unknown:
+            raise traitlets.TraitError(f"{unknown[0]!r} is not on offer: choose from {self.options}")
+        return tuple(o for o in self.options if o in proposal.value)
+
+    @traitlets.observe("value")
+    def _tick(self, _change) -> None:
+        self._ticking = True  # until all boxes are right, they have nothing to report
+        for option, box in zip(self.options, self.boxes, strict=True):
+            box.value = option in self.value
+        self._ticking = False
+
+    def _collect(self, _change) -> None:
+        if not self._ticking:
+            self.value = [o for o, box in zip(self.options, self.boxes, strict=True) if box.value]
+
+
+def several(label: str, options: Sequence, value: Sequence) -> Several:
+    """Any number out of a few numbers."""
+    return Several(label, options, value)
