@@ -325,7 +325,7 @@ def paint_clutter(rng: np.random.Generator, pixels: np.ndarray) -> None:
             draw.line(points, fill, round(thickness * min(width, height)))
         else:
             draw.polygon(points, fill)
-    rgba = np.asarray(overlay.reduce(2)).astype(np.float32).transpose(2, 0, 1) / 255  # (4, H, W)
+    rgba = np.asarray(overlay.reduce(2)).transpose(2, 0, 1).astype(np.float32, order="C") / 255  # (4, H, W)
     pixels += rgba[3] * (rgba[:3] - pixels)
 
 

@@ -119,10 +119,16 @@ class IoUExplorer(Explorer):
         first, second = self.canvas.box("first"), self.canvas.box("second")
         shared = torch.cat([torch.maximum(first, second)[:2], torch.minimum(first, second)[2:]])
         overlap = shared[None] if bool((shared[2:] > shared[:2]).all()) else shared.new_zeros(0, 4)
-        self.canvas.draw([Boxes(overlap, color=CHOSEN, dash="dotted", fill=0.35, name="intersection")])
         area = float(box_area(overlap).sum())
         union = float(box_area(first) + box_area(second)) - area
         iou = float(box_iou(first[None], second[None]))
+        center = (overlap[:, :2] + overlap[:, 2:]) / 2
+        self.canvas.draw(
+            [
+                Boxes(overlap, color=CHOSEN, dash="dotted", fill=0.35, name="intersection"),
+                Points(center, color=CHOSEN, labels=[f"IoU {iou:.4f}"] * len(overlap)),
+            ]
+        )
         return (
             f"Intersection {area:,.0f} / union {union:,.0f} square pixels = IoU {iou:.4f}. {_in_words(first, second)}"
         )

@@ -117,6 +117,7 @@ class View {
     pen.clearRect(0, 0, canvas.width, canvas.height);
     pen.setTransform(k, 0, 0, k, -this.view.x * k, -this.view.y * k);
     pen.imageSmoothingEnabled = this.scale < 2; // zoomed in, pixels are seen as pixels
+    this.texts = []; // where texts are already
     if (this.bitmap) pen.drawImage(this.bitmap, 0, 0, width, height);
     for (const layer of frame.layers) this.drawLayer(layer);
     for (const handle of frame.handles) this.drawHandle(handle);
@@ -151,7 +152,7 @@ class View {
       this.pen.globalAlpha = layer.opacity;
     }
     this.stroke(path, layer);
-    layer.labels.forEach((text, i) => this.drawText(text, data[4 * i], data[4 * i + 1], layer));
+    layer.labels.forEach((text, i) => this.drawText(text, data.slice(4 * i, 4 * i + 4), layer));
   }
 
   drawLines(layer) {
@@ -191,7 +192,10 @@ class View {
       this.pen.fillStyle = layer.color;
       this.pen.fill(path);
     } else this.stroke(path, { ...layer, dash: [] });
-    layer.labels.forEach((text, i) => this.drawText(text, data[2 * i] + 2 * r, data[2 * i + 1], layer));
+    layer.labels.forEach((text, i) => {
+      const [x, y] = [data[2 * i], data[2 * i + 1]];
+      this.drawText(text, [x + 2 * r, y, x - 2 * r, y], layer);
+    });
   }
 
   // Line and, where there are few, a rim that sets them off from any photo.
@@ -210,21 +214,30 @@ class View {
     pen.setLineDash([]);
   }
 
-  // Above (x, y) where there is room, below it otherwise; always inside the picture.
-  drawText(text, x, y, { color, ink }) {
+  // At the first corner of the box where no other text is, kept inside the picture.
+  drawText(text, [x1, y1, x2, y2], { color, ink }) {
     if (!text) return;
     const { pen, pixel } = this;
     pen.font = `600 ${15 * pixel}px sans-serif`;
     const [wide, high] = [pen.measureText(text).width + 10 * pixel, 21 * pixel];
-    const [left, top] = [this.view.x, this.view.y];
-    const right = left + this.canvas.clientWidth * pixel;
-    x = Math.max(left, Math.min(x, right - wide));
-    y = y - high >= top ? y - high : Math.max(y, top);
+    const corners = [[x1, y1 - high], [x1, y2], [x2 - wide, y1 - high], [x2 - wide, y2], [x1, y1], [x1, y2 - high]];
+    const places = corners.map(([x, y]) => this.placed(x, y, wide, high));
+    const free = ([x, y]) => !this.texts.some(([l, t, r, b]) => x < r && x + wide > l && y < b && y + high > t);
+    const [x, y] = places.find(free) ?? places[0];
+    this.texts.push([x, y, x + wide, y + high]);
     pen.fillStyle = color;
     pen.fillRect(x, y, wide, high);
     pen.fillStyle = ink;
     pen.textBaseline = "middle";
     pen.fillText(text, x + 5 * pixel, y + high / 2);
+  }
+
+  placed(x, y, wide, high) {
+    const [right, bottom] = [this.frame.size[1] / this.view.zoom - wide, this.frame.size[0] / this.view.zoom - high];
+    return [
+      Math.max(this.view.x, Math.min(x, this.view.x + right)),
+      Math.max(this.view.y, Math.min(y, this.view.y + bottom)),
+    ];
   }
 
   drawHandle(handle) {

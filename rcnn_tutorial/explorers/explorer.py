@@ -142,11 +142,16 @@ class Explorer(widgets.Box):
         return (data, *metadata) if metadata else data
 
     def _lay_out(self) -> None:
-        """Controls at the left, pictures at the right with the summary under them; one column on a narrow page."""
+        """Controls at the left, pictures at the right with the summary under them; one column on a narrow page.
+
+        One or two controls go above the picture: a column of their own would stay empty.
+        """
         controls = widgets.VBox(list(self.controls.values()))
         pictures = widgets.VBox([widgets.Box(self.canvases).add_class("rcnn-pictures"), self._line])
         self.children = [controls.add_class("rcnn-controls"), pictures.add_class("rcnn-right")]
         self.add_class("rcnn-explorer")
+        if len(self.controls) <= 2:
+            self.add_class("rcnn-stacked")
 
 
 class SummaryLine(anywidget.AnyWidget):

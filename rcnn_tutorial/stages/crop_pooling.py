@@ -34,12 +34,13 @@ def sample_crops(features: Tensor, theta: Tensor, size: int, align_corners: bool
     """
     batch, count = theta.shape[:2]
     # Coordinates stay in float32 whatever the networks run in: bfloat16 would misplace samples by whole cells.
+    theta = theta.to(torch.promote_types(theta.dtype, torch.float32)).flatten(0, 1)  # (B * S, 2, 3)
     with torch.autocast(features.device.type, enabled=False):
         shape = (batch * count, 1, size, size)
-        grid = F.affine_grid(theta.float().flatten(0, 1), shape, align_corners=align_corners)  # (B * S, size, size, 2)
+        grid = F.affine_grid(theta, shape, align_corners=align_corners)  # (B * S, size, size, 2)
         # All grids of an image are stacked into one tall grid, so that its features are read in place, not repeated.
         tall = grid.reshape(batch, count * size, size, 2)
-        crops = F.grid_sample(features.float(), tall, align_corners=align_corners)  # (B, C, S * size, size)
+        crops = F.grid_sample(features.to(theta.dtype), tall, align_corners=align_corners)  # (B, C, S * size, size)
     crops = crops.reshape(batch, -1, count, size, size).transpose(1, 2)  # (B, S, C, size, size)
     return crops.flatten(0, 1)
 

@@ -36,7 +36,9 @@ def rpn_loss(rpn: RPNOutputs, targets: AnchorTargets, sigma: float = 3.0) -> RPN
     entropy = F.cross_entropy(rpn.scores.transpose(1, 2), targets.labels, reduction="none", ignore_index=DONT_CARE)
     sampled = (targets.labels != DONT_CARE).sum(dim=1).clamp(min=1)  # (B,)
     class_loss = (entropy.sum(dim=1) / sampled).mean()
-    distance = smooth_l1(rpn.coefficients - targets.coefficients, sigma).sum(dim=2)  # (B, N)
-    # A product with the 0 weight of the other anchors would turn an infinite distance into NaN; `where` does not.
-    weighted = torch.where(targets.box_weights > 0, distance * targets.box_weights, 0.0)  # (B, N)
-    return RPNLoss(class_loss, weighted.sum(dim=1).mean())
+    # A product with the 0 weight of the other anchors would turn an infinite distance into NaN. `where` does not, and
+    # in front of the loss it keeps the gradient finite as well.
+    counts = (targets.box_weights > 0)[..., None]  # (B, N, 1)
+    difference = torch.where(counts, rpn.coefficients - targets.coefficients, 0.0)  # (B, N, 4)
+    distance = smooth_l1(difference, sigma).sum(dim=2)  # (B, N)
+    return RPNLoss(class_loss, (distance * targets.box_weights).sum(dim=1).mean())

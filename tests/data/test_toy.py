@@ -9,7 +9,7 @@ from rcnn_tutorial.data import toy
 from rcnn_tutorial.data.toy import TOY_CLASSES, ToyScenes
 from rcnn_tutorial.errors import ConfigError
 
-SCENES = 200
+SCENES = 150
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +101,8 @@ def test_another_process_draws_the_same_scenes():
 
 def test_splits_and_seeds_share_no_scene():
     kinds = [("train", 0), ("val", 0), ("train", 1), ("val", 1)]
-    images = [image for split, seed in kinds for image, _ in ToyScenes(split, 40, size=(64, 64), seed=seed)]
-    assert len({image.numpy().tobytes() for image in images}) == 4 * 40
+    images = [image for split, seed in kinds for image, _ in ToyScenes(split, 25, size=(64, 64), seed=seed)]
+    assert len({image.numpy().tobytes() for image in images}) == 4 * 25
 
 
 def test_indexing_behaves_like_a_list():

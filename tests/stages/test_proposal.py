@@ -37,19 +37,25 @@ def propose(case: str, pre: int, post: int, threshold: float = 0.7):
     return proposal_layer(rpn, anchors, torch.ones(1, len(anchors)).bool(), sizes - LAST_PIXEL, config, training=True)
 
 
+def assert_same_rois(found, boxes, scores):
+    """Equal scores in the same order, and equal boxes; boxes of equal score may come in any order."""
+    torch.testing.assert_close(found.scores[0], scores.flatten(), rtol=0, atol=1e-6)
+    distances = (found.boxes[0, :, None] - boxes).abs().amax(dim=2)  # (R, R)
+    assert distances.amin(dim=0).max() < 1e-3 and distances.amin(dim=1).max() < 1e-3
+    assert (distances.diagonal() < 1e-3).float().mean() > 0.99
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_rois_of_the_reference(case):
     found = propose(case, *figure(f"{case}__topn").tolist())
     assert found.valid.all()
-    torch.testing.assert_close(found.boxes[0], figure(f"{case}__rois")[:, 1:], rtol=0, atol=1e-3)
-    torch.testing.assert_close(found.scores[0], figure(f"{case}__roi_scores").flatten(), rtol=0, atol=1e-6)
+    assert_same_rois(found, figure(f"{case}__rois")[:, 1:], figure(f"{case}__roi_scores"))
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_fifty_best_of_the_reference_without_suppression(case):
     found = propose(case, 50, 50, threshold=1.0)
-    torch.testing.assert_close(found.boxes[0], figure(f"{case}__top50_rois")[:, 1:], rtol=0, atol=1e-3)
-    torch.testing.assert_close(found.scores[0], figure(f"{case}__top50_scores").flatten(), rtol=0, atol=1e-6)
+    assert_same_rois(found, figure(f"{case}__top50_rois")[:, 1:], figure(f"{case}__top50_scores"))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -59,7 +65,7 @@ def test_reference_of_2018_suppressed_boxes_one_pixel_larger(case):
     scores, order = rpn.foreground[0].topk(min(pre, len(anchors)))
     boxes = clip(decode(rpn.coefficients[0], anchors), sizes[0] - 1)[order]
     larger = order[nms(boxes + torch.tensor([0, 0, 1, 1]), scores, 0.7)][:post]
-    assert torch.equal(larger, figure(f"{case}__plus1nms_keep_anchor_idx"))
+    assert torch.equal(larger.sort().values, figure(f"{case}__plus1nms_keep_anchor_idx").sort().values)
     ours = propose(case, pre, post).anchor_indices[0]
     assert torch.equal(ours, order[nms(boxes, scores, 0.7)][:post])  # boxes as they are
 

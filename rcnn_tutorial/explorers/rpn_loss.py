@@ -1,0 +1,250 @@
+"""Explorers of the fourth notebook: what every anchor is told to learn, and the curve of the box loss."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from rcnn_tutorial.boxes import clip
+from rcnn_tutorial.config import AnchorTargetConfig, Config
+from rcnn_tutorial.explorers.canvas import Canvas
+from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
+from rcnn_tutorial.explorers.layers import (
+    AFTER,
+    BEFORE,
+    CHOSEN,
+    GROUND_TRUTH,
+    OTHER,
+    Boxes,
+    Handle,
+    Layer,
+    Lines,
+    Points,
+)
+from rcnn_tutorial.stages.anchor_target import (
+    BACKGROUND,
+    DONT_CARE,
+    FOREGROUND,
+    AnchorAssignment,
+    assign_anchors,
+    sample_labels,
+)
+from rcnn_tutorial.stages.anchors import anchor_sizes, generate_anchors, inside_image
+from rcnn_tutorial.stages.preprocessing import GroundTruth
+from rcnn_tutorial.stages.rpn_loss import smooth_l1
+from rcnn_tutorial.stages.sampling import random_keys
+
+MOVABLE, BOTH, NONE = "movable box", "photo's objects and movable box", "none"
+SAMPLED, ALL = "sampled anchors", "all anchors inside"
+_SMALLEST = 8  # pixels: the least side of the movable object
+
+
+class AnchorLabelExplorer(Explorer):
+    """Type A, type B, background and don't care, for an object that the reader moves over the photo.
+
+    image: (3, H, W) in [0, 1], as the network sees it (after preprocessing). objects: (G, 4) in its pixels, or None.
+    The movable object starts as a square of 256 pixels in the middle, which makes 18 anchors type B at 600x800.
+    """
+
+    def __init__(self, image: Tensor, objects: Tensor | None = None, config: Config | None = None, stride: int = 16):
+        config = config or Config()
+        height, width = image.shape[-2:]
+        rows, columns = math.ceil(height / stride), math.ceil(width / stride)
+        self.size = torch.tensor([height, width])
+        self.objects = torch.zeros(0, 4) if objects is None else torch.as_tensor(objects, dtype=torch.float32)
+        self.anchors = generate_anchors(rows, columns, stride, config.anchors)  # (N, 4)
+        self.inside = inside_image(self.anchors, self.size[None], config.anchor_targets.border)  # (1, N)
+        self.centers = spread_centers(self.anchors, config, stride)  # (N, 2)
+        self.names = [f"{width:g}×{height:g}" for width, height in anchor_sizes(config.anchors).tolist()]
+        self.defaults = config
+        side = max(_SMALLEST, min(256, height, width))
+        controls = {
+            "objects_counted": choice("Ground truth", (MOVABLE, BOTH, NONE), MOVABLE),
+            "center_x": integer("Object center x", width // 2, 0, width),
+            "center_y": integer("Object center y", height // 2, 0, height),
+            "object_width": integer("Object width", side, _SMALLEST, max(width, _SMALLEST + 1)),
+            "object_height": integer("Object height", side, _SMALLEST, max(height, _SMALLEST + 1)),
+            **target_controls(config.anchor_targets),
+            "show": choice("Show", (SAMPLED, ALL), SAMPLED),
+        }
+        box = box_around(width // 2, height // 2, side, side)
+        handle = Handle(color=GROUND_TRUTH, dash="dashdot", name="movable object", box=box)
+        self._seen = list(box)
+        super().__init__(controls, Canvas(image, handles={"object": handle}))
+
+    def draw(self) -> str:
+        self._agree()
+        truth, config = self._ground_truth(), self._target_config()
+        assignment = assign_anchors(self.anchors, truth, self.inside, config)
+        generator = torch.Generator().manual_seed(self.seed.value)
+        keys = random_keys(assignment.max_overlaps, generator)  # (1, N)
+        sampled = sample_labels(assignment.labels, keys, config)  # (1, N)
+        self.canvas.draw(self._layers(assignment, sampled[0]))
+        return _sentence(assignment, sampled[0], truth, int(self.inside.sum()))
+
+    def _agree(self) -> None:
+        """Sliders and picture show the same object: whichever the reader moved last wins."""
+        sliders = [self.center_x, self.center_y, self.object_width, self.object_height]
+        box = self.canvas.handles["object"]
+        x, y, width, height = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2, box[2] - box[0], box[3] - box[1]
+        values = [min(max(round(v), s.min), s.max) for v, s in zip((x, y, width, height), sliders, strict=True)]
+        if box != self._seen:
+            for slider, value in zip(sliders, values, strict=True):
+                slider.value = value
+        elif values != [slider.value for slider in sliders]:
+            self.canvas.move(object=box_around(*(slider.value for slider in sliders)))
+        self._seen = self.canvas.handles["object"]
+
+    def _ground_truth(self) -> GroundTruth:
+        """The objects that count, cut off at the image's border as an annotator would."""
+        movable = clip(self.canvas.box("object"), self.size)[None]  # (1, 4)
+        chosen = {MOVABLE: movable, BOTH: torch.cat([movable, self.objects]), NONE: movable[:0]}
+        boxes = chosen[self.objects_counted.value]
+        padded = torch.cat([boxes, torch.zeros(1, 4)])  # a batch has room for one object at least
+        labels = torch.ones(len(padded), dtype=torch.long)
+        labels[-1] = 0
+        return GroundTruth(padded[None], labels[None])
+
+    def _target_config(self) -> AnchorTargetConfig:
+        config = AnchorTargetConfig(
+            round(self.positive.value, 2),
+            round(self.negative.value, 2),
+            self.batch.value,
+            round(self.fraction.value, 2),
+        )
+        return Config(anchor_targets=config).anchor_targets  # raises ConfigError where the values contradict each other
+
+    def _layers(self, assignment: AnchorAssignment, sampled: Tensor) -> list[Layer]:
+        """sampled: (N,)."""
+        labels = sampled if self.show.value == SAMPLED else assignment.labels[0]  # (N,)
+        overlaps = assignment.max_overlaps[0]  # (N,)
+        undecided = (labels == DONT_CARE) & self.inside[0] & (self.show.value == ALL)  # (N,)
+        background = self.centers[labels == BACKGROUND]
+        layers: list[Layer] = [
+            Points(self.centers[undecided], color=OTHER, shape="ring", radius=2.5, name="don't care (inside)"),
+            Points(background, color=BEFORE, shape="cross", radius=2.5, name="background"),
+        ]
+        if self.objects_counted.value == BOTH:
+            layers.append(Boxes(self.objects, color=GROUND_TRUTH, name="photo's objects"))
+        for name, members, color, dash, line in (
+            ("foreground, type B", assignment.type_b[0], CHOSEN, "solid", 5),
+            ("foreground, type A", assignment.type_a[0], AFTER, "dashed", 3),
+        ):
+            rows = torch.nonzero((labels == FOREGROUND) & members).flatten()  # (F,)
+            hover = [self._hover(row, float(overlaps[row])) for row in rows.tolist()]
+            layers.append(Boxes(self.anchors[rows], color=color, dash=dash, width=line, name=name, hover=hover))
+        return layers
+
+    def _hover(self, row: int, overlap: float) -> str:
+        return f"anchor {row:,}: {self.names[row % len(self.names)]}, IoU {overlap:.4f}"
+
+
+def target_controls(config: AnchorTargetConfig) -> dict:
+    """Sliders of the anchor target layer, starting at the config's values."""
+    return {
+        "positive": number("Positive IoU", config.positive_overlap, 0.5, 0.9, 0.05),
+        "negative": number("Negative IoU", config.negative_overlap, 0.1, 0.5, 0.05),
+        "batch": integer("Sampled anchors", config.batch_size, 32, 512, 32),
+        "fraction": number("Foreground share", config.foreground_fraction, 0.0, 1.0, 0.05),
+        "seed": integer("Random draw", 0, 0, 20),
+    }
+
+
+def box_around(x: float, y: float, width: float, height: float) -> list[float]:
+    """Corners of a box given by its center and size."""
+    return [x - width / 2, y - height / 2, x + width / 2, y + height / 2]
+
+
+def spread_centers(anchors: Tensor, config: Config, stride: int) -> Tensor:
+    """The anchors' centers (N, 2), those of one cell moved apart into a small grid: ratios down, scales across.
+
+    All anchors of a cell share one center; marks drawn there would cover each other.
+    """
+    ratios, scales = len(config.anchors.ratios), len(config.anchors.scales)
+    row, column = torch.meshgrid(torch.arange(ratios), torch.arange(scales), indexing="ij")
+    offsets = torch.stack([column - (scales - 1) / 2, row - (ratios - 1) / 2], dim=-1).view(-1, 2)  # (A, 2)
+    offsets = offsets * stride / (max(ratios, scales) + 1)
+    centers = (anchors[:, :2] + anchors[:, 2:]) / 2  # (N, 2)
+    return centers + offsets.repeat(len(anchors) // len(offsets), 1)
+
+
+def _sentence(assignment: AnchorAssignment, sampled: Tensor, truth: GroundTruth, inside: int) -> str:
+    """sampled: (N,) labels that the loss uses."""
+    foreground, background, rest = _counts(sampled)
+    text = f"In the loss: {foreground:,} foreground, {background:,} background, {rest:,} don't care. "
+    if not inside:
+        return text + "No anchor lies inside the image, so nothing can be learned from it."
+    if not bool(truth.valid.any()):
+        return text + "Without an object every anchor inside the image is background."
+    found, low, outside = _counts(assignment.labels[0])
+    type_a, type_b = assignment.type_a, assignment.type_b
+    text += f"Before sampling: {found:,} foreground ({int(type_a.sum())} type A, {int(type_b.sum())} type B, "
+    text += f"{int((type_a & type_b).sum())} of them both), {low:,} background, {outside:,} don't care. "
+    return text + f"Largest IoU of any anchor: {float(assignment.max_overlaps.max()):.4f}."
+
+
+def _counts(labels: Tensor) -> tuple[int, int, int]:
+    """Foreground, background, don't care among labels (N,)."""
+    return tuple(int((labels == value).sum()) for value in (FOREGROUND, BACKGROUND, DONT_CARE))
+
+
+class SmoothL1Explorer(Explorer):
+    """The loss of one coefficient, as a curve over the difference between prediction and target."""
+
+    REACH, TOP = 2.5, 2.5  # the largest difference and the largest loss on the picture
+    SIZE = (420, 840)  # (H, W) of the drawing, units of its own
+
+    def __init__(self, sigma: float = 3.0, difference: float = 0.5, anchor_width: int = 128):
+        controls = {
+            "sigma": number("Sigma", sigma, 0.5, 5.0, 0.1, digits=1),
+            "difference": number("Difference", difference, -self.REACH, self.REACH, 0.05),
+            "anchor_width": integer("Anchor width (pixels)", anchor_width, 16, 736, 8),
+        }
+        self.differences = torch.linspace(-self.REACH, self.REACH, 201)  # (K,)
+        super().__init__(controls, Canvas(size=self.SIZE))
+
+    def draw(self) -> str:
+        sigma = self.sigma.value
+        x = torch.tensor(self.difference.value, requires_grad=True)
+        smooth_l1(x, sigma).backward()
+        difference, slope = float(x.detach()), float(x.grad)
+        loss = float(smooth_l1(x.detach(), sigma))
+        bend = 1 / sigma**2
+        self.canvas.draw(self._layers(sigma, bend, difference, loss))
+        part = "quadratic" if abs(difference) < bend else "linear"
+        pixels = bend * self.anchor_width.value
+        return (
+            f"Sigma {sigma:.1f}: quadratic up to 1 / sigma² = {bend:.4f}, linear beyond. Difference "
+            f"{difference:.2f} lies on the {part} part: loss {loss:.4f}, slope {slope:.4f}. "
+            f"For a center, {bend:.4f} is {pixels:,.1f} pixels on an anchor {self.anchor_width.value} pixels wide."
+        )
+
+    def _layers(self, sigma: float, bend: float, x: float, loss: float) -> list[Layer]:
+        d = self.differences
+        axes = self._place(torch.tensor([[-self.REACH, 0.0], [self.REACH, 0.0]]))[None]
+        ticks = torch.tensor([[float(t), 0.0] for t in range(-2, 3)])
+        heights = torch.tensor([[0.0, float(t)] for t in range(1, 3)])
+        bends = torch.tensor([[[s * bend, 0.0], [s * bend, self.TOP]] for s in (-1, 1)])
+        return [
+            Lines(axes, color=OTHER, width=1),
+            Points(self._place(ticks), color=OTHER, labels=[f"{t:g}" for t, _ in ticks.tolist()]),
+            Points(self._place(heights), color=OTHER, labels=[f"loss {t:g}" for _, t in heights.tolist()]),
+            Lines(self._place(bends), color="#56B4E9", dash="dotted", name="where it turns linear"),
+            Lines(self._curve(d.abs()), color=OTHER, dash="dashed", width=2, name="|x|"),
+            Lines(self._curve(sigma**2 * d**2 / 2), color=BEFORE, dash="dashdot", width=2, name="sigma² x² / 2"),
+            Lines(self._curve(smooth_l1(d, sigma)), color=AFTER, width=4, name="smooth L1"),
+            Points(self._place(torch.tensor([[x, loss]])), color=GROUND_TRUTH, radius=7, name="the difference"),
+        ]
+
+    def _curve(self, losses: Tensor) -> Tensor:
+        """One line (1, K, 2) through the losses (K,); what lies above the picture is left to the canvas to cut."""
+        return self._place(torch.stack([self.differences, losses], dim=-1))[None]
+
+    def _place(self, points: Tensor) -> Tensor:
+        """(difference, loss) (..., 2) in the pixels of the drawing, the loss upward, with a margin for the axis."""
+        height, width = self.SIZE
+        x = (points[..., 0] / self.REACH + 1) / 2 * width
+        y = height - 30 - points[..., 1] / self.TOP * (height - 40)
+        return torch.stack([x, y], dim=-1)

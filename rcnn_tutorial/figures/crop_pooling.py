@@ -1,0 +1,301 @@
+"""Pictures of crop pooling: where each method reads the feature map, and which way the gradient pulls the ROI.
+
+The geometry comes first, as small functions that the explorer shares. Positions count cells: 0 is the center of the
+first cell, which crop pooling takes to lie at pixel 0, the next cell at pixel `stride`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Polygon, Rectangle
+from torch import Tensor
+
+from rcnn_tutorial.config import CropPoolingConfig
+from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, OTHER, style
+from rcnn_tutorial.stages.crop_pooling import crop_pool, crop_theta
+
+METHODS = {"crop": "Crop pooling", "align": "RoIAlign", "pool": "RoIPool"}
+INK = "#000000"
+
+
+# ---- geometry: a turned box, and where each of the three methods reads
+
+
+def roi_corners(rois: Tensor, degrees: float | Tensor = 0.0) -> Tensor:
+    """The corners of boxes turned about their centers; differentiable in both arguments.
+
+    rois: (..., 4) pixels. degrees: clockwise on the screen (y points down), a number or (...). Returns (..., 4, 2):
+    x, y of what was the top left corner, then clockwise.
+    """
+    x1, y1, x2, y2 = rois.unbind(-1)  # (...) each
+    angle = torch.deg2rad(torch.as_tensor(degrees, dtype=rois.dtype, device=rois.device))
+    cosine, sine = angle.cos(), angle.sin()
+    center = torch.stack([x1 + x2, y1 + y2], dim=-1) / 2  # (..., 2)
+    right = torch.stack([(x2 - x1) * cosine, (x2 - x1) * sine], dim=-1) / 2  # (..., 2) half of the upper side
+    down = torch.stack([(y1 - y2) * sine, (y2 - y1) * cosine], dim=-1) / 2  # (..., 2) half of the left side
+    corners = [center - right - down, center + right - down, center + right + down, center - right + down]
+    return torch.stack(corners, dim=-2)  # (..., 4, 2)
+
+
+def corner_theta(corners: Tensor, stride: int, feature_size: tuple[int, int]) -> Tensor:
+    """theta of a box that may be turned, from its corners alone: what cv2.getAffineTransform gives, with gradients.
+
+    corners: (..., 4, 2) pixels, clockwise from the one that becomes the crop's top left; of a parallelogram, so that
+    the third is not needed. feature_size: rows and columns. Returns (..., 2, 3), as `crop_theta` does for upright boxes.
+    """
+    rows, columns = feature_size
+    extent = corners.new_tensor([max(columns - 1, 1), max(rows - 1, 1)])  # (2,) cells from the first to the last center
+    cells = corners / stride  # (..., 4, 2)
+    top_left, top_right, bottom_left = cells[..., 0, :], cells[..., 1, :], cells[..., 3, :]  # (..., 2) each
+    right = (top_right - top_left) / 2  # (..., 2) where one unit of u leads
+    down = (bottom_left - top_left) / 2  # (..., 2) where one unit of v leads
+    center = (top_right + bottom_left) / 2  # (..., 2) where u = v = 0 lies
+    last = corners.new_tensor([columns - 1, rows - 1])  # (2,)
+    return torch.stack([2 * right, 2 * down, 2 * center - last], dim=-1) / extent[:, None]  # (..., 2, 3)
+
+
+def sample_positions(theta: Tensor, size: int, feature_size: tuple[int, int], align_corners: bool = True) -> Tensor:
+    """Where `grid_sample` reads for each value of the crop.
+
+    theta: (S, 2, 3). feature_size: rows and columns. Returns (S, size, size, 2): x, y in cells.
+    """
+    grid = F.affine_grid(theta, (len(theta), 1, size, size), align_corners=align_corners)  # (S, size, size, 2)
+    rows, columns = feature_size
+    cells = grid.new_tensor([columns, rows])  # (2,)
+    return (grid + 1) / 2 * (cells - 1) if align_corners else ((grid + 1) * cells - 1) / 2
+
+
+def align_positions(roi: Tensor, size: int, stride: int) -> Tensor:
+    """Where RoIAlign reads; it averages the points of one bin. Torchvision's rules: aligned=False, sampling_ratio=-1.
+
+    roi: (4,) pixels. Returns (size, size, rows, columns, 2): bin row, bin column, the points inside; x, y in cells.
+    """
+    x1, y1, x2, y2 = (roi / stride).tolist()
+    sides = max(x2 - x1, 1.0), max(y2 - y1, 1.0)  # cells; a smaller ROI is stretched to one cell
+    axes = []
+    for start, side in zip((x1, y1), sides, strict=True):
+        count = math.ceil(side / size)  # points a bin
+        axes.append(start + (torch.arange(size * count) + 0.5) * side / (size * count))
+    y, x = torch.meshgrid(axes[1], axes[0], indexing="ij")  # (size * rows, size * columns) each
+    points = torch.stack([x, y], dim=-1)
+    return points.unflatten(0, (size, -1)).unflatten(2, (size, -1)).transpose(1, 2)  # (size, size, rows, columns, 2)
+
+
+def pool_bins(roi: Tensor, size: int, stride: int, feature_size: tuple[int, int]) -> Tensor:
+    """The whole cells of which RoIPool keeps the largest. roi: (4,) pixels. feature_size: rows and columns.
+
+    Returns (size * size, 4): first column, first row, and the column and row behind the last; row by row.
+    """
+    x1, y1, x2, y2 = [math.floor(side + 0.5) for side in (roi / stride).tolist()]  # rounded to whole cells
+    rows, columns = feature_size
+    x = _pool_edges(x1, x2, size, columns)
+    y = _pool_edges(y1, y2, size, rows)
+    return torch.tensor([(left, top, right, bottom) for top, bottom in y for left, right in x], dtype=torch.float32)
+
+
+def _pool_edges(first: int, last: int, size: int, cells: int) -> list[tuple[int, int]]:
+    """The bins along one axis. Bins overlap where the cells cannot be shared out evenly."""
+    count = max(last - first + 1, 1)  # the last cell counts too
+    edges = [(k * count // size, -((k + 1) * count // -size)) for k in range(size)]
+    return [tuple(min(max(first + edge, 0), cells) for edge in pair) for pair in edges]
+
+
+def cell_boxes(bins: Tensor, stride: int) -> Tensor:
+    """Bins of whole cells (N, 4) as boxes in pixels, each cell a square around the pixel `stride * index`."""
+    return (bins - 0.5) * stride
+
+
+# ---- figures
+
+
+def crop_figure(image: Tensor, channel: Tensor, corners: Tensor, size: int, stride: int) -> Figure:
+    """A ROI and its sample grid on the photo, the same grid on the feature map, and the crop that comes out.
+
+    image: (3, H, W) in [0, 1]. channel: (rows, columns), one channel of the features. corners: (4, 2) pixels, as
+    `roi_corners` gives them.
+    """
+    theta = corner_theta(corners, stride, channel.shape)[None]  # (1, 2, 3)
+    positions = sample_positions(theta, size, channel.shape)[0].flatten(0, 1)  # (size * size, 2)
+    grid = F.affine_grid(theta, (1, 1, size, size), align_corners=True)  # (1, size, size, 2)
+    crop = F.grid_sample(channel[None, None], grid, align_corners=True)[0, 0]  # (size, size)
+    with style():
+        figure = Figure(figsize=(11, 3.9))
+        photo, cells, out = figure.subplots(1, 3, width_ratios=[1.25, 1.25, 1])
+        _show_photo(photo, image, "The ROI on the photo (pixels)")
+        _draw_grid(photo, corners, positions * stride)
+        _show_cells(cells, channel, "On the feature map (cells)")
+        _draw_grid(cells, corners / stride, positions)
+        _show_cells(out, crop, f"The {size}×{size} crop", channel)
+        out.plot(0, 0, marker="o", color=OTHER, markeredgecolor=INK, markersize=9)
+        figure.supxlabel("The white dot is the first sample: top left in the crop.", fontsize=12)
+    return figure
+
+
+def rulers_figure(side: tuple[float, float], stride: int, cells: int, size: int) -> Figure:
+    """One axis of the ROI counted four ways: pixels, cells, the map's [-1, 1], the crop's [-1, 1].
+
+    side: first and last pixel of the ROI along the axis. cells: how many the feature map has along it.
+    """
+    positions = torch.linspace(side[0] / stride, side[1] / stride, size)  # (size,) cells
+    whole = (cells - 1) * stride
+    with style():
+        figure = Figure(figsize=(9, 3.8))
+        axes = figure.add_subplot()
+        names = ["pixel of the photo", "cell of the map", r"map: $x^s\in[-1,1]$", r"crop: $x^t\in[-1,1]$"]
+        shares = positions * stride / whole  # (size,) of the map's extent: 0..1
+        for row, (low, high, digits) in enumerate([(0, whole, 0), (0, cells - 1, 1), (-1, 1, 2)]):
+            _draw_ruler(axes, -row, low, high, (float(shares[0]), float(shares[-1])), digits)
+        axes.plot([0, 1], [-3, -3], color=AFTER, linewidth=4)
+        for share, start in zip(shares.tolist(), torch.linspace(0, 1, size).tolist(), strict=True):
+            axes.plot([share, start], [-2, -3], color=AFTER, linewidth=1, linestyle="dotted")
+            axes.plot([share, start], [-2, -3], "o", color=AFTER, markersize=6)
+        for x, text in ((0, "−1"), (1, "1")):
+            axes.text(x, -3.15, text, ha="center", va="top", color=AFTER, weight="bold")
+        axes.set(yticks=[0, -1, -2, -3], yticklabels=names, xticks=[], xlim=(-0.06, 1.06), ylim=(-3.6, 0.45))
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+        axes.set_title(f"{size} samples from pixel {side[0]:g} to pixel {side[1]:g}")
+    return figure
+
+
+def _draw_ruler(axes: Axes, y: float, low: float, high: float, shares: tuple[float, float], digits: int) -> None:
+    """The whole extent in gray, the ROI's part of it in green, numbers at all four ends."""
+    axes.plot([0, 1], [y, y], color="#888888", linewidth=2)
+    axes.plot(shares, [y, y], color=AFTER, linewidth=5, solid_capstyle="butt")
+    for share in (0.0, 1.0):
+        axes.plot(share, y, "|", color="#888888", markersize=12)
+        axes.text(share, y + 0.13, f"{low + share * (high - low):g}", ha="center", color="#555555")
+    for share in shares:
+        text = f"{low + share * (high - low):.{digits}f}".replace("-", "−")
+        axes.text(share, y + 0.13, text, ha="center", color=AFTER, weight="bold")
+
+
+def methods_figure(channel: Tensor, roi: Tensor, stride: int, size: int) -> Figure:
+    """RoIPool, RoIAlign and crop pooling on the same ROI: above, where each reads; below, what comes out.
+
+    channel: (rows, columns), one channel of the features. roi: (4,) pixels.
+    """
+    with style():
+        figure = Figure(figsize=(11, 7.4))
+        grid = figure.subplots(2, 3, height_ratios=[1.15, 1])
+        low, high = channel.min(), channel.max()
+        for (above, below), method in zip(grid.T, ("pool", "align", "crop"), strict=True):
+            _show_cells(above, channel, METHODS[method])
+            _draw_reading(above, method, roi, stride, size, channel.shape)
+            x1, y1, x2, y2 = (roi / stride).tolist()
+            above.set(xlim=(x1 - 1.6, x2 + 1.6), ylim=(y2 + 1.6, y1 - 1.6))
+            crop = crop_pool(channel[None, None], roi[None, None], stride, CropPoolingConfig(method=method, size=size))
+            below.imshow(crop[0, 0].detach(), vmin=low, vmax=high, cmap="viridis")
+            below.set(xticks=[], yticks=[], xlabel=_READS[method])
+        grid[0, 0].set_ylabel("where it reads (cells)")
+        grid[1, 0].set_ylabel(f"the {size}×{size} result")
+    return figure
+
+
+_READS = {
+    "pool": "the largest of the whole cells\nin each dashed bin",
+    "align": "the mean of the points\nin each dashed bin",
+    "crop": "the value at each point;\ncorner points on the ROI's corners",
+}
+
+
+def _draw_reading(axes: Axes, method: str, roi: Tensor, stride: int, size: int, feature_size: tuple[int, int]) -> None:
+    """The ROI in blue and, in white, the bins or points at which the method reads."""
+    if method == "pool":
+        _draw_boxes(axes, pool_bins(roi, size, stride, feature_size) - 0.5)
+    elif method == "align":
+        points = align_positions(roi, size, stride)
+        x1, y1, x2, y2 = (roi / stride).tolist()
+        x = torch.linspace(x1, max(x2, x1 + 1), size + 1).tolist()
+        y = torch.linspace(y1, max(y2, y1 + 1), size + 1).tolist()
+        _draw_boxes(axes, torch.tensor([(x[i], y[j], x[i + 1], y[j + 1]) for j in range(size) for i in range(size)]))
+        _draw_dots(axes, points.reshape(-1, 2), 14)
+    else:
+        theta = crop_theta(roi[None], stride, feature_size)
+        _draw_dots(axes, sample_positions(theta, size, feature_size).reshape(-1, 2), 40)
+    axes.add_patch(Polygon(roi_corners(roi / stride).tolist(), fill=False, edgecolor=INK, linewidth=5))
+    axes.add_patch(Polygon(roi_corners(roi / stride).tolist(), fill=False, edgecolor="#56B4E9", linewidth=2.5))
+
+
+def align_corners_figure(image: Tensor, rois: Tensor, size: int, stride: int, feature_size: tuple[int, int]) -> Figure:
+    """Where the samples of several ROIs lie with align_corners=True (dots) and with False (crosses).
+
+    image: (3, H, W) in [0, 1]. rois: (S, 4) pixels. feature_size: rows and columns.
+    """
+    theta = crop_theta(rois, stride, feature_size)  # (S, 2, 3)
+    with style():
+        figure = Figure(figsize=(9, 6.6))
+        axes = figure.add_subplot()
+        _show_photo(axes, image, "The same theta, sampled with align_corners True and False")
+        axes.images[0].set_alpha(0.55)
+        for corners in roi_corners(rois):
+            axes.add_patch(Polygon(corners.tolist(), fill=False, edgecolor=CHOSEN, linewidth=2.5))
+        good = sample_positions(theta, size, feature_size, True).reshape(-1, 2) * stride
+        bad = sample_positions(theta, size, feature_size, False).reshape(-1, 2) * stride
+        axes.scatter(*good.T, s=42, color=AFTER, edgecolor=INK, linewidth=0.8, label="True: corner samples on the corners")
+        axes.scatter(*bad.T, s=46, color=INK, marker="x", linewidth=4)
+        axes.scatter(*bad.T, s=40, color="#F0A070", marker="x", linewidth=2, label="False: shrunk and shifted")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=2)
+    return figure
+
+
+def gradient_figure(image: Tensor, roi: Tensor, gradient: Tensor, title: str, length: float = 0.16) -> Figure:
+    """Which way the corners should move for a score to rise: an arrow at each of the four.
+
+    image: (3, H, W) in [0, 1]. roi: (4,) pixels. gradient: (4,) of the score, in x1, y1, x2, y2. length: of the longest
+    arrow, as a share of the image's shorter side; only the arrows' proportions mean something.
+    """
+    longest = torch.maximum(gradient[:2].abs(), gradient[2:].abs()).norm().clamp(min=1e-12)
+    step = gradient / longest * length * min(image.shape[-2:])  # (4,) pixels
+    with style():
+        figure = Figure(figsize=(7.5, 7.5 * image.shape[-2] / image.shape[-1] + 0.5))
+        axes = figure.add_subplot()
+        _show_photo(axes, image, title)
+        axes.add_patch(Polygon(roi_corners(roi).tolist(), fill=False, edgecolor=OTHER, linewidth=5))
+        axes.add_patch(Polygon(roi_corners(roi).tolist(), fill=False, edgecolor=BEFORE, linewidth=3))
+        for (x, y), (dx, dy) in zip(roi_corners(roi).tolist(), _corner_steps(step), strict=True):
+            for color, width in ((OTHER, 8), (AFTER, 4)):
+                arrow = {"arrowstyle": "-|>", "color": color, "linewidth": width, "mutation_scale": 16 + width}
+                axes.annotate("", xy=(x + dx, y + dy), xytext=(x, y), arrowprops=arrow | {"shrinkA": 0, "shrinkB": 0})
+    return figure
+
+
+def _corner_steps(step: Tensor) -> list[tuple[float, float]]:
+    """The change of x1, y1, x2, y2 as a change of each corner, clockwise from the top left."""
+    x1, y1, x2, y2 = step.tolist()
+    return [(x1, y1), (x2, y1), (x2, y2), (x1, y2)]
+
+
+def _show_photo(axes: Axes, image: Tensor, title: str) -> None:
+    height, width = image.shape[-2:]
+    axes.imshow(image.permute(1, 2, 0).clamp(0, 1), extent=(0, width, height, 0), interpolation="antialiased")
+    axes.set(xticks=[], yticks=[], title=title, xlim=(0, width), ylim=(height, 0))
+
+
+def _show_cells(axes: Axes, cells: Tensor, title: str, colors_of: Tensor | None = None) -> None:
+    """A map (rows, columns) with cell i around the coordinate i, in the colors of another map where one is given."""
+    colors = (cells if colors_of is None else colors_of).detach()
+    axes.imshow(cells.detach(), cmap="viridis", vmin=float(colors.min()), vmax=float(colors.max()))
+    axes.set(xticks=[], yticks=[], title=title)
+
+
+def _draw_grid(axes: Axes, corners: Tensor, positions: Tensor) -> None:
+    axes.add_patch(Polygon(corners.tolist(), fill=False, edgecolor=OTHER, linewidth=4))
+    axes.add_patch(Polygon(corners.tolist(), fill=False, edgecolor=CHOSEN, linewidth=2))
+    axes.scatter(*positions.T, s=22, color=BEFORE, edgecolor=OTHER, linewidth=0.8)
+    axes.scatter(*positions[0], s=80, color=OTHER, edgecolor=INK, zorder=3)
+
+
+def _draw_dots(axes: Axes, points: Tensor, area: float) -> None:
+    axes.scatter(*points.T, s=area, color=OTHER, edgecolor=INK, linewidth=0.8, zorder=3)
+
+
+def _draw_boxes(axes: Axes, boxes: Tensor) -> None:
+    patches = [Rectangle((x1, y1), x2 - x1, y2 - y1) for x1, y1, x2, y2 in boxes.tolist()]
+    axes.add_collection(PatchCollection(patches, facecolor="none", edgecolor=OTHER, linewidth=1.4, linestyle="dashed"))
