@@ -10,18 +10,23 @@ WANTED := { pwd; cat pyproject.toml; }
 
 # One file per worker at a time, so that a notebook's cells stay in order.
 PYTEST := $(RUN) -m pytest -q -n 2 --dist loadfile
+# Strict: what a notebook prints must be what it printed when it was committed.
+NBVAL := --nbval --nbval-cell-timeout=600 --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint clean install
+.PHONY: help lab test notebooks lint clean install
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 lab: install ## open JupyterLab on the course
 	@$(RUN) -m rcnn_tutorial lab
 
-test: install ## run all tests
-	@$(PYTEST) tests
+test: install ## run all tests, the notebooks' among them
+	@$(PYTEST) $(NBVAL) tests notebooks
+
+notebooks: install ## execute all notebooks in place
+	@$(RUN) -m rcnn_tutorial.course
 
 lint: install ## check style and formatting
 	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check .

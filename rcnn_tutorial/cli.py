@@ -16,15 +16,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import rcnn_tutorial
-from rcnn_tutorial.config import Config, TrainingConfig, from_dict, to_dict, toy_config
+from rcnn_tutorial.config import (
+    TOY_TRAINING,
+    Config,
+    TrainingConfig,
+    from_dict,
+    reference_config,
+    to_dict,
+    toy_config,
+)
 from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
 
 PROGRAM = "rcnn-tutorial"
-
-# What `train --data toy` starts from: one cycle of AdamW, the recipe for the small backbone and random weights.
-TOY_TRAINING = TrainingConfig(
-    steps=600, batch_size=8, optimizer="adamw", learning_rate=5e-3, schedule="cosine", warmup=0.15, clip_norm=5.0
-)
 
 BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "vgg16", "mobilenet_v2", "small")
 
@@ -308,7 +311,8 @@ def _follow(reports: Iterable, steps: int) -> None:
 
 def _settings(args: argparse.Namespace) -> dict:
     """{"model": ..., "training": ...}: the defaults (with --resume the run's own), then --config, then the options."""
-    settings = _settings_of(args.out) if args.resume else _defaults(toy=args.data == "toy")
+    backbone = getattr(args, "model.backbone.name", "resnet50")
+    settings = _settings_of(args.out) if args.resume else _defaults(args.data == "toy", backbone)
     if args.config:
         settings = _merge(settings, _read_config(args.config))
     for field, value in vars(args).items():
@@ -317,9 +321,9 @@ def _settings(args: argparse.Namespace) -> dict:
     return settings
 
 
-def _defaults(toy: bool) -> dict:
+def _defaults(toy: bool, backbone: str = "resnet50") -> dict:
     """What `train` starts from. The classes are left to the data."""
-    config = toy_config(("any",)) if toy else Config()
+    config = toy_config(("any",)) if toy else reference_config(backbone)
     training = to_dict(TOY_TRAINING if toy else TrainingConfig())
     return {"model": to_dict(config) | {"classes": ()}, "training": training}
 

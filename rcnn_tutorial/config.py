@@ -19,6 +19,74 @@ VOC_CLASSES = (
 )  # fmt: skip
 
 
+# What must hold for a detector to make sense: (field, test of its value and the whole config, remedy).
+_POSITIVE = (lambda v, c: v > 0, "use a positive number")
+_SHARE = (lambda v, c: 0 <= v <= 1, "use a number between 0 and 1")
+_DETECTOR_RULES = (
+    ("classes", lambda v, c: len(v) > 0 and len(set(v)) == len(v), "give at least one class, each name once"),
+    ("preprocessing.target_size", lambda v, c: v >= 16, "use at least 16 pixels"),
+    ("preprocessing.max_size", lambda v, c: v >= c.preprocessing.target_size, "use at least target_size"),
+    ("preprocessing.std", lambda v, c: len(v) == 3 and min(v) > 0, "give three positive numbers"),
+    ("backbone.tail_stride", lambda v, c: v in (1, 2), "use 1 or 2"),
+    ("anchors.base_size", *_POSITIVE),
+    ("anchors.scales", lambda v, c: len(v) > 0 and min(v) > 0, "give at least one positive scale"),
+    ("anchors.ratios", lambda v, c: len(v) > 0 and min(v) > 0, "give at least one positive ratio"),
+    ("rpn.channels", *_POSITIVE),
+    ("rpn.sigma", *_POSITIVE),
+    ("proposals.train_pre_nms_top_n", *_POSITIVE),
+    ("proposals.train_post_nms_top_n", *_POSITIVE),
+    ("proposals.test_pre_nms_top_n", *_POSITIVE),
+    ("proposals.test_post_nms_top_n", *_POSITIVE),
+    ("proposals.nms_threshold", *_SHARE),
+    ("anchor_targets.positive_overlap", *_SHARE),
+    (
+        "anchor_targets.negative_overlap",
+        lambda v, c: 0 <= v <= c.anchor_targets.positive_overlap,
+        "use a number between 0 and positive_overlap",
+    ),
+    ("anchor_targets.batch_size", *_POSITIVE),
+    ("anchor_targets.foreground_fraction", *_SHARE),
+    (
+        "proposal_targets.background_high",
+        lambda v, c: c.proposal_targets.background_low <= v <= c.proposal_targets.foreground_threshold,
+        "use a number between background_low and foreground_threshold",
+    ),
+    ("proposal_targets.batch_size", *_POSITIVE),
+    ("proposal_targets.foreground_fraction", *_SHARE),
+    ("proposal_targets.target_stds", lambda v, c: len(v) == 4 and min(v) > 0, "give four positive numbers"),
+    ("crop_pooling.method", lambda v, c: v in ("crop", "align", "pool"), "use crop, align or pool"),
+    ("crop_pooling.size", *_POSITIVE),
+    ("classification.sigma", *_POSITIVE),
+    ("inference.nms_threshold", *_SHARE),
+    ("inference.max_detections", *_POSITIVE),
+)
+_TRAINING_RULES = (
+    ("steps", *_POSITIVE),
+    ("batch_size", *_POSITIVE),
+    ("optimizer", lambda v, c: v in ("sgd", "adamw"), "use sgd or adamw"),
+    ("learning_rate", *_POSITIVE),
+    ("momentum", *_SHARE),
+    ("weight_decay", lambda v, c: v >= 0, "use 0 or more"),
+    ("schedule", lambda v, c: v in ("step", "cosine", "constant"), "use step, cosine or constant"),
+    ("step_at", *_SHARE),
+    ("warmup", lambda v, c: 0 <= v < 1, "use a share of the steps below 1"),
+    ("clip_norm", lambda v, c: v >= 0, "use 0 (no limit) or more"),
+    ("average_decay", lambda v, c: 0 <= v < 1, "use 0 (no average) or a number below 1"),
+    ("workers", lambda v, c: v >= 0, "use 0 or more"),
+    ("checkpoint_every", *_POSITIVE),
+)
+
+
+def _check_rules(config, rules) -> None:
+    """Raise ConfigError, naming field, value and remedy, for a config that cannot work."""
+    for path, holds, remedy in rules:
+        value = config
+        for name in path.split("."):
+            value = getattr(value, name)
+        if not holds(value, config):
+            raise ConfigError(f"{path} = {value!r}: {remedy}")
+
+
 @dataclass(frozen=True)
 class PreprocessingConfig:
     """Section "Image Pre-Processing": scale the short side to `target_size`, cap the long one at `max_size`."""
@@ -148,7 +216,7 @@ class Config:
     inference: InferenceConfig = field(default_factory=InferenceConfig)
 
     def __post_init__(self):
-        check_config(self)
+        _check_rules(self, _DETECTOR_RULES)
 
 
 @dataclass(frozen=True)
@@ -176,6 +244,15 @@ class TrainingConfig:
     checkpoint_every: int = 500  # steps between checkpoints; the last step always writes one
     alternating: bool = False  # the paper's 4-step alternating training instead of joint training
 
+    def __post_init__(self):
+        _check_rules(self, _TRAINING_RULES)
+
+
+# The recipe for the small backbone and random weights: one cycle of AdamW.
+TOY_TRAINING = TrainingConfig(
+    steps=600, batch_size=8, optimizer="adamw", learning_rate=5e-3, schedule="cosine", warmup=0.15, clip_norm=5.0
+)
+
 
 def to_dict(config) -> dict:
     """A config dataclass as nested plain dicts, ready for JSON."""
@@ -199,6 +276,12 @@ def _decode(hint, value):
     return tuple(value) if isinstance(value, list) else value
 
 
+def reference_config(backbone: str = "resnet50", classes: tuple[str, ...] = VOC_CLASSES) -> Config:
+    """The reference's detector with one of its backbones; VGG16's crops are made twice as large and max-pooled."""
+    pooling = CropPoolingConfig(max_pool=backbone == "vgg16")
+    return Config(classes=tuple(classes), backbone=BackboneConfig(name=backbone), crop_pooling=pooling)
+
+
 def toy_config(classes: tuple[str, ...]) -> Config:
     """The small detector that learns drawn shapes from random weights on a CPU (128 px scenes, stride 8)."""
     return Config(
@@ -216,52 +299,3 @@ def toy_config(classes: tuple[str, ...]) -> Config:
         classification=ClassificationConfig(sigma=3.0),
         inference=InferenceConfig(score_threshold=0.05),
     )
-
-
-# What must hold for a detector to make sense: (field, test, what to do about it).
-_RULES = (
-    ("preprocessing.target_size", lambda v, c: v >= 16, "use at least 16 pixels"),
-    ("preprocessing.max_size", lambda v, c: v >= c.preprocessing.target_size, "use at least target_size"),
-    ("backbone.tail_stride", lambda v, c: v in (1, 2), "use 1 or 2"),
-    ("anchors.scales", lambda v, c: len(v) > 0 and min(v) > 0, "give at least one positive scale"),
-    ("anchors.ratios", lambda v, c: len(v) > 0 and min(v) > 0, "give at least one positive ratio"),
-    ("anchors.base_size", lambda v, c: v > 0, "use a positive size"),
-    ("rpn.sigma", lambda v, c: v > 0, "use a positive sigma"),
-    ("classification.sigma", lambda v, c: v > 0, "use a positive sigma"),
-    ("proposals.nms_threshold", lambda v, c: 0 <= v <= 1, "an IoU lies in [0, 1]"),
-    ("inference.nms_threshold", lambda v, c: 0 <= v <= 1, "an IoU lies in [0, 1]"),
-    ("proposals.train_pre_nms_top_n", lambda v, c: v > 0, "keep at least one box"),
-    ("proposals.train_post_nms_top_n", lambda v, c: v > 0, "keep at least one box"),
-    ("proposals.test_pre_nms_top_n", lambda v, c: v > 0, "keep at least one box"),
-    ("proposals.test_post_nms_top_n", lambda v, c: v > 0, "keep at least one box"),
-    ("anchor_targets.positive_overlap", lambda v, c: 0 <= v <= 1, "an IoU lies in [0, 1]"),
-    (
-        "anchor_targets.negative_overlap",
-        lambda v, c: 0 <= v <= c.anchor_targets.positive_overlap,
-        "it may not exceed positive_overlap",
-    ),
-    ("anchor_targets.batch_size", lambda v, c: v > 0, "sample at least one anchor"),
-    ("anchor_targets.foreground_fraction", lambda v, c: 0 <= v <= 1, "a fraction lies in [0, 1]"),
-    (
-        "proposal_targets.background_high",
-        lambda v, c: c.proposal_targets.background_low <= v <= c.proposal_targets.foreground_threshold,
-        "it lies between background_low and foreground_threshold",
-    ),
-    ("proposal_targets.batch_size", lambda v, c: v > 0, "sample at least one ROI"),
-    ("proposal_targets.foreground_fraction", lambda v, c: 0 <= v <= 1, "a fraction lies in [0, 1]"),
-    ("proposal_targets.target_stds", lambda v, c: len(v) == 4 and min(v) > 0, "give four positive numbers"),
-    ("crop_pooling.method", lambda v, c: v in ("crop", "align", "pool"), "use crop, align or pool"),
-    ("crop_pooling.size", lambda v, c: v > 0, "use at least 1"),
-    ("inference.max_detections", lambda v, c: v > 0, "keep at least one detection"),
-)
-
-
-def check_config(config: Config) -> None:
-    """Raise ConfigError, naming field, value and remedy, for a detector that cannot work."""
-    if not config.classes or len(set(config.classes)) != len(config.classes):
-        raise ConfigError(f"classes = {config.classes!r}: give at least one class, each name once")
-    for path, holds, remedy in _RULES:
-        section, name = path.split(".")
-        value = getattr(getattr(config, section), name)
-        if not holds(value, config):
-            raise ConfigError(f"{path} = {value!r}: {remedy}")

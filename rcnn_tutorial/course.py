@@ -42,7 +42,7 @@ def execute(path: Path) -> None:
     try:
         client.execute()
     except CellExecutionError as error:
-        raise DataError(f"{path}: a cell fails; run the notebook to see where ({error.ename}: {error.evalue})") from error
+        raise DataError(f"{path}: a cell fails; open it to see where ({error.ename}: {error.evalue})") from error
     normalize(notebook)
     write_atomically(path, (nbformat.writes(notebook).rstrip("\n") + "\n").encode())
 

@@ -170,7 +170,7 @@ class FasterRCNN(nn.Module):
 
 
 def build_model(config: Config, pretrained: str | None = None) -> FasterRCNN:
-    """A detector of the config's architecture. pretrained: as in `backbones.build_backbone`; None for random weights."""
+    """A detector of the config's architecture. pretrained: see `backbones.build_backbone`; None for random weights."""
     if config.backbone.name == "vgg16" and config.crop_pooling.size != 7:
         raise ConfigError(f"crop_pooling.size = {config.crop_pooling.size}: vgg16's fc6 takes 7x7 crops; use 7")
     return FasterRCNN(config, build_backbone(config.backbone, pretrained))

@@ -295,12 +295,6 @@ def phase_losses(phase: Phase, images: list, targets: list, generator: torch.Gen
 
 
 def _check_request(model: FasterRCNN, dataset, training: TrainingConfig, run: Path | None, resume: bool) -> None:
-    for field, known in (("optimizer", ("sgd", "adamw")), ("schedule", ("step", "cosine", "constant"))):
-        if getattr(training, field) not in known:
-            raise ConfigError(f"{field} = {getattr(training, field)!r}: use {' or '.join(known)}")
-    for field in ("steps", "batch_size", "checkpoint_every"):
-        if getattr(training, field) < 1:
-            raise ConfigError(f"{field} = {getattr(training, field)}: use at least 1")
     if tuple(dataset.classes) != tuple(model.config.classes):
         raise ConfigError(f"the data has classes {dataset.classes}, the model {model.config.classes}; use the same")
     if len(dataset) == 0:

@@ -51,15 +51,17 @@ class Check:
         """Run `answer` on every case and say what it shows. Never raises for what the student wrote."""
         if not callable(answer):
             return Verdict(False, f"Pass the function itself, check.{self.name}(my_{self.name}), not what it returns.")
-        outcomes = [run(answer, arguments) for arguments in self.cases()]
+        outcomes = []
+        for arguments in self.cases():
+            outcomes.append(run(answer, arguments))
+            if outcomes[-1].trouble:  # one endless loop is enough to wait for
+                return Verdict(False, outcomes[-1].trouble)
         expected = [self.right(*copy.deepcopy(arguments)) for arguments in self.cases()]
-        for outcome in outcomes:
-            if outcome.trouble:
-                return Verdict(False, outcome.trouble)
         wrong = [k for k, good in enumerate(expected) if not same(outcomes[k].result, good, self.tolerance)]
         if not wrong:
             return self._verdict_on_inputs(outcomes, len(expected))
-        return Verdict(False, self._recognize(outcomes, expected) or describe(outcomes[wrong[0]].result, self, wrong[0]))
+        first = wrong[0]
+        return Verdict(False, self._recognize(outcomes, expected) or describe(outcomes[first].result, self, first))
 
     def _verdict_on_inputs(self, outcomes: list[Outcome], cases: int) -> Verdict:
         if any(outcome.changed_input for outcome in outcomes):
@@ -101,7 +103,8 @@ def run(answer: Callable, arguments: tuple) -> Outcome:
         except _TooLong:
             pass
         except Exception as error:  # whatever a student's code may raise
-            results["error"] = f"Your function stops with {type(error).__name__}: {str(error).splitlines()[0] if str(error) else "(no message)"}"
+            said = str(error).splitlines()[0] if str(error) else "no message"
+            results["error"] = f"Your function stops with {type(error).__name__}: {said}."
 
     thread = threading.Thread(target=call, daemon=True)
     thread.start()

@@ -92,4 +92,5 @@ def open_photo(name_or_path: str | Path) -> tuple[Tensor, dict]:
     if scale < 1:
         image = F.resize(image, [max(1, int(side * scale)) for side in image.shape[-2:]], antialias=True).clamp(0, 1)
     nothing = torch.zeros(0)
-    return image, make_target(nothing.reshape(0, 4), nothing.long(), nothing.bool(), image.shape[-2:], str(name_or_path))
+    empty = (nothing.reshape(0, 4), nothing.long(), nothing.bool())
+    return image, make_target(*empty, image.shape[-2:], str(name_or_path))

@@ -106,7 +106,7 @@ class Explorer(widgets.Box):
             try:
                 sentence, possible = self.draw(), True
             except TutorialError as error:
-                sentence, possible = f"Not possible: {error}.", False
+                sentence, possible = f"Not possible: {str(error).rstrip('.')}.", False
                 for canvas in self.canvases:
                     canvas.draw([])
             for canvas in self.canvases:

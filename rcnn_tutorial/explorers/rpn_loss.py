@@ -14,7 +14,6 @@ from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
 from rcnn_tutorial.explorers.layers import (
     AFTER,
     BEFORE,
-    CHOSEN,
     GROUND_TRUTH,
     OTHER,
     Boxes,
@@ -23,6 +22,7 @@ from rcnn_tutorial.explorers.layers import (
     Lines,
     Points,
 )
+from rcnn_tutorial.figures.style import PALETTE
 from rcnn_tutorial.stages.anchor_target import (
     BACKGROUND,
     DONT_CARE,
@@ -38,6 +38,7 @@ from rcnn_tutorial.stages.sampling import random_keys
 
 MOVABLE, BOTH, NONE = "movable box", "photo's objects and movable box", "none"
 SAMPLED, ALL = "sampled anchors", "all anchors inside"
+_GRAY = PALETTE[9]
 _SMALLEST = 8  # pixels: the least side of the movable object
 
 
@@ -118,22 +119,24 @@ class AnchorLabelExplorer(Explorer):
 
     def _layers(self, assignment: AnchorAssignment, sampled: Tensor) -> list[Layer]:
         """sampled: (N,)."""
-        labels = sampled if self.show.value == SAMPLED else assignment.labels[0]  # (N,)
-        overlaps = assignment.max_overlaps[0]  # (N,)
-        undecided = (labels == DONT_CARE) & self.inside[0] & (self.show.value == ALL)  # (N,)
+        every = self.show.value == ALL
+        labels = assignment.labels[0] if every else sampled  # (N,)
         background = self.centers[labels == BACKGROUND]
-        layers: list[Layer] = [
-            Points(self.centers[undecided], color=OTHER, shape="ring", radius=2.5, name="don't care (inside)"),
-            Points(background, color=BEFORE, shape="cross", radius=2.5, name="background"),
-        ]
+        # 5 000 crosses would hide the photo
+        shape, radius = ("dot", 1.2) if every else ("cross", 2.5)
+        layers: list[Layer] = [Points(background, color=BEFORE, shape=shape, radius=radius, name="background")]
+        if every:
+            undecided = self.centers[(labels == DONT_CARE) & self.inside[0]]
+            layers.append(Points(undecided, color=_GRAY, shape="ring", radius=2.5, name="don't care, inside"))
         if self.objects_counted.value == BOTH:
             layers.append(Boxes(self.objects, color=GROUND_TRUTH, name="photo's objects"))
         for name, members, color, dash, line in (
-            ("foreground, type B", assignment.type_b[0], CHOSEN, "solid", 5),
-            ("foreground, type A", assignment.type_a[0], AFTER, "dashed", 3),
+            ("foreground, type B", assignment.type_b[0], AFTER, "solid", 5),
+            ("foreground, type A", assignment.type_a[0], OTHER, "dashed", 3),
         ):
             rows = torch.nonzero((labels == FOREGROUND) & members).flatten()  # (F,)
-            hover = [self._hover(row, float(overlaps[row])) for row in rows.tolist()]
+            overlaps = assignment.max_overlaps[0, rows].tolist()
+            hover = [self._hover(row, overlap) for row, overlap in zip(rows.tolist(), overlaps, strict=True)]
             layers.append(Boxes(self.anchors[rows], color=color, dash=dash, width=line, name=name, hover=hover))
         return layers
 
@@ -231,7 +234,7 @@ class SmoothL1Explorer(Explorer):
             Lines(axes, color=OTHER, width=1),
             Points(self._place(ticks), color=OTHER, labels=[f"{t:g}" for t, _ in ticks.tolist()]),
             Points(self._place(heights), color=OTHER, labels=[f"loss {t:g}" for _, t in heights.tolist()]),
-            Lines(self._place(bends), color="#56B4E9", dash="dotted", name="where it turns linear"),
+            Lines(self._place(bends), color=PALETTE[1], dash="dotted", name="where it turns linear"),
             Lines(self._curve(d.abs()), color=OTHER, dash="dashed", width=2, name="|x|"),
             Lines(self._curve(sigma**2 * d**2 / 2), color=BEFORE, dash="dashdot", width=2, name="sigma² x² / 2"),
             Lines(self._curve(smooth_l1(d, sigma)), color=AFTER, width=4, name="smooth L1"),

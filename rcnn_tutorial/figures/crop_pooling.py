@@ -238,7 +238,9 @@ def align_corners_figure(image: Tensor, rois: Tensor, size: int, stride: int, fe
             axes.add_patch(Polygon(corners.tolist(), fill=False, edgecolor=CHOSEN, linewidth=2.5))
         good = sample_positions(theta, size, feature_size, True).reshape(-1, 2) * stride
         bad = sample_positions(theta, size, feature_size, False).reshape(-1, 2) * stride
-        axes.scatter(*good.T, s=42, color=AFTER, edgecolor=INK, linewidth=0.8, label="True: corner samples on the corners")
+        axes.scatter(
+            *good.T, s=42, color=AFTER, edgecolor=INK, linewidth=0.8, label="True: corner samples on the corners"
+        )
         axes.scatter(*bad.T, s=46, color=INK, marker="x", linewidth=4)
         axes.scatter(*bad.T, s=40, color="#F0A070", marker="x", linewidth=2, label="False: shrunk and shifted")
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=2)
@@ -282,7 +284,8 @@ def _show_cells(axes: Axes, cells: Tensor, title: str, colors_of: Tensor | None 
     """A map (rows, columns) with cell i around the coordinate i, in the colors of another map where one is given."""
     colors = (cells if colors_of is None else colors_of).detach()
     axes.imshow(cells.detach(), cmap="viridis", vmin=float(colors.min()), vmax=float(colors.max()))
-    axes.set(xticks=[], yticks=[], title=title)
+    rows, columns = cells.shape
+    axes.set(xticks=[], yticks=[], title=title, xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
 
 
 def _draw_grid(axes: Axes, corners: Tensor, positions: Tensor) -> None:

@@ -51,7 +51,7 @@ class ClassificationLayer(nn.Module):
 
 
 def right_class(coefficients: Tensor, labels: Tensor) -> Tensor:
-    """Each ROI's four coefficients of its own class. coefficients: (B, S, C + 1, 4), labels: (B, S). Gives (B, S, 4)."""
+    """Each ROI's coefficients of its own class. coefficients: (B, S, C + 1, 4), labels: (B, S). Returns (B, S, 4)."""
     return coefficients.gather(2, labels[..., None, None].expand(-1, -1, 1, 4)).squeeze(2)
 
 

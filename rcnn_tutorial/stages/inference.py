@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 from torchvision.ops import batched_nms
 
@@ -54,6 +53,4 @@ def inference_layer(
 ) -> list[Detections]:
     """Detections of every image. valid: (B, R), False for padded ROIs. normalization: how targets were scaled."""
     boxes = class_boxes(outputs, preprocessed, normalization)  # (B, R, C + 1, 4)
-    return [
-        detect(*image, config, rows) for *image, rows in zip(boxes, outputs.probabilities, valid, strict=True)
-    ]
+    return [detect(*image, config, rows) for *image, rows in zip(boxes, outputs.probabilities, valid, strict=True)]

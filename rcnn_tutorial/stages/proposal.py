@@ -37,7 +37,8 @@ def proposal_layer(
     kept = []
     for image_boxes, image_scores in zip(boxes.detach(), scores, strict=True):
         keep = nms(image_boxes, image_scores, config.nms_threshold)
-        kept.append(keep[image_scores[keep] >= 0][:post_nms_top_n])
+        # NaN is not below 0: boxes of a network that has diverged stay, so that the losses show it.
+        kept.append(keep[~(image_scores[keep] < 0)][:post_nms_top_n])
     index = torch.nn.utils.rnn.pad_sequence(kept, batch_first=True)  # (B, R)
     counts = torch.tensor([len(keep) for keep in kept], device=boxes.device)  # (B,)
     valid = torch.arange(index.shape[1], device=boxes.device) < counts[:, None]  # (B, R)

@@ -63,21 +63,18 @@ def append_ground_truth(proposals: Proposals, ground_truth: GroundTruth) -> Prop
     )
 
 
-def assign_rois(
-    boxes: Tensor, valid: Tensor, ground_truth: GroundTruth, config: ProposalTargetConfig
-) -> RoiAssignment:
+def assign_rois(boxes: Tensor, valid: Tensor, ground_truth: GroundTruth, config: ProposalTargetConfig) -> RoiAssignment:
     """Compare every proposal (B, R, 4) with every object. Padded rows are neither foreground nor background.
 
-    An image where nothing qualifies (no objects at all, say, and background_low above 0) takes all its proposals below
-    `background_high` as background, where the reference stops with an error.
+    An image where nothing qualifies (no objects at all, say, and background_low above 0) takes all its proposals as
+    background, where the reference stops with an error.
     """
     overlaps = box_iou(boxes, ground_truth.boxes)  # (B, R, G)
     max_overlaps, object_indices = overlaps.masked_fill(~ground_truth.valid[:, None, :], 0.0).max(dim=2)  # (B, R) each
     foreground = valid & (max_overlaps >= config.foreground_threshold)  # (B, R)
-    below = valid & (max_overlaps < config.background_high)  # (B, R)
-    background = below & (max_overlaps >= config.background_low)  # (B, R)
+    background = valid & (max_overlaps < config.background_high) & (max_overlaps >= config.background_low)  # (B, R)
     nothing = ~(foreground | background).any(dim=1, keepdim=True)  # (B, 1)
-    return RoiAssignment(max_overlaps, object_indices, foreground, background | (nothing & below))
+    return RoiAssignment(max_overlaps, object_indices, foreground, background | (nothing & valid))
 
 
 def sample_rois(assignment: RoiAssignment, keys: Tensor, config: ProposalTargetConfig) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 import torchvision
 
 from rcnn_tutorial.config import CropPoolingConfig
-from rcnn_tutorial.stages.crop_pooling import crop_pool, crop_theta, sample_crops
+from rcnn_tutorial.stages.crop_pooling import crop_pool, crop_theta
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "10_crop_pool.npz")
 STRIDE = int(GOLDEN["stride"])
@@ -135,7 +135,3 @@ def test_half_precision_features_are_sampled_in_float32(max_pool):
         theta = crop_theta(roi, 16, (38, 63))
     assert crops.dtype == theta.dtype == torch.float32
     torch.testing.assert_close(crops, crop_pool(ramp, roi, 16, config), rtol=0, atol=1e-5)
-
-
-def test_crops_without_rois_are_empty():
-    assert sample_crops(torch.rand(2, 3, 6, 8), torch.zeros(2, 0, 2, 3), 7).shape == (0, 3, 7, 7)

@@ -101,10 +101,14 @@ def test_appended_ground_truth_of_the_reference(monkeypatch):
     proposals = append_ground_truth(golden_proposals("usegt"), objects())
     assert proposals.scores[0, 600:].tolist() == [1, 1, 1] and proposals.anchor_indices[0, 600:].tolist() == [-1] * 3
     found = layer_with_keys(monkeypatch, proposals, golden_config("usegt", 256))
-    # The reference gives an appended box the score of a ROI with the object's number, we give it 1.
-    scores = proposals.scores.clone()
-    scores[0, 600:] = figure("usegt__scores_in")[:3]
-    assert_is_the_reference_s(found, proposals._replace(scores=scores), "usegt__B256_firstk")
+    assert_is_the_reference_s(found, proposals, "usegt__B256_firstk")
+
+
+def test_appended_ground_truth_is_foreground_of_its_own_class():
+    proposals = append_ground_truth(golden_proposals("only_bg"), objects())
+    found = proposal_target_layer(proposals, objects(), golden_config("only_bg", 12))
+    assert sorted(found.labels[0].tolist(), reverse=True)[:4] == [15, 12, 7, 0]
+    assert not found.coefficients[0, :3].any() and (found.roi_indices[0, :3] >= 60).all()
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -1,0 +1,183 @@
+"""Explorer of the sixth notebook: a ROI dragged over the photo, and what each method cuts out of the map under it."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from rcnn_tutorial.config import CropPoolingConfig
+from rcnn_tutorial.errors import ConfigError
+from rcnn_tutorial.explorers.canvas import Canvas
+from rcnn_tutorial.explorers.explorer import Explorer, choice, flag, integer
+from rcnn_tutorial.explorers.layers import AFTER, BEFORE, CHOSEN, OTHER, Boxes, Handle, Heatmap, Layer, Lines, Picture
+from rcnn_tutorial.explorers.layers import Points as PointsLayer
+from rcnn_tutorial.figures.crop_pooling import (
+    METHODS,
+    align_positions,
+    cell_boxes,
+    corner_theta,
+    pool_bins,
+    roi_corners,
+    sample_positions,
+)
+from rcnn_tutorial.stages.crop_pooling import crop_pool, sample_crops
+
+MOST_POINTS = 3000  # RoIAlign reads every pixel of a large ROI on the photo itself; nobody could tell those apart
+PHOTO, CELLS, FEATURES = "the photo, pixel by pixel", "the photo, one color a cell", "one channel of the features"
+
+
+class CropPoolingExplorer(Explorer):
+    """A ROI to drag and turn, the points or bins at which a method reads, and the crop it yields.
+
+    image: (3, H, W) in [0, 1], in the scaled pixels of the network. features: (C, rows, columns) of that image.
+    roi: (4,) where the ROI starts, pixels.
+    """
+
+    def __init__(self, image: Tensor, features: Tensor, roi: Tensor | None = None, stride: int = 16, size: int = 7):
+        height, width = image.shape[-2:]
+        if roi is None:
+            roi = torch.tensor([0.3 * width, 0.3 * height, 0.7 * width, 0.7 * height]).round()
+        self.features, self.stride = features.detach()[None], stride  # (1, C, rows, columns)
+        self.feature_size = tuple(features.shape[-2:])
+        self.cells = cell_colors(image, stride, self.feature_size)  # (1, 3, rows, columns)
+        self.photo = image[None].as_subclass(Tensor)  # (1, 3, H, W)
+        strongest = int(features.std(dim=(1, 2), correction=0).argmax())
+        controls = {
+            "method": choice("Method", [(name, method) for method, name in METHODS.items()], "crop"),
+            "size": integer("Pool size (samples a side)", size, 1, 14),
+            "align_corners": flag("align_corners", True),
+            "rotation": integer("Rotation (degrees)", 0, -45, 45, 5),
+            "map": choice("Map to read from", [PHOTO, CELLS, FEATURES], FEATURES),
+            "channel": integer("Channel of the features", strongest, 0, len(features) - 1),
+        }
+        handle = Handle(color=CHOSEN, box=roi.tolist(), name="ROI")
+        pictures = [
+            Canvas(image, handles={"roi": handle}, width=640, title="Where it reads"),
+            Canvas(size=(size, size), width=360, title="The crop"),
+        ]
+        super().__init__(controls, pictures)
+
+    def draw(self) -> str:
+        method, size, roi = self.method.value, self.size.value, self.canvas.box("roi")
+        if method != "crop" and self.rotation.value:
+            raise ConfigError(f"{METHODS[method]} cuts upright boxes only; set the rotation to 0, or take crop pooling")
+        cells, stride = self.chosen_map()
+        reading, sentence = getattr(self, f"read_{method}")(roi, size, stride, tuple(cells.shape[-2:]))
+        self.canvas.draw([*self.ground(cells, stride), *reading])
+        crop = self.crop(cells, roi, size, stride)[0]  # (channels, size, size)
+        first = PointsLayer([(0.5, 0.5)], color=CHOSEN, shape="ring", radius=9, name="first value")
+        self.canvases[1].draw([shown(crop, cells), first], size=(size, size))
+        return sentence
+
+    def chosen_map(self) -> tuple[Tensor, int]:
+        """What the crop is cut from, (1, channels, rows, columns), and how many pixels lie between its cells."""
+        if self.map.value == PHOTO:
+            return self.photo, 1
+        if self.map.value == CELLS:
+            return self.cells, self.stride
+        return self.features[:, self.channel.value : self.channel.value + 1], self.stride
+
+    def ground(self, cells: Tensor, stride: int) -> list[Layer]:
+        """The map under the ROI, cell i around pixel stride * i; the photo itself is there already."""
+        if self.map.value == PHOTO:
+            return []
+        rows, columns = cells.shape[-2:]
+        extent = cell_boxes(torch.tensor([0, 0, columns, rows]), stride).tolist()
+        return [shown(cells[0], cells, extent)]
+
+    def theta(self, roi: Tensor, stride: int, feature_size: tuple[int, int]) -> Tensor:
+        """Of the turned ROI: (1, 2, 3)."""
+        return corner_theta(roi_corners(roi, self.rotation.value), stride, feature_size)[None]
+
+    def crop(self, cells: Tensor, roi: Tensor, size: int, stride: int) -> Tensor:
+        """cells: (1, channels, rows, columns). Returns (1, channels, size, size)."""
+        if self.method.value == "crop":
+            theta = self.theta(roi, stride, tuple(cells.shape[-2:]))[None]  # (1, 1, 2, 3)
+            return sample_crops(cells, theta, size, self.align_corners.value)
+        return crop_pool(cells, roi[None, None], stride, CropPoolingConfig(method=self.method.value, size=size))
+
+    def read_crop(self, roi: Tensor, size: int, stride: int, feature_size: tuple[int, int]) -> tuple[list[Layer], str]:
+        """The sample grid of crop pooling."""
+        corners = roi_corners(roi, self.rotation.value)  # (4, 2)
+        theta = self.theta(roi, stride, feature_size)
+        positions = sample_positions(theta, size, feature_size, self.align_corners.value)[0]  # (size, size, 2)
+        points = positions * stride  # (size, size, 2) pixels
+        turned = corners[None] if self.rotation.value else corners[:0, None]  # (1 or 0, 4, 2)
+        layers = [
+            Lines(turned, closed=True, color=AFTER, dash="dashed", name="the ROI, turned" if len(turned) else ""),
+            *point_layers(points.flatten(0, 1), f"{size * size} samples"),
+        ]
+        last = positions.new_tensor([feature_size[1] - 1, feature_size[0] - 1])
+        outside = ((positions < -1e-3) | (positions > last + 1e-3)).any(-1).sum()
+        span = torch.stack([(points[0, -1] - points[0, 0]).norm(), (points[-1, 0] - points[0, 0]).norm()])  # (2,)
+        shift = (points.mean((0, 1)) - corners.mean(0)).norm()
+        sentence = f"{self.roi_in_words(roi, stride)}, turned by {self.rotation.value}°. {size} × {size} samples span "
+        sentence += f"{sides_in_words(span)} pixels, their middle {float(shift):.1f} pixels from the ROI's. "
+        return layers, sentence + f"{int(outside)} lie outside the map's outermost centers, where it fades to 0."
+
+    def read_align(self, roi: Tensor, size: int, stride: int, feature_size: tuple[int, int]) -> tuple[list[Layer], str]:
+        """RoIAlign's bins and the points that it averages in each."""
+        positions = align_positions(roi, size, stride)  # (size, size, rows, columns, 2) cells
+        rows, columns = positions.shape[2:4]
+        points = (positions * stride).reshape(-1, 2)
+        x1, y1, x2, y2 = roi.tolist()
+        side = torch.tensor([max(x2 - x1, stride), max(y2 - y1, stride)]) / size  # (2,) of a bin
+        y, x = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")  # (size, size) each
+        corner = roi[:2] + torch.stack([x, y], dim=-1).reshape(-1, 2) * side  # (size * size, 2)
+        layers = [Boxes(torch.cat([corner, corner + side], 1), color=OTHER, dash="dotted", width=2, name="bins")]
+        if len(points) <= MOST_POINTS:
+            layers += point_layers(points, "points")
+        sentence = f"{self.roi_in_words(roi, stride)}. RoIAlign takes the mean of {columns} × {rows} points in each of "
+        return layers, sentence + f"{size} × {size} bins of {sides_in_words(side)} pixels; align_corners plays no part."
+
+    def read_pool(self, roi: Tensor, size: int, stride: int, feature_size: tuple[int, int]) -> tuple[list[Layer], str]:
+        """RoIPool's bins of whole cells."""
+        bins = pool_bins(roi, size, stride, feature_size)  # (size * size, 4) cells
+        first, last = bins[:, :2].amin(0), bins[:, 2:].amax(0)  # (2,) each
+        rounded = torch.cat([first, last - 1]) * stride  # (4,) the outermost cells' centers, pixels
+        moved = (rounded - roi).abs().max()
+        name = "bins of whole cells (they may overlap)"
+        layers = [Boxes(cell_boxes(bins, stride), color=BEFORE, dash="dashed", width=2, name=name)]
+        columns, rows = (last - first).int().tolist()
+        sentence = (
+            f"{self.roi_in_words(roi, stride)}. RoIPool rounds it to {columns} × {rows} whole cells, which moves "
+        )
+        sentence += (
+            f"a side by up to {float(moved):.1f} pixels, and keeps the largest value in each of {size} × {size} "
+        )
+        return layers, sentence + "bins; align_corners plays no part."
+
+    def roi_in_words(self, roi: Tensor, stride: int) -> str:
+        sides = roi[2:] - roi[:2]  # (2,)
+        return f"The ROI is {sides_in_words(sides, 0)} pixels, {sides_in_words(sides / stride, 2)} cells"
+
+
+def cell_colors(image: Tensor, stride: int, feature_size: tuple[int, int]) -> Tensor:
+    """The photo's mean color around the pixel that each cell stands for. Returns (1, 3, rows, columns)."""
+    rows, columns = feature_size
+    half = stride // 2
+    room = (half, max(columns * stride - half - image.shape[2], 0), half, max(rows * stride - half - image.shape[1], 0))
+    padded = F.pad(image[None].as_subclass(Tensor), room, mode="replicate")
+    return F.avg_pool2d(padded, stride)[..., :rows, :columns]
+
+
+def shown(values: Tensor, colors_of: Tensor, extent: list[float] | None = None) -> Layer:
+    """A piece (channels, h, w) of a map: as a picture where it has three channels, else in the whole map's colors."""
+    if len(values) == 3:
+        return Picture(values, extent=extent)
+    return Heatmap(values[0], low=float(colors_of.min()), high=float(colors_of.max()), extent=extent)
+
+
+def point_layers(points: Tensor, name: str) -> list[Layer]:
+    """The points (N, 2) at which a method reads, the first one ringed."""
+    return [
+        PointsLayer(points, color=BEFORE, radius=4 if len(points) <= 200 else 2, name=name),
+        PointsLayer(points[:1], color=CHOSEN, shape="ring", radius=9),
+    ]
+
+
+def sides_in_words(sides: Tensor, digits: int = 1) -> str:
+    """(2,) as width × height."""
+    width, height = sides.tolist()
+    return f"{width:.{digits}f} × {height:.{digits}f}"

@@ -1,0 +1,143 @@
+"""Every control over its whole range, and the numbers behind the picture."""
+
+import pytest
+import torch
+
+from rcnn_tutorial.config import CropPoolingConfig
+from rcnn_tutorial.explorers.crop_pooling import CELLS, FEATURES, PHOTO, CropPoolingExplorer, cell_colors
+from rcnn_tutorial.explorers.layers import Boxes, Heatmap, Lines, Picture, Points
+from rcnn_tutorial.stages.crop_pooling import crop_pool
+
+
+@pytest.fixture
+def explorer():
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(3, 160, 208, generator=generator)
+    features = torch.randn(5, 10, 13, generator=generator)
+    return CropPoolingExplorer(image, features, torch.tensor([32.0, 48.0, 128.0, 112.0]))
+
+
+def crop_of(explorer):
+    layer = explorer.canvases[1].layers[0]
+    return layer.image if isinstance(layer, Picture) else layer.values[None]
+
+
+def points_of(explorer):
+    return next(layer.points for layer in explorer.canvas.layers if isinstance(layer, Points))
+
+
+def test_the_summary_says_what_is_seen(explorer):
+    assert explorer.summary == (
+        "The ROI is 96 × 64 pixels, 6.00 × 4.00 cells, turned by 0°. 7 × 7 samples span 96.0 × 64.0 pixels, their "
+        "middle 0.0 pixels from the ROI's. 0 lie outside the map's outermost centers, where it fades to 0."
+    )
+
+
+def test_samples_start_and_end_on_the_corners(explorer):
+    points = points_of(explorer)
+    assert torch.allclose(points[0], torch.tensor([32.0, 48.0]), atol=1e-3)
+    assert torch.allclose(points[-1], torch.tensor([128.0, 112.0]), atol=1e-3)
+
+
+@pytest.mark.parametrize("method", ["crop", "align", "pool"])
+def test_the_crop_is_the_stage_own(explorer, method):
+    explorer.set(method=method, channel=3, size=4)
+    roi = explorer.canvas.box("roi")[None, None]
+    expected = crop_pool(explorer.features[:, 3:4], roi, 16, CropPoolingConfig(method=method, size=4))
+    assert torch.allclose(crop_of(explorer), expected[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["crop", "align", "pool"])
+@pytest.mark.parametrize("source", [PHOTO, CELLS, FEATURES])
+@pytest.mark.parametrize("size", range(1, 15))
+def test_every_size_method_and_map(explorer, size, source, method):
+    explorer.set(map=source, size=size, method=method)
+    assert "Not possible" not in explorer.summary
+    assert crop_of(explorer).shape == ((1 if source == FEATURES else 3), size, size)
+    assert explorer.canvases[1].size == (size, size)
+
+
+def test_every_rotation(explorer):
+    before = points_of(explorer)
+    for degrees in range(-45, 46, 5):
+        explorer.rotation.value = degrees
+        assert f"turned by {degrees}°" in explorer.summary
+        assert torch.equal(points_of(explorer), before) == (degrees == 0)
+        drawn = [layer for layer in explorer.canvas.layers if isinstance(layer, Lines)]
+        assert len(drawn[0].lines) == (degrees != 0)
+
+
+def test_every_channel_shows_itself(explorer):
+    for channel in range(5):
+        explorer.channel.value = channel
+        ground = next(layer for layer in explorer.canvas.layers if isinstance(layer, Heatmap))
+        assert torch.equal(ground.values, explorer.features[0, channel])
+
+
+def test_align_corners_off_shrinks_and_shifts_the_samples(explorer):
+    explorer.align_corners.value = False
+    assert "samples span 89.1 × 61.0 pixels, their middle 2.6 pixels" in explorer.summary
+
+
+@pytest.mark.parametrize("method", ["align", "pool"])
+def test_other_methods_cannot_turn_and_say_so(explorer, method):
+    explorer.set(method=method, rotation=45)
+    assert explorer.summary.startswith("Not possible: RoI")
+    assert "set the rotation to 0" in explorer.summary
+    explorer.rotation.value = 0
+    assert "Not possible" not in explorer.summary
+
+
+@pytest.mark.parametrize("method", ["crop", "align", "pool"])
+@pytest.mark.parametrize("roi", [(0, 0, 208, 160), (0, 0, 1, 1), (207, 159, 208, 160), (0, 80, 208, 81)])
+def test_rois_at_the_border_and_tiny_ones(explorer, roi, method):
+    explorer.method.value = method
+    explorer.canvas.move(roi=roi)
+    assert "Not possible" not in explorer.summary
+    assert bool(torch.isfinite(crop_of(explorer)).all())
+
+
+def test_samples_beyond_the_last_cell_are_counted(explorer):
+    explorer.canvas.move(roi=(0, 0, 208, 144))  # column 13 is one beyond the last of 13
+    assert "7 lie outside" in explorer.summary
+    assert torch.all(crop_of(explorer)[:, :, -1] == 0)
+
+
+def test_dragging_moves_the_samples(explorer):
+    before = points_of(explorer)
+    explorer.canvas.move(roi=(42, 48, 138, 112))
+    assert torch.allclose(points_of(explorer), before + torch.tensor([10.0, 0.0]), atol=1e-3)
+
+
+def test_pool_reports_its_rounding(explorer):
+    explorer.method.value = "pool"
+    explorer.canvas.move(roi=(40, 48, 128, 112))
+    assert "rounds it to 6 × 5 whole cells, which moves a side by up to 8.0 pixels" in explorer.summary
+    assert isinstance(explorer.canvas.layers[1], Boxes) and len(explorer.canvas.layers[1].boxes) == 49
+
+
+def test_too_many_points_are_left_out(explorer):
+    explorer.set(map=PHOTO, method="align", size=2)
+    assert not any(isinstance(layer, Points) for layer in explorer.canvas.layers)
+    assert "mean of 48 × 32 points" in explorer.summary
+
+
+def test_cell_colors_are_centered_on_the_cells():
+    image = torch.zeros(3, 64, 64)
+    image[:, 8:24, 24:40] = 1  # around (x, y) = (32, 16): cell (2, 1)
+    colors = cell_colors(image, 16, (4, 4))
+    assert colors.shape == (1, 3, 4, 4)
+    assert colors[0, 0].nonzero().tolist() == [[1, 2]] and colors[0, 0, 1, 2] == 1
+
+
+def test_a_photo_as_large_as_one_cell():
+    explorer = CropPoolingExplorer(torch.rand(3, 16, 16), torch.rand(2, 1, 1))
+    for source in (PHOTO, CELLS, FEATURES):
+        for method in ("crop", "align", "pool"):
+            explorer.set(map=source, method=method)
+            assert "Not possible" not in explorer.summary
+
+
+def test_the_still_figure_and_repr(explorer):
+    assert repr(explorer) == f"CropPoolingExplorer: {explorer.summary}"
+    assert len(explorer.figure().axes) == 2

@@ -1,0 +1,129 @@
+"""Options: the reference's defaults, the way through JSON, and what is refused."""
+
+import dataclasses
+import json
+
+import pytest
+
+from rcnn_tutorial.config import VOC_CLASSES, Config, TrainingConfig, from_dict, reference_config, to_dict, toy_config
+from rcnn_tutorial.errors import ConfigError
+
+
+def changed(path: str, value) -> Config:
+    section, name = path.split(".")
+    part = dataclasses.replace(getattr(Config(), section), **{name: value})
+    return dataclasses.replace(Config(), **{section: part})
+
+
+@pytest.mark.parametrize("config", [Config(), toy_config(("a", "b")), changed("anchors.scales", (4, 8, 16, 32))])
+def test_a_config_survives_json(config):
+    assert from_dict(Config, json.loads(json.dumps(to_dict(config)))) == config
+
+
+def test_a_training_config_survives_json():
+    training = TrainingConfig(steps=3, scale_jitter=(0.5, 2.0), alternating=True)
+    assert from_dict(TrainingConfig, json.loads(json.dumps(to_dict(training)))) == training
+
+
+def test_missing_fields_take_their_defaults():
+    assert from_dict(Config, {"rpn": {"channels": 64}}) == changed("rpn.channels", 64)
+
+
+def test_defaults_are_the_reference_s():
+    config = Config()
+    assert len(config.classes) == len(VOC_CLASSES) == 20
+    assert (config.preprocessing.target_size, config.preprocessing.max_size) == (600, 1000)
+    assert (config.anchors.scales, config.anchors.ratios) == ((8, 16, 32), (0.5, 1, 2))
+    assert config.proposals.top_n(training=True) == (12000, 2000)
+    assert config.proposals.top_n(training=False) == (6000, 300)
+    assert (config.anchor_targets.positive_overlap, config.anchor_targets.negative_overlap) == (0.7, 0.3)
+    assert (config.anchor_targets.batch_size, config.proposal_targets.batch_size) == (256, 128)
+    assert (config.rpn.sigma, config.classification.sigma) == (3.0, 1.0)
+    assert (config.inference.nms_threshold, config.inference.max_detections) == (0.3, 100)
+    training = TrainingConfig()
+    assert (training.learning_rate, training.momentum, training.weight_decay) == (0.001, 0.9, 1e-4)
+    assert round(training.steps * training.step_at) == 50_000
+
+
+def test_a_config_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Config().rpn.sigma = 1.0
+
+
+@pytest.mark.parametrize(
+    "kind, values, message",
+    [
+        (Config, {"rpm": {}}, "Config: unknown field 'rpm'"),
+        (Config, {"rpn": {"sigmo": 3}}, "RPNConfig: unknown field 'sigmo'"),
+        (Config, {"rpn": 3}, "RPNConfig: expected a mapping"),
+        (TrainingConfig, {"step": 3}, "TrainingConfig: unknown field 'step'"),
+        (TrainingConfig, [1], "TrainingConfig: expected a mapping"),
+    ],
+)
+def test_unknown_fields_are_named(kind, values, message):
+    with pytest.raises(ConfigError) as error:
+        from_dict(kind, values)
+    assert str(error.value).startswith(message) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "path, value",
+    [
+        ("preprocessing.target_size", 15),
+        ("preprocessing.max_size", 599),
+        ("backbone.tail_stride", 3),
+        ("anchors.base_size", 0),
+        ("anchors.scales", ()),
+        ("anchors.scales", (8, -1)),
+        ("anchors.ratios", ()),
+        ("anchors.ratios", (0.0, 1.0)),
+        ("rpn.sigma", 0.0),
+        ("classification.sigma", -1.0),
+        ("proposals.nms_threshold", 1.1),
+        ("proposals.train_pre_nms_top_n", 0),
+        ("proposals.train_post_nms_top_n", 0),
+        ("proposals.test_pre_nms_top_n", 0),
+        ("proposals.test_post_nms_top_n", 0),
+        ("anchor_targets.positive_overlap", 1.01),
+        ("anchor_targets.negative_overlap", 0.71),
+        ("anchor_targets.batch_size", 0),
+        ("anchor_targets.foreground_fraction", -0.1),
+        ("proposal_targets.background_high", 0.6),
+        ("proposal_targets.background_high", 0.05),
+        ("proposal_targets.batch_size", 0),
+        ("proposal_targets.foreground_fraction", 1.5),
+        ("proposal_targets.target_stds", (0.1, 0.1, 0.2, 0.0)),
+        ("proposal_targets.target_stds", (0.1, 0.1)),
+        ("crop_pooling.method", "warp"),
+        ("crop_pooling.size", 0),
+        ("inference.nms_threshold", -0.1),
+        ("inference.max_detections", 0),
+    ],
+)
+def test_impossible_values_are_named_with_a_remedy(path, value):
+    with pytest.raises(ConfigError) as error:
+        changed(path, value)
+    assert str(error.value).startswith(f"{path} = {value!r}: ") and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("classes", [(), ("cat", "dog", "cat")])
+def test_classes_need_names_each_its_own(classes):
+    with pytest.raises(ConfigError, match="^classes = "):
+        Config(classes=classes)
+
+
+def test_the_toy_detector_is_possible():
+    config = toy_config(["circle", "square"])
+    assert config.classes == ("circle", "square") and config.backbone.name == "small"
+
+
+@pytest.mark.parametrize("backbone", ["resnet50", "vgg16"])
+def test_the_reference_pools_only_vgg16_s_crops(backbone):
+    config = reference_config(backbone)
+    assert config.backbone.name == backbone and config.crop_pooling.max_pool == (backbone == "vgg16")
+
+
+@pytest.mark.parametrize(("field", "value"), [("optimizer", "lion"), ("warmup", 1.0), ("learning_rate", 0.0)])
+def test_impossible_training_is_named_with_a_remedy(field, value):
+    with pytest.raises(ConfigError, match=f"^{field} = {value!r}: use "):
+        TrainingConfig(**{field: value})
