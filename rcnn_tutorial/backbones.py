@@ -158,11 +158,12 @@ def load_pretrained(network: nn.Module, name: str, pretrained: str) -> None:
     # A counter of training batches, which only unfrozen batch norms hold and none uses.
     state = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
     own = network.state_dict()
+    head = {key for key in own if not key.startswith(("fc.", "classifier."))}
     for key, value in state.items():
         if key not in own or own[key].shape != value.shape:
             raise DataError(f"{pretrained}: tensor {key} {tuple(value.shape)} does not fit {name}; use its own weights")
     lacking = sorted({key.split(".")[0] for key in own if key not in state and not key.endswith("num_batches_tracked")})
-    if len(lacking) == len({key.split(".")[0] for key in own}):
+    if not head & state.keys():
         raise DataError(f"{pretrained}: holds no tensor of {name}; use a file with torchvision's keys")
     if lacking:
         log.warning("%s holds no weights for %s of %s: they start at random", pretrained, ", ".join(lacking), name)
@@ -185,9 +186,12 @@ def read_state(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; give the path of a weights file") from None
     except Exception as error:  # torch and safetensors raise half a dozen types for a damaged file
         cause = str(error).split("\n")[0]
         raise DataError(f"{path}: not a readable weights file ({cause}); download it again") from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise DataError(f"{path}: holds no plain dict of tensors; save the network's state_dict() alone")
+    return state

@@ -32,6 +32,7 @@ class Trace:
     features: Tensor  # (B, channels, H, W); zeros where an image is smaller than the batch's largest
     feature_sizes: Tensor  # (B, 2) rows and columns that each image really has
     anchors: Tensor  # (N, 4) scaled pixels, N = H * W * A
+    available: Tensor  # (B, N) False for anchors of cells that are only padding
     rpn: RPNOutputs
     proposals: Proposals
     # with targets:
@@ -102,15 +103,15 @@ class FasterRCNN(nn.Module):
         grid = features.shape[-2:]
         anchors = generate_anchors(*grid, self.stride, self.config.anchors, features.device)  # (N, 4)
         rpn = self.rpn(features)
+        available = inside_features(grid, feature_sizes, len(anchors) // (grid[0] * grid[1]))  # (B, N)
         if proposals is None:
-            available = inside_features(grid, feature_sizes, len(anchors) // (grid[0] * grid[1]))  # (B, N)
             proposals = proposal_layer(
                 rpn, anchors, available, preprocessed.sizes, self.config.proposals, self.training
             )
         if self.config.crop_pooling.detach_rois:
             # The reference stops the gradient here: ROI coordinates are constants ("approximate joint training").
             proposals = proposals._replace(boxes=proposals.boxes.detach())
-        trace = Trace(preprocessed, features, feature_sizes, anchors, rpn, proposals)
+        trace = Trace(preprocessed, features, feature_sizes, anchors, available, rpn, proposals)
         if targets is not None:
             self.add_losses(trace, targets, generator)
         if not self.training:
@@ -131,9 +132,12 @@ class FasterRCNN(nn.Module):
         padded = [F.pad(one, (0, columns - one.shape[-1], 0, rows - one.shape[-2])) for one in maps]
         return torch.stack(padded), torch.tensor([one.shape[-2:] for one in maps], device=maps[0].device)
 
-    def classify(self, features: Tensor, rois: Tensor) -> RoiOutputs:
-        """Crop, tail, classification layer. features: (B, channels, H, W). rois: (B, S, 4) scaled pixels."""
-        crops = crop_pool(features, rois, self.stride, self.config.crop_pooling)  # (B * S, channels, size, size)
+    def classify(self, features: Tensor, rois: Tensor, feature_sizes: Tensor | None = None) -> RoiOutputs:
+        """Crop, tail, classification layer. features: (B, channels, H, W). rois: (B, S, 4) scaled pixels.
+
+        feature_sizes: (B, 2) rows and columns that each image really has; None if all have H and W.
+        """
+        crops = crop_pool(features, rois, self.stride, self.config.crop_pooling, feature_sizes)  # (B * S, C, s, s)
         fc7 = self.tail(crops).unflatten(0, rois.shape[:2])  # (B, S, D)
         return RoiOutputs(rois, crops, fc7, *self.classification(fc7))
 
@@ -142,12 +146,14 @@ class FasterRCNN(nn.Module):
         config, sizes = self.config, trace.preprocessed.sizes
         truth = pad_ground_truth(targets, trace.preprocessed.scales, len(self.classes))
         trace.ground_truth = truth
-        trace.anchor_targets = anchor_target_layer(trace.anchors, truth, sizes, config.anchor_targets, generator)
+        trace.anchor_targets = anchor_target_layer(
+            trace.anchors, truth, sizes, config.anchor_targets, generator, trace.available
+        )
         rois = trace.proposals
         if config.proposal_targets.append_ground_truth:
             rois = append_ground_truth(rois, truth)
         trace.proposal_targets = proposal_target_layer(rois, truth, config.proposal_targets, generator)
-        trace.sampled = self.classify(trace.features, trace.proposal_targets.rois)
+        trace.sampled = self.classify(trace.features, trace.proposal_targets.rois, trace.feature_sizes)
         rpn = rpn_loss(trace.rpn, trace.anchor_targets, config.rpn.sigma)
         classification = classification_loss(trace.sampled, trace.proposal_targets, config.classification.sigma)
         trace.losses = {
@@ -159,7 +165,7 @@ class FasterRCNN(nn.Module):
 
     def add_detections(self, trace: Trace) -> None:
         """The inference half: the classifier on all proposals, then suppression class by class."""
-        trace.proposed = self.classify(trace.features, trace.proposals.boxes)
+        trace.proposed = self.classify(trace.features, trace.proposals.boxes, trace.feature_sizes)
         trace.detections = inference_layer(
             trace.proposed,
             trace.proposals.valid,

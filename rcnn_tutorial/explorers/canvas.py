@@ -26,7 +26,23 @@ _MAX_SIDE = 1600  # a larger image is shrunk before it is sent: no screen shows 
 _LOSSLESS_PIXELS = 128 * 128  # up to here PNG: a JPEG would smear the pixels of a small crop
 
 
-class Canvas(anywidget.AnyWidget):
+class WholeWidget(anywidget.AnyWidget):
+    """A widget that meets the browser when it is first shown, whole, instead of empty when it is constructed.
+
+    While a page is still setting up its widgets, JupyterLab may lose the updates of one that it has just been told of.
+    """
+
+    def open(self) -> None:
+        """Called by the widget's constructor, where there is nothing to show yet."""
+
+    @property
+    def model_id(self) -> str:
+        """The widget's name in the browser; whoever asks for it is about to show the widget."""
+        super().open()
+        return super().model_id
+
+
+class Canvas(WholeWidget):
     """A picture with layers, zoom (wheel, buttons, + - 0) and boxes to drag.
 
     Args:

@@ -10,10 +10,22 @@ from rcnn_tutorial.config import CropPoolingConfig
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, choice, flag, integer
-from rcnn_tutorial.explorers.layers import AFTER, BEFORE, CHOSEN, OTHER, Boxes, Handle, Heatmap, Layer, Lines, Picture
-from rcnn_tutorial.explorers.layers import Points as PointsLayer
+from rcnn_tutorial.explorers.layers import (
+    AFTER,
+    BEFORE,
+    CHOSEN,
+    OTHER,
+    Boxes,
+    Handle,
+    Heatmap,
+    Layer,
+    Lines,
+    Picture,
+    Points,
+)
 from rcnn_tutorial.figures.crop_pooling import (
     METHODS,
+    align_bins,
     align_positions,
     cell_boxes,
     corner_theta,
@@ -66,7 +78,7 @@ class CropPoolingExplorer(Explorer):
         reading, sentence = getattr(self, f"read_{method}")(roi, size, stride, tuple(cells.shape[-2:]))
         self.canvas.draw([*self.ground(cells, stride), *reading])
         crop = self.crop(cells, roi, size, stride)[0]  # (channels, size, size)
-        first = PointsLayer([(0.5, 0.5)], color=CHOSEN, shape="ring", radius=9, name="first value")
+        first = Points([(0.5, 0.5)], color=CHOSEN, shape="ring", radius=9, name="first value")
         self.canvases[1].draw([shown(crop, cells), first], size=(size, size))
         return sentence
 
@@ -121,15 +133,13 @@ class CropPoolingExplorer(Explorer):
         positions = align_positions(roi, size, stride)  # (size, size, rows, columns, 2) cells
         rows, columns = positions.shape[2:4]
         points = (positions * stride).reshape(-1, 2)
-        x1, y1, x2, y2 = roi.tolist()
-        side = torch.tensor([max(x2 - x1, stride), max(y2 - y1, stride)]) / size  # (2,) of a bin
-        y, x = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")  # (size, size) each
-        corner = roi[:2] + torch.stack([x, y], dim=-1).reshape(-1, 2) * side  # (size * size, 2)
-        layers = [Boxes(torch.cat([corner, corner + side], 1), color=OTHER, dash="dotted", width=2, name="bins")]
+        bins = align_bins(roi, size, stride)  # (size * size, 4)
+        layers = [Boxes(bins, color=OTHER, dash="dotted", width=2, name="bins")]
         if len(points) <= MOST_POINTS:
             layers += point_layers(points, "points")
         sentence = f"{self.roi_in_words(roi, stride)}. RoIAlign takes the mean of {columns} × {rows} points in each of "
-        return layers, sentence + f"{size} × {size} bins of {sides_in_words(side)} pixels; align_corners plays no part."
+        sentence += f"{size} × {size} bins of {sides_in_words(bins[0, 2:] - bins[0, :2])} pixels; "
+        return layers, sentence + "align_corners plays no part."
 
     def read_pool(self, roi: Tensor, size: int, stride: int, feature_size: tuple[int, int]) -> tuple[list[Layer], str]:
         """RoIPool's bins of whole cells."""
@@ -140,13 +150,9 @@ class CropPoolingExplorer(Explorer):
         name = "bins of whole cells (they may overlap)"
         layers = [Boxes(cell_boxes(bins, stride), color=BEFORE, dash="dashed", width=2, name=name)]
         columns, rows = (last - first).int().tolist()
-        sentence = (
-            f"{self.roi_in_words(roi, stride)}. RoIPool rounds it to {columns} × {rows} whole cells, which moves "
-        )
-        sentence += (
-            f"a side by up to {float(moved):.1f} pixels, and keeps the largest value in each of {size} × {size} "
-        )
-        return layers, sentence + "bins; align_corners plays no part."
+        sentence = f"{self.roi_in_words(roi, stride)}. RoIPool rounds it to {columns} × {rows} whole cells, "
+        sentence += f"which moves a side by up to {float(moved):.1f} pixels, and keeps the largest value in each "
+        return layers, sentence + f"of {size} × {size} bins; align_corners plays no part."
 
     def roi_in_words(self, roi: Tensor, stride: int) -> str:
         sides = roi[2:] - roi[:2]  # (2,)
@@ -172,8 +178,8 @@ def shown(values: Tensor, colors_of: Tensor, extent: list[float] | None = None) 
 def point_layers(points: Tensor, name: str) -> list[Layer]:
     """The points (N, 2) at which a method reads, the first one ringed."""
     return [
-        PointsLayer(points, color=BEFORE, radius=4 if len(points) <= 200 else 2, name=name),
-        PointsLayer(points[:1], color=CHOSEN, shape="ring", radius=9),
+        Points(points, color=BEFORE, radius=4 if len(points) <= 64 else 2.5, name=name),
+        Points(points[:1], color=CHOSEN, shape="ring", radius=9),
     ]
 
 

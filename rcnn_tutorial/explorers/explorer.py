@@ -43,13 +43,12 @@ import contextlib
 import io
 from collections.abc import Iterable, Sequence
 
-import anywidget
 import ipywidgets as widgets
 import traitlets
 from matplotlib.figure import Figure
 
 from rcnn_tutorial.errors import TutorialError
-from rcnn_tutorial.explorers.canvas import Canvas
+from rcnn_tutorial.explorers.canvas import Canvas, WholeWidget
 from rcnn_tutorial.explorers.still import canvas_figure
 
 
@@ -68,13 +67,12 @@ class Explorer(widgets.Box):
         self.controls = dict(controls)
         self._line = SummaryLine()
         self._held = False
-        super().__init__()
         for name, control in self.controls.items():
             if hasattr(self, name):
                 raise TypeError(f"control {name!r}: the name is taken by {type(self).__name__}; choose another")
             setattr(self, name, control)
-        self._lay_out()
         self.update()
+        super().__init__(self._parts(), _dom_classes=self._classes())  # last: the browser is told once, of the whole
         for control in self.controls.values():
             control.observe(self.update, "value")
         for canvas in self.canvases:
@@ -141,20 +139,20 @@ class Explorer(widgets.Box):
         data = data | {"text/plain": repr(self), "image/jpeg": still}
         return (data, *metadata) if metadata else data
 
-    def _lay_out(self) -> None:
-        """Controls at the left, pictures at the right with the summary under them; one column on a narrow page.
+    def _parts(self) -> list[widgets.Widget]:
+        """Controls at the left, pictures at the right with the summary under them; one column on a narrow page."""
+        pictures = widgets.Box(self.canvases, _dom_classes=["rcnn-pictures"])
+        return [
+            widgets.VBox(list(self.controls.values()), _dom_classes=["rcnn-controls"]),
+            widgets.VBox([pictures, self._line], _dom_classes=["rcnn-right"]),
+        ]
 
-        One or two controls go above the picture: a column of their own would stay empty.
-        """
-        controls = widgets.VBox(list(self.controls.values()))
-        pictures = widgets.VBox([widgets.Box(self.canvases).add_class("rcnn-pictures"), self._line])
-        self.children = [controls.add_class("rcnn-controls"), pictures.add_class("rcnn-right")]
-        self.add_class("rcnn-explorer")
-        if len(self.controls) <= 2:
-            self.add_class("rcnn-stacked")
+    def _classes(self) -> list[str]:
+        """One or two controls go above the picture: a column of their own would stay empty."""
+        return ["rcnn-explorer"] + ["rcnn-stacked"] * (len(self.controls) <= 2)
 
 
-class SummaryLine(anywidget.AnyWidget):
+class SummaryLine(WholeWidget):
     """The sentence under the picture: a live region, so that a screen reader says it when it changes."""
 
     _esm = """
@@ -217,7 +215,7 @@ class Several(widgets.VBox):
     def __init__(self, label: str, options: Sequence[float], value: Sequence[float]):
         self.options = tuple(options)
         self.boxes = [widgets.Checkbox(o in value, description=f"{o:g}", indent=False) for o in self.options]
-        row = widgets.HBox(self.boxes).add_class("rcnn-several")
+        row = widgets.HBox(self.boxes, _dom_classes=["rcnn-several"])
         super().__init__([widgets.Label(label), row], value=tuple(value))
         for box in self.boxes:
             box.observe(self._collect, "value")

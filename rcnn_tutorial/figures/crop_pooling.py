@@ -47,7 +47,7 @@ def corner_theta(corners: Tensor, stride: int, feature_size: tuple[int, int]) ->
     """theta of a box that may be turned, from its corners alone: what cv2.getAffineTransform gives, with gradients.
 
     corners: (..., 4, 2) pixels, clockwise from the one that becomes the crop's top left; of a parallelogram, so that
-    the third is not needed. feature_size: rows and columns. Returns (..., 2, 3), as `crop_theta` does for upright boxes.
+    the third is not needed. feature_size: rows and columns. Returns (..., 2, 3), as `crop_theta` for upright boxes.
     """
     rows, columns = feature_size
     extent = corners.new_tensor([max(columns - 1, 1), max(rows - 1, 1)])  # (2,) cells from the first to the last center
@@ -65,7 +65,9 @@ def sample_positions(theta: Tensor, size: int, feature_size: tuple[int, int], al
 
     theta: (S, 2, 3). feature_size: rows and columns. Returns (S, size, size, 2): x, y in cells.
     """
-    grid = F.affine_grid(theta, (len(theta), 1, size, size), align_corners=align_corners)  # (S, size, size, 2)
+    shape = (len(theta), 1, size, size)
+    # A single sample has no corners to align: it lies at the center, which affine_grid would warn about.
+    grid = F.affine_grid(theta, shape, align_corners=align_corners and size > 1)  # (S, size, size, 2)
     rows, columns = feature_size
     cells = grid.new_tensor([columns, rows])  # (2,)
     return (grid + 1) / 2 * (cells - 1) if align_corners else ((grid + 1) * cells - 1) / 2
@@ -85,6 +87,14 @@ def align_positions(roi: Tensor, size: int, stride: int) -> Tensor:
     y, x = torch.meshgrid(axes[1], axes[0], indexing="ij")  # (size * rows, size * columns) each
     points = torch.stack([x, y], dim=-1)
     return points.unflatten(0, (size, -1)).unflatten(2, (size, -1)).transpose(1, 2)  # (size, size, rows, columns, 2)
+
+
+def align_bins(roi: Tensor, size: int, stride: int) -> Tensor:
+    """RoIAlign's bins as boxes in pixels, row by row: (size * size, 4). roi: (4,) pixels."""
+    side = (roi[2:] - roi[:2]).clamp(min=stride) / size  # (2,) of a bin
+    y, x = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")  # (size, size) each
+    corner = roi[:2] + torch.stack([x, y], dim=-1).reshape(-1, 2) * side  # (size * size, 2)
+    return torch.cat([corner, corner + side], dim=1)
 
 
 def pool_bins(roi: Tensor, size: int, stride: int, feature_size: tuple[int, int]) -> Tensor:
@@ -181,17 +191,18 @@ def methods_figure(channel: Tensor, roi: Tensor, stride: int, size: int) -> Figu
 
     channel: (rows, columns), one channel of the features. roi: (4,) pixels.
     """
+    x1, y1, x2, y2 = (roi / stride).tolist()
+    around = channel[max(int(y1) - 1, 0) : int(y2) + 3, max(int(x1) - 1, 0) : int(x2) + 3]  # sets the colors
+    colors = {"vmin": float(around.min()), "vmax": float(around.max()), "cmap": "viridis"}
     with style():
         figure = Figure(figsize=(11, 7.4))
         grid = figure.subplots(2, 3, height_ratios=[1.15, 1])
-        low, high = channel.min(), channel.max()
         for (above, below), method in zip(grid.T, ("pool", "align", "crop"), strict=True):
-            _show_cells(above, channel, METHODS[method])
+            _show_cells(above, channel, METHODS[method], around)
             _draw_reading(above, method, roi, stride, size, channel.shape)
-            x1, y1, x2, y2 = (roi / stride).tolist()
             above.set(xlim=(x1 - 1.6, x2 + 1.6), ylim=(y2 + 1.6, y1 - 1.6))
             crop = crop_pool(channel[None, None], roi[None, None], stride, CropPoolingConfig(method=method, size=size))
-            below.imshow(crop[0, 0].detach(), vmin=low, vmax=high, cmap="viridis")
+            below.imshow(crop[0, 0].detach().numpy(), **colors)
             below.set(xticks=[], yticks=[], xlabel=_READS[method])
         grid[0, 0].set_ylabel("where it reads (cells)")
         grid[1, 0].set_ylabel(f"the {size}×{size} result")
@@ -210,12 +221,8 @@ def _draw_reading(axes: Axes, method: str, roi: Tensor, stride: int, size: int, 
     if method == "pool":
         _draw_boxes(axes, pool_bins(roi, size, stride, feature_size) - 0.5)
     elif method == "align":
-        points = align_positions(roi, size, stride)
-        x1, y1, x2, y2 = (roi / stride).tolist()
-        x = torch.linspace(x1, max(x2, x1 + 1), size + 1).tolist()
-        y = torch.linspace(y1, max(y2, y1 + 1), size + 1).tolist()
-        _draw_boxes(axes, torch.tensor([(x[i], y[j], x[i + 1], y[j + 1]) for j in range(size) for i in range(size)]))
-        _draw_dots(axes, points.reshape(-1, 2), 14)
+        _draw_boxes(axes, align_bins(roi, size, stride) / stride)
+        _draw_dots(axes, align_positions(roi, size, stride).reshape(-1, 2), 14)
     else:
         theta = crop_theta(roi[None], stride, feature_size)
         _draw_dots(axes, sample_positions(theta, size, feature_size).reshape(-1, 2), 40)
@@ -276,14 +283,15 @@ def _corner_steps(step: Tensor) -> list[tuple[float, float]]:
 
 def _show_photo(axes: Axes, image: Tensor, title: str) -> None:
     height, width = image.shape[-2:]
-    axes.imshow(image.permute(1, 2, 0).clamp(0, 1), extent=(0, width, height, 0), interpolation="antialiased")
+    pixels = image.permute(1, 2, 0).clamp(0, 1).numpy()
+    axes.imshow(pixels, extent=(0, width, height, 0), interpolation="antialiased")
     axes.set(xticks=[], yticks=[], title=title, xlim=(0, width), ylim=(height, 0))
 
 
 def _show_cells(axes: Axes, cells: Tensor, title: str, colors_of: Tensor | None = None) -> None:
     """A map (rows, columns) with cell i around the coordinate i, in the colors of another map where one is given."""
     colors = (cells if colors_of is None else colors_of).detach()
-    axes.imshow(cells.detach(), cmap="viridis", vmin=float(colors.min()), vmax=float(colors.max()))
+    axes.imshow(cells.detach().numpy(), cmap="viridis", vmin=float(colors.min()), vmax=float(colors.max()))
     rows, columns = cells.shape
     axes.set(xticks=[], yticks=[], title=title, xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
 

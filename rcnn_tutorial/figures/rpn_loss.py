@@ -25,15 +25,15 @@ _LINES = ("-", "--", "-.", ":")
 def network_figure(rpn: RegionProposalNetwork, features: Tensor) -> Figure:
     """The RPN's layers and the shape of every tensor between them, as they come out when `features` pass through.
 
-    features: (B, channels, H, W), of the RPN's device; on "meta" only shapes are computed.
+    features: (B, channels, H, W).
     """
     shapes = layer_shapes(rpn, features)
     boxes = {  # name -> place (x, y of the middle) and text
-        "features": (0, 1, "features", "", shapes["features"]),
+        "features": (0, 1, "features", "from the head", shapes["features"]),
         "rpn_net": (1, 1, "rpn_net", _kernel(rpn.rpn_net) + ", ReLU", shapes["rpn_net"]),
         "scores": (2, 2, "scores", _kernel(rpn.scores), shapes["scores"]),
         "coefficients": (2, 0, "coefficients", _kernel(rpn.coefficients), shapes["coefficients"]),
-        "flat scores": (3, 2, "a row an anchor", "background, foreground", shapes["flat scores"]),
+        "flat scores": (3, 2, "a row an anchor", "two scores each", shapes["flat scores"]),
         "flat coefficients": (3, 0, "a row an anchor", r"$t_x, t_y, t_w, t_h$", shapes["flat coefficients"]),
         "foreground": (4, 2, "probability", "softmax", shapes["foreground"]),
     }
@@ -70,7 +70,7 @@ def layer_shapes(rpn: RegionProposalNetwork, features: Tensor) -> dict:
 
 
 def _kernel(layer: torch.nn.Conv2d) -> str:
-    return "×".join(map(str, layer.kernel_size)) + " convolution"
+    return "×".join(map(str, layer.kernel_size)) + " conv"
 
 
 def _product(shape: Sequence[int]) -> str:
@@ -82,7 +82,7 @@ def _block(axes: Axes, x: float, y: float, text: str, convolution: bool) -> None
     face, width = ("#D9F0E8", 2.5) if convolution else ("#F2F2F2", 1)
     rim = {"facecolor": face, "edgecolor": AFTER if convolution else "#666666", "linewidth": width}
     axes.add_patch(FancyBboxPatch((x - 0.42, y - 0.36), 0.84, 0.72, boxstyle="round,pad=0,rounding_size=0.06", **rim))
-    axes.text(x, y, text, ha="center", va="center", fontsize=12, linespacing=1.5)
+    axes.text(x, y, text, ha="center", va="center", fontsize=13, linespacing=1.5)
 
 
 def _link(axes: Axes, start: Sequence[float], end: Sequence[float]) -> None:
@@ -99,9 +99,10 @@ def labels_figure(image: Tensor, objects: Tensor, anchors: Tensor, targets: Anch
     found, labels = targets.assignment, targets.labels[0]  # labels: (N,)
     type_a, type_b = found.type_a[0], found.type_b[0]  # (N,) each
     foreground = anchors[labels == FOREGROUND]
+    # Background is drawn as a cross at the anchor's center: 200 boxes would hide the photo.
     background = centers_and_sizes(anchors[labels == BACKGROUND])[0]  # (S, 2)
     with style():
-        figure = Figure(figsize=(12, 6 * height / width + 1.1))
+        figure = Figure(figsize=(10, 5 * height / width + 1.1))
         left, right = figure.subplots(1, 2)
         for axes in (left, right):
             _show(axes, image)
@@ -110,7 +111,7 @@ def labels_figure(image: Tensor, objects: Tensor, anchors: Tensor, targets: Anch
         _draw_boxes(left, anchors[type_a], OTHER, "--", 2, "type A")
         left.set_title(f"Foreground: {int(type_a.sum())} type A, {int(type_b.sum())} type B")
         _draw_boxes(right, foreground, AFTER, "-", 2, "foreground")
-        right.scatter(*background.T, marker="x", s=24, linewidths=1.8, color=BEFORE, label="background (center)")
+        right.scatter(*background.T, marker="x", s=24, linewidths=1.8, color=BEFORE, label="background")
         right.set_title(f"Sampled: {len(foreground)} foreground, {len(background)} background")
         for axes in (left, right):
             _dark_legend(axes)
@@ -125,7 +126,7 @@ def probability_figure(image: Tensor, foreground: Tensor, grid: tuple[int, int])
     height, width = image.shape[-2:]
     best = foreground.detach().view(*grid, -1).amax(dim=-1)  # (rows, columns)
     with style():
-        figure = Figure(figsize=(12, 5.4 * height / width + 0.6))
+        figure = Figure(figsize=(10, 4.4 * height / width + 0.6))
         left, right = figure.subplots(1, 2)
         _show(left, image)
         left.set_title("The image")

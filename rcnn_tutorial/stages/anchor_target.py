@@ -34,13 +34,21 @@ class AnchorTargets(NamedTuple):
 
 
 def anchor_target_layer(
-    anchors: Tensor, ground_truth: GroundTruth, sizes: Tensor, config: AnchorTargetConfig, generator=None
+    anchors: Tensor,
+    ground_truth: GroundTruth,
+    sizes: Tensor,
+    config: AnchorTargetConfig,
+    generator: torch.Generator | None = None,
+    available: Tensor | None = None,
 ) -> AnchorTargets:
     """Label the anchors inside the image, sample a fixed number of them, and compute their regression targets.
 
     anchors: (N, 4) scaled pixels. sizes: (B, 2) image height and width. generator: source of the random choice.
+    available: (B, N), False for anchors of padded cells; None if no cell is padded.
     """
     inside = inside_image(anchors, sizes, config.border)  # (B, N)
+    if available is not None:
+        inside = inside & available
     assignment = assign_anchors(anchors, ground_truth, inside, config)
     labels = sample_labels(assignment.labels, random_keys(assignment.labels, generator), config)  # (B, N)
     matched = ground_truth.boxes.gather(1, assignment.object_indices[..., None].expand(-1, -1, 4))  # (B, N, 4)

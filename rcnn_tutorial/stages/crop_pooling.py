@@ -45,14 +45,23 @@ def sample_crops(features: Tensor, theta: Tensor, size: int, align_corners: bool
     return crops.flatten(0, 1)
 
 
-def crop_pool(features: Tensor, rois: Tensor, stride: int, config: CropPoolingConfig) -> Tensor:
+def crop_pool(
+    features: Tensor, rois: Tensor, stride: int, config: CropPoolingConfig, feature_sizes: Tensor | None = None
+) -> Tensor:
     """Cut every ROI out of the feature map by the configured method.
 
-    features: (B, C, H, W). rois: (B, S, 4) scaled pixels. Returns (B * S, C, size, size), image by image.
+    features: (B, C, H, W). rois: (B, S, 4) scaled pixels. feature_sizes: (B, 2) rows and columns that each image really
+    has; None if all have H and W. Returns (B * S, C, size, size), image by image.
     """
     if config.method != "crop":
         pool = roi_align if config.method == "align" else roi_pool
-        return pool(features.float(), list(rois.to(torch.float32)), config.size, spatial_scale=1 / stride)
+        sizes = [features.shape[-2:]] * len(features) if feature_sizes is None else feature_sizes.tolist()
+        # Both repeat the last row and column beyond the edge. In a padded map they would read the padding's zeros.
+        own = [one[None, :, :rows, :columns].float() for one, (rows, columns) in zip(features, sizes, strict=True)]
+        boxes = rois.to(torch.float32)
+        return torch.cat(
+            [pool(one, [b], config.size, spatial_scale=1 / stride) for one, b in zip(own, boxes, strict=True)]
+        )
     theta = crop_theta(rois, stride, features.shape[-2:])  # (B, S, 2, 3)
     size = config.size * 2 if config.max_pool else config.size
     crops = sample_crops(features, theta, size, config.align_corners)  # (B * S, C, size, size)

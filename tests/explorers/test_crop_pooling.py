@@ -76,7 +76,7 @@ def test_every_channel_shows_itself(explorer):
 
 def test_align_corners_off_shrinks_and_shifts_the_samples(explorer):
     explorer.align_corners.value = False
-    assert "samples span 89.1 × 61.0 pixels, their middle 2.6 pixels" in explorer.summary
+    assert "samples span 89.1 × 61.0 pixels, their middle 1.6 pixels" in explorer.summary
 
 
 @pytest.mark.parametrize("method", ["align", "pool"])

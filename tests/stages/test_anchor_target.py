@@ -188,7 +188,9 @@ def test_a_batch_is_its_single_images():
 
 
 def test_thresholds_themselves_count_as_foreground_and_as_dont_care():
-    anchors = torch.tensor([[0.0, 0.0, 10.0, 10.0], [0.0, 0.0, 10.0, 7.0], [0.0, 0.0, 10.0, 3.0], [0.0, 0.0, 10.0, 2.9]])
+    anchors = torch.tensor(
+        [[0.0, 0.0, 10.0, 10.0], [0.0, 0.0, 10.0, 7.0], [0.0, 0.0, 10.0, 3.0], [0.0, 0.0, 10.0, 2.9]]
+    )
     truth = GroundTruth(anchors[None, :1], torch.ones(1, 1).long())  # IoU 1, 0.7, 0.3, 0.29
     config = AnchorTargetConfig(positive_overlap=float(torch.tensor(0.7)), negative_overlap=float(torch.tensor(0.3)))
     found = assign_anchors(anchors, truth, torch.ones(1, 4).bool(), config)

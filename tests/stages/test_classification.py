@@ -69,7 +69,9 @@ def test_a_batch_is_the_mean_of_its_images():
     targets = targets_of(torch.randint(0, 5, (2, 8)), torch.randn(2, 8, 4))
     together = classification_loss(outputs, targets)
     alone = [
-        classification_loss(outputs_of(*(field[[i]] for field in outputs[3:])), targets_of(*(f[[i]] for f in targets[1:3])))
+        classification_loss(
+            outputs_of(*(field[[i]] for field in outputs[3:])), targets_of(*(f[[i]] for f in targets[1:3]))
+        )
         for i in range(2)
     ]
     close(together.class_loss, sum(one.class_loss for one in alone) / 2)

@@ -26,7 +26,9 @@ def golden_rois() -> torch.Tensor:
 def random_rois(seed: int, images: int = 1, count: int = 3, dtype=torch.float64) -> torch.Tensor:
     """ROIs (images, count, 4) within 96 x 128 pixels, at least 20 wide and high."""
     generator = torch.Generator().manual_seed(seed)
-    corner, side = torch.rand(2, images, count, 2, generator=generator, dtype=dtype) * torch.tensor([56.0, 40.0]).to(dtype)
+    corner, side = torch.rand(2, images, count, 2, generator=generator, dtype=dtype) * torch.tensor([56.0, 40.0]).to(
+        dtype
+    )
     return torch.cat([corner, corner + side + 20], dim=-1)
 
 

@@ -29,7 +29,10 @@ def golden_config(case: str) -> PreprocessingConfig:
 
 
 def target(boxes, labels, **more) -> dict:
-    return {"boxes": torch.tensor(boxes, dtype=torch.float).reshape(-1, 4), "labels": torch.tensor(labels).long()} | more
+    return {
+        "boxes": torch.tensor(boxes, dtype=torch.float).reshape(-1, 4),
+        "labels": torch.tensor(labels).long(),
+    } | more
 
 
 @pytest.mark.parametrize("height, width, scale, out_height, out_width", TABLE)

@@ -114,9 +114,7 @@ def test_appended_ground_truth_is_foreground_of_its_own_class():
 @pytest.mark.parametrize("case", CASES)
 def test_counts_of_the_reference_for_a_random_choice(case):
     proposals = golden_proposals(case)
-    found = proposal_target_layer(
-        proposals, objects(), golden_config(case, 256), torch.Generator().manual_seed(3)
-    )
+    found = proposal_target_layer(proposals, objects(), golden_config(case, 256), torch.Generator().manual_seed(3))
     expected = figure(f"{case}__B256_seed3_labels")[:, 0]
     assert found.labels.shape == (1, 256)
     assert torch.equal((found.labels[0] > 0).nonzero(), (expected > 0).nonzero())  # foreground first, as many
@@ -148,6 +146,15 @@ def test_an_image_without_objects_has_only_background():
     nothing = GroundTruth(torch.zeros(1, 1, 4), torch.zeros(1, 1, dtype=torch.long))
     found = proposal_target_layer(golden_proposals("mixed"), nothing, ProposalTargetConfig(background_low=0.1))
     assert not found.labels.any() and found.coefficients.isfinite().all()
+
+
+def test_rois_between_the_two_thresholds_are_background_when_there_are_no_others_and_never_foreground():
+    truth = GroundTruth(torch.tensor([[[0.0, 0.0, 10.0, 10.0]]]), torch.tensor([[7]]))
+    config = ProposalTargetConfig(background_low=0.0, background_high=0.3, batch_size=4)
+    between = as_proposals(torch.tensor([[0.0, 0.0, 10.0, 4.0]]))  # IoU 0.4
+    assert proposal_target_layer(between, truth, config).labels.tolist() == [[0, 0, 0, 0]]
+    with_others = as_proposals(torch.tensor([[0.0, 0.0, 10.0, 4.0], [0.0, 0.0, 10.0, 1.0]]))
+    assert proposal_target_layer(with_others, truth, config).roi_indices.tolist() == [[1, 1, 1, 1]]
 
 
 def test_background_is_repeated_and_foreground_is_not():
@@ -211,7 +218,9 @@ def test_denormalizing_undoes_normalizing(values):
     assert normalized[0, 3].item() == pytest.approx((values[3] - 0.3) / 0.5, rel=1e-4, abs=1e-4)
 
 
-@given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9), st.integers(1, 20), st.sampled_from([0.0, 0.25, 0.5, 1.0]))
+@given(
+    st.integers(0, 9), st.integers(0, 9), st.integers(0, 9), st.integers(1, 20), st.sampled_from([0.0, 0.25, 0.5, 1.0])
+)
 def test_a_sample_holds_the_right_share_of_the_right_kinds(foreground, background, neither, size, fraction):
     kinds = torch.tensor([[0] * foreground + [1] * background + [2] * neither + [2]])
     assignment = assign_rois(torch.zeros(1, kinds.shape[1], 4), kinds >= 0, objects(), ProposalTargetConfig())

@@ -1,0 +1,102 @@
+"""Is everything installed that the course needs? Says in words what is not. Imports nothing heavy by itself."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import platform
+from typing import NamedTuple
+
+from packaging.version import Version
+
+from rcnn_tutorial.assets import asset_path
+from rcnn_tutorial.errors import DataError
+
+PYTHON = "3.11"
+PACKAGES = {  # the lowest versions that pyproject.toml asks for
+    "torch": "2.11",
+    "torchvision": "0.26",
+    "numpy": "1.26",
+    "matplotlib": "3.8",
+    "pillow": "10.3",
+    "jupyterlab": "4.2",
+    "ipywidgets": "8.1",
+    "anywidget": "0.9",
+    "tqdm": "4.66",
+    "safetensors": "0.4.3",
+    "pycocotools": "2.0.7",
+    "scikit-image": "0.23",
+    "defusedxml": "0.7",
+}
+
+
+class Finding(NamedTuple):
+    """One thing that must hold, whether it does, and if not, what to do about it."""
+
+    statement: str
+    holds: bool
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.statement}: {self.holds}" + ("" if self.holds else f"\n    {self.remedy}")
+
+
+class Report(NamedTuple):
+    """All findings; shown one a line, with a verdict at the end."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the course can run here."""
+        return all(finding.holds for finding in self.findings)
+
+    def __repr__(self) -> str:
+        verdict = "Everything is in place." if self.passed else "Something is missing: see the lines that say False."
+        return "\n".join([*map(str, self.findings), verdict])
+
+
+def check_environment() -> Report:
+    """Look at Python, the packages' versions, torchvision's compiled half, and the course's own files."""
+    findings = [_python(platform.python_version())]
+    findings += [_package(name, lowest) for name, lowest in PACKAGES.items()]
+    return Report((*findings, _compiled_torchvision(), _asset("voc.safetensors"), _asset("samples/boxes.json")))
+
+
+def _python(found: str) -> Finding:
+    remedy = f"found {found}: install a newer Python and create the environment again"
+    return Finding(f"Python is {PYTHON} or newer", Version(found) >= Version(PYTHON), remedy)
+
+
+def _package(name: str, lowest: str) -> Finding:
+    remedy = f'run: pip install --upgrade "{name}>={lowest}"'
+    try:
+        found = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(f"{name} is {lowest} or newer", False, f"it is not installed; {remedy}")
+    return Finding(f"{name} is {lowest} or newer", Version(found) >= Version(lowest), f"found {found}; {remedy}")
+
+
+def _compiled_torchvision() -> Finding:
+    """Torchvision's operators load only beside the torch that they were built for."""
+    statement = "torchvision fits torch"
+    remedy = "run: pip install --upgrade torch torchvision"
+    try:
+        torch, ops = importlib.import_module("torch"), importlib.import_module("torchvision.ops")
+        kept = ops.nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.ones(1), 0.5)
+    except (
+        ImportError,
+        OSError,
+        RuntimeError,
+        AttributeError,
+    ) as error:  # a build for another torch raises any of them
+        return Finding(statement, False, f"{type(error).__name__}: {str(error).splitlines()[0]}; {remedy}")
+    return Finding(statement, kept.tolist() == [0], remedy)
+
+
+def _asset(name: str) -> Finding:
+    try:
+        asset_path(name)
+    except DataError as error:
+        return Finding(f"{name} is there", False, str(error))
+    return Finding(f"{name} is there", True)

@@ -1,0 +1,367 @@
+"""Self-checks of the eighth notebook: non-maximum suppression, detections class by class, average precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torchvision.ops import batched_nms
+
+from rcnn_tutorial.boxes import box_area, box_iou
+from rcnn_tutorial.checks.checking import Check, Misconception
+from rcnn_tutorial.config import InferenceConfig
+from rcnn_tutorial.evaluation import area_ap, eleven_point_ap
+from rcnn_tutorial.stages.inference import detect
+from rcnn_tutorial.stages.nms import bottom_y
+from rcnn_tutorial.stages.nms import nms as greedy_nms
+
+__all__ = ["average_precision", "detections", "nms"]
+
+
+# ---- nms(boxes (N, 4), scores (N,), threshold) -> kept indices (K,)
+
+
+def _greedy(order: Tensor, too_close: Tensor) -> Tensor:
+    """Keep from `order` what is not too close to a kept one. too_close: (N, N) bool."""
+    kept: list[int] = []
+    for i in order.tolist():
+        if not any(too_close[i, j] for j in kept):
+            kept.append(i)
+    return torch.tensor(kept, dtype=torch.long)
+
+
+def _by_score(scores: Tensor) -> Tensor:
+    return torch.argsort(scores, descending=True, stable=True)
+
+
+def _measured(overlap: Callable[[Tensor], Tensor]):
+    """A wrong answer with another overlap, overlap(boxes) -> (N, N)."""
+    return lambda boxes, scores, threshold: _greedy(_by_score(scores), overlap(boxes) > threshold)
+
+
+def _over_smaller(boxes: Tensor) -> Tensor:
+    iou, area = box_iou(boxes, boxes), box_area(boxes)
+    intersection = iou / (1 + iou) * (area[:, None] + area)  # solves iou = i / (a + b - i) for i
+    return intersection / torch.minimum(area[:, None], area)
+
+
+def _inclusive_iou(boxes: Tensor) -> Tensor:
+    grown = boxes + boxes.new_tensor([0, 0, 1, 1])
+    return box_iou(grown, grown)
+
+
+def _at_threshold_too(boxes, scores, threshold):
+    return _greedy(_by_score(scores), box_iou(boxes, boxes) >= threshold)
+
+
+def _far_ones_removed(boxes, scores, threshold):
+    return _greedy(_by_score(scores), box_iou(boxes, boxes) <= threshold)
+
+
+def _the_dead_still_kill(boxes, scores, threshold):
+    order = _by_score(scores)
+    too_close = box_iou(boxes[order], boxes[order]) > threshold  # (N, N)
+    return order[~too_close.tril(diagonal=-1).any(dim=1)]
+
+
+def _one_round(boxes, scores, threshold):
+    order = _by_score(scores)
+    close = box_iou(boxes[order[:1]], boxes[order]).flatten() > threshold  # (N,)
+    close[:1] = False
+    return order[~close]
+
+
+def _removed(boxes, scores, threshold):
+    kept = set(greedy_nms(boxes, scores, threshold).tolist())
+    return torch.tensor([i for i in _by_score(scores).tolist() if i not in kept], dtype=torch.long)
+
+
+def _mask(boxes, scores, threshold):
+    mask = torch.zeros(len(boxes), dtype=torch.bool)
+    mask[greedy_nms(boxes, scores, threshold)] = True
+    return mask
+
+
+def _random_boxes(count: int, generator: torch.Generator) -> Tensor:
+    corners = torch.rand(count, 2, generator=generator) * 60
+    return torch.cat([corners, corners + 20 + torch.rand(count, 2, generator=generator) * 40], dim=1)
+
+
+def _nms_cases() -> list[tuple]:
+    pair = torch.tensor([[100.0, 100, 200, 200], [110, 115, 210, 215]])
+    row = torch.tensor([[8.0, 0, 18, 10], [0, 0, 10, 10], [4, 0, 14, 10]])  # the middle one touches both
+    halves = torch.tensor([[0.0, 0, 20, 10], [0, 0, 10, 10]])  # IoU exactly 0.5
+    nested = torch.tensor([[0.0, 0, 40, 40], [10, 10, 20, 20]])
+    small = torch.tensor([[0.0, 0, 4, 4], [2, 0, 6, 4]])
+    generator = torch.Generator().manual_seed(9)
+    many, scores = _random_boxes(14, generator), torch.rand(14, generator=generator)
+    return [
+        (pair, torch.tensor([0.9, 0.8]), 0.5),
+        (row, torch.tensor([0.7, 0.9, 0.8]), 0.3),
+        (halves, torch.tensor([0.3, 0.6]), 0.5),
+        (nested, torch.tensor([0.9, 0.95]), 0.5),
+        (small, torch.tensor([0.6, 0.5]), 0.4),
+        (many, scores, 0.3),
+        (many[:0], scores[:0], 0.5),
+    ]
+
+
+nms = Check(
+    "nms",
+    greedy_nms,
+    _nms_cases,
+    (
+        Misconception(
+            "This keeps the lowest box, not the best-scored: order by score, not by the y of the bottom right corner.",
+            lambda boxes, scores, threshold: greedy_nms(boxes, bottom_y(boxes), threshold),
+        ),
+        Misconception(
+            "This keeps the worst of each cluster: begin with the highest score.",
+            lambda boxes, scores, threshold: greedy_nms(boxes, -scores, threshold),
+        ),
+        Misconception(
+            "This takes the boxes as they come: begin with the highest score.",
+            lambda boxes, scores, threshold: greedy_nms(boxes, -torch.arange(len(boxes)), threshold),
+        ),
+        Misconception(
+            "The right boxes in the wrong order: return them best first, not by their index.",
+            lambda *given: greedy_nms(*given).sort().values,
+        ),
+        Misconception("A box whose IoU only equals the threshold stays: it has to exceed it.", _at_threshold_too),
+        Misconception(
+            "You remove the boxes that overlap little; those above the threshold are the duplicates.", _far_ones_removed
+        ),
+        Misconception(
+            "A box that was removed still removes others: only boxes that are kept may do so.", _the_dead_still_kill
+        ),
+        Misconception(
+            "You stop after the first kept box: every box that is kept silences its neighbors in turn.", _one_round
+        ),
+        Misconception(
+            "You divide by the smaller area, so a small box inside a large one goes; IoU divides by the union.",
+            _measured(_over_smaller),
+        ),
+        Misconception(
+            "Off by one pixel (+1) in the IoU: corners are continuous here, so the width is x2 - x1.",
+            _measured(_inclusive_iou),
+        ),
+        Misconception("These are the removed ones; return those that are kept.", _removed),
+        Misconception(
+            "You return the boxes; their indices are asked for, so that scores and labels can follow.",
+            lambda boxes, scores, threshold: boxes[greedy_nms(boxes, scores, threshold)],
+        ),
+        Misconception("You return a mask; the indices are asked for, best first.", _mask),
+    ),
+)
+
+
+# ---- detections(boxes (R, C + 1, 4), probabilities (R, C + 1), thresholds of score and IoU) -> boxes, labels, scores
+
+
+def _detections(boxes, probabilities, score_threshold, nms_threshold):
+    found = detect(boxes, probabilities, InferenceConfig(score_threshold, nms_threshold))
+    return found.boxes, found.labels, found.scores
+
+
+def _finish(boxes, labels, scores, nms_threshold, groups=None):
+    """NMS within each group (the labels), best first."""
+    keep = batched_nms(boxes, scores, labels if groups is None else groups, nms_threshold)
+    return boxes[keep], labels[keep], scores[keep]
+
+
+def _background_too(boxes, probabilities, score_threshold, nms_threshold):
+    rois, labels = (probabilities > score_threshold).nonzero(as_tuple=True)
+    return _finish(boxes[rois, labels], labels, probabilities[rois, labels], nms_threshold)
+
+
+def _across_classes(boxes, probabilities, score_threshold, nms_threshold):
+    found, labels, scores = _detections(boxes, probabilities, score_threshold, 1.0)
+    return _finish(found, labels, scores, nms_threshold, torch.zeros_like(labels))
+
+
+def _class_by_class(boxes, probabilities, score_threshold, nms_threshold):
+    found, labels, scores = _detections(boxes, probabilities, score_threshold, nms_threshold)
+    order = torch.argsort(labels, stable=True)
+    return found[order], labels[order], scores[order]
+
+
+def _one_class_per_roi(boxes, probabilities, score_threshold, nms_threshold):
+    best = probabilities[:, 1:].argmax(dim=1, keepdim=True) + 1
+    alone = torch.zeros_like(probabilities).scatter(1, best, probabilities.gather(1, best))
+    return _detections(boxes, alone, score_threshold, nms_threshold)
+
+
+def _winner_only(boxes, probabilities, score_threshold, nms_threshold):
+    best = probabilities.argmax(dim=1, keepdim=True)
+    alone = torch.zeros_like(probabilities).scatter(1, best, probabilities.gather(1, best))
+    return _detections(boxes, alone, score_threshold, nms_threshold)
+
+
+def _labels_from_zero(*given):
+    boxes, labels, scores = _detections(*given)
+    return boxes, labels - 1, scores
+
+
+def _shared_box(choose: Callable[[Tensor], Tensor]):
+    """A wrong answer where all classes of a ROI share one box, that of the class `choose(probabilities)` (R,)."""
+
+    def wrong(boxes, probabilities, score_threshold, nms_threshold):
+        shared = boxes[torch.arange(len(boxes)), choose(probabilities)][:, None].expand_as(boxes)
+        return _detections(shared, probabilities, score_threshold, nms_threshold)
+
+    return wrong
+
+
+def _detections_cases() -> list[tuple]:
+    generator = torch.Generator().manual_seed(10)
+    rois = _random_boxes(10, generator)
+    boxes = rois[:, None] + torch.randn(10, 4, 4, generator=generator) * 3  # (R, C + 1, 4)
+    probabilities = (torch.randn(10, 4, generator=generator) * 1.5).softmax(dim=1)
+    return [
+        (boxes, probabilities, 0.1, 0.3),
+        (boxes, probabilities, 0.02, 0.5),
+        (boxes[:4], probabilities[:4], 0.3, 0.3),
+        (boxes, probabilities, 0.999, 0.3),  # nothing is that certain
+    ]
+
+
+detections = Check(
+    "detections",
+    _detections,
+    _detections_cases,
+    (
+        Misconception(
+            "Column 0 is background, which is no detection: leave it out, even where it scores best.", _background_too
+        ),
+        Misconception(
+            "You suppress across classes: a person must not silence the motorbike below; run NMS class by class.",
+            _across_classes,
+        ),
+        Misconception(
+            "You return them class by class: sort all detections by score, best first, whatever their class.",
+            _class_by_class,
+        ),
+        Misconception(
+            "You keep only the best foreground class of each ROI: every class above the threshold gets its box.",
+            _one_class_per_roi,
+        ),
+        Misconception(
+            "You keep only ROIs whose likeliest class is an object, and only that class: each class above the "
+            "threshold counts, whether or not it wins.",
+            _winner_only,
+        ),
+        Misconception(
+            "Your labels are one too small: column 0 is background, so the first class has label 1.", _labels_from_zero
+        ),
+        Misconception(
+            "Without suppression one object is reported many times: run NMS class by class.",
+            lambda boxes, probabilities, threshold, _: _detections(boxes, probabilities, threshold, 1.0),
+        ),
+        Misconception(
+            "You use the box of background (row 0) for every class: class c has its own box in boxes[:, c].",
+            _shared_box(lambda probabilities: torch.zeros(len(probabilities), dtype=torch.long)),
+        ),
+        Misconception(
+            "All classes of a ROI share the box of its best class in your version: class c has its own in boxes[:, c].",
+            _shared_box(lambda probabilities: probabilities[:, 1:].argmax(dim=1) + 1),
+        ),
+        Misconception(
+            "The order is swapped: boxes, labels, scores.",
+            lambda *given: tuple(_detections(*given)[i] for i in (0, 2, 1)),
+        ),
+    ),
+)
+
+
+# ---- average_precision(scores (D,), correct (D,) bool, objects) -> float
+
+
+def _curve(scores: Tensor, correct: Tensor, objects: float) -> tuple[Tensor, Tensor]:
+    """Precision and recall after each detection, best score first: (D,) each."""
+    right = correct[_by_score(scores)].double().cumsum(0)  # (D,)
+    return right / torch.arange(1, len(right) + 1), right / objects
+
+
+def _average_precision(scores: Tensor, correct: Tensor, objects: int) -> float:
+    return eleven_point_ap(*_curve(scores, correct, objects))
+
+
+def _points(scores, correct, objects, thresholds, reaches=torch.ge, of=torch.amax) -> float:
+    """The mean over `thresholds` of `of(the precisions at recalls that reach it)`."""
+    precision, recall = _curve(scores, correct, objects)
+    reached = [precision[reaches(recall, t)] for t in thresholds]
+    return sum(float(of(values)) if len(values) else 0.0 for values in reached) / len(thresholds)
+
+
+_ELEVEN = [i * 0.1 for i in range(11)]
+
+
+def _hits_precision(scores, correct, objects):
+    precision, _ = _curve(scores, correct, objects)
+    return float((precision * correct[_by_score(scores)]).sum() / objects)
+
+
+def _recall_of_found(scores, correct, objects):
+    return _average_precision(scores, correct, max(1, int(correct.sum())))
+
+
+def _whole_list(scores, correct, objects):
+    right = correct[_by_score(scores)].double().cumsum(0)
+    return eleven_point_ap(right / max(1, len(right)), right / objects)
+
+
+def _average_precision_cases() -> list[tuple]:
+    def case(objects, *pairs):
+        scores, correct = zip(*pairs, strict=True) if pairs else ((), ())
+        return torch.tensor(scores, dtype=torch.float32), torch.tensor(correct, dtype=torch.bool), objects
+
+    # No recall here is a multiple of 0.1 other than 0.5 and 1: elsewhere rounding would decide.
+    return [
+        case(4, (0.9, 1), (0.8, 0), (0.7, 1), (0.6, 1), (0.5, 0)),
+        case(3, (0.3, 1), (0.95, 1), (0.5, 0), (0.7, 0)),
+        case(7, (0.2, 0), (0.9, 0), (0.8, 1), (0.4, 1), (0.6, 0), (0.3, 1)),
+        case(2, (0.9, 1), (0.4, 1)),
+        case(2, (0.9, 0), (0.4, 1)),
+        case(3, (0.9, 0)),
+        case(3),
+    ]
+
+
+average_precision = Check(
+    "average_precision",
+    _average_precision,
+    _average_precision_cases,
+    (
+        Misconception(
+            "Sort the detections by score first, best first: the curve is what a falling threshold shows.",
+            lambda scores, correct, objects: _average_precision(-torch.arange(len(scores)), correct, objects),
+        ),
+        Misconception(
+            "That is the area under the curve, as VOC counts since 2010; 2007 takes the mean of eleven points.",
+            lambda *given: area_ap(*_curve(*given)),
+        ),
+        Misconception(
+            "You read the precision where each recall is first reached: take the best at that recall or beyond.",
+            lambda *given: _points(*given, _ELEVEN, of=lambda values: values[0]),
+        ),
+        Misconception("Eleven points, not ten: recall 0 counts too.", lambda *given: _points(*given, _ELEVEN[1:])),
+        Misconception("Eleven points, not ten: recall 1 counts too.", lambda *given: _points(*given, _ELEVEN[:-1])),
+        Misconception(
+            "A recall that just equals the point reaches it: compare with >=.",
+            lambda *given: _points(*given, _ELEVEN, reaches=torch.gt),
+        ),
+        Misconception(
+            "Recall is the share of all objects, also of those never found: divide by `objects`.", _recall_of_found
+        ),
+        Misconception("Precision after k detections divides by k, not by the length of the whole list.", _whole_list),
+        Misconception(
+            "That averages the precision at the right detections; VOC 2007 asks at eleven fixed recalls.",
+            _hits_precision,
+        ),
+        Misconception(
+            "That is a percentage; an average precision lies between 0 and 1.",
+            lambda *given: 100 * _average_precision(*given),
+        ),
+    ),
+)

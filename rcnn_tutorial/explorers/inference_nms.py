@@ -1,0 +1,181 @@
+"""Explorers of the eighth notebook: suppression one box at a time in two orders, and the final detections."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import cycle
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from rcnn_tutorial.boxes import box_area
+from rcnn_tutorial.config import Config, InferenceConfig
+from rcnn_tutorial.explorers.canvas import Canvas
+from rcnn_tutorial.explorers.explorer import Explorer, button, choice, integer, number
+from rcnn_tutorial.explorers.layers import (
+    AFTER,
+    BEFORE,
+    CHOSEN,
+    DASHES,
+    GROUND_TRUTH,
+    OTHER,
+    Boxes,
+    Layer,
+)
+from rcnn_tutorial.figures.style import class_color
+from rcnn_tutorial.model import Trace
+from rcnn_tutorial.stages.inference import Detections, class_boxes, detect
+from rcnn_tutorial.stages.nms import NMSStep, bottom_y, nms_steps
+
+LOWEST, LARGEST, WORST = "bottom right y, lowest first", "area, largest first", "score, worst first"
+_RANKS = {
+    LOWEST: lambda boxes, scores: bottom_y(boxes),
+    LARGEST: lambda boxes, scores: box_area(boxes),
+    WORST: lambda boxes, scores: -scores,
+}
+
+
+class NMSExplorer(Explorer):
+    """Suppression played one kept box at a time: by score on the left, by another order on the right.
+
+    image: (3, H, W) in [0, 1]. boxes: (N, 4) in its pixels. scores: (N,). threshold: the IoU to start with.
+    """
+
+    def __init__(self, image: Tensor, boxes: Tensor, scores: Tensor, threshold: float = 0.7, top: int = 30):
+        order = torch.argsort(scores, descending=True, stable=True)
+        self.boxes, self.scores = boxes[order], scores[order]
+        most = max(len(boxes), 1)
+        controls = {
+            "threshold": number("NMS IoU", threshold, 0.0, 1.0, 0.05),
+            "score_threshold": number("Score threshold", 0.0, 0.0, 1.0, 0.05),
+            "top": integer("Top k by score", min(top, most), 1, most),
+            "order": choice("Order at the right", list(_RANKS), LOWEST),
+            "step": integer("Step", most, 0, most),
+            "next": button("Next box"),
+        }
+        canvases = [Canvas(image, title="Order: score, best first"), Canvas(image)]
+        super().__init__(controls, canvases)
+        self.next.on_click(self._advance)
+
+    def _advance(self, _button) -> None:
+        """One box further; from the end back to the start."""
+        self.step.value = 0 if self.step.value >= self.step.max else self.step.value + 1
+
+    def draw(self) -> str:
+        count = int((self.scores[: self.top.value] > self.score_threshold.value).sum())
+        boxes, scores = self.boxes[:count], self.scores[:count]
+        if count == 0:
+            for canvas in self.canvases:
+                canvas.draw([])
+            return f"No box scores above {self.score_threshold.value:.2f}: nothing to suppress."
+        orders = (scores, _RANKS[self.order.value](boxes, scores))
+        games = [list(nms_steps(boxes, ranks, self.threshold.value)) for ranks in orders]
+        self.canvases[1].title = f"Order: {self.order.value}"
+        finished = self.step.value >= self.step.max
+        self.step.max = max(len(game) for game in games)
+        if finished:  # whoever looks at the result goes on looking at the result
+            self.step.value = self.step.max
+        sentences = []
+        for canvas, game, name in zip(self.canvases, games, ("By score", f"By {self.order.value}"), strict=True):
+            state = replay(game, self.step.value, count)
+            canvas.draw(_state_layers(state, boxes, scores))
+            sentences.append(_state_in_words(state, name, scores))
+        return f"Step {self.step.value} of {self.step.max}, {count} boxes. " + " ".join(sentences)
+
+
+class State(NamedTuple):
+    """Suppression in the middle of the game: every box is in one of the four groups."""
+
+    kept: list[int]  # in earlier steps
+    now: list[int]  # the box that this step keeps; none before the first and after the last
+    removed: list[int]  # in all steps so far
+    undecided: list[int]
+
+
+def replay(game: list[NMSStep], step: int, count: int) -> State:
+    """Where the game stands after `step` steps; count: number of boxes in it."""
+    played = game[:step]
+    kept = [move.kept for move in played]
+    removed = [i for move in played for i in move.suppressed.tolist()]
+    undecided = sorted(set(range(count)) - set(kept) - set(removed))
+    finished = step >= len(game)
+    return State(kept if finished else kept[:-1], [] if finished else kept[-1:], removed, undecided)
+
+
+def _state_layers(state: State, boxes: Tensor, scores: Tensor) -> list[Layer]:
+    """The four groups, each in a color and a dash of its own."""
+
+    def group(rows: list[int], **look) -> Boxes:
+        texts = [f"score {scores[row]:.3f}, number {row + 1} by score" for row in rows]
+        return Boxes(boxes[rows], hover=texts, **look)
+
+    labels = [f"{scores[row]:.2f}" for row in state.kept]
+    return [
+        group(state.removed, color=BEFORE, dash="dashed", width=1.5, name="removed"),
+        group(state.undecided, color=OTHER, dash="dotted", width=2, name="open"),
+        group(state.kept, color=AFTER, labels=labels, name="kept"),
+        group(state.now, color=CHOSEN, dash="dashdot", width=6, labels=["now"] * len(state.now), name="now"),
+    ]
+
+
+def _state_in_words(state: State, name: str, scores: Tensor) -> str:
+    kept = state.kept + state.now
+    text = f"{name}: {len(kept)} kept, {len(state.removed)} removed, {len(state.undecided)} undecided"
+    return text + (f", mean score of the kept {float(scores[kept].mean()):.3f}." if kept else ".")
+
+
+class DetectionExplorer(Explorer):
+    """The final picture: threshold, suppression within each class, the best of all classes.
+
+    image: (3, H, W) in [0, 1]. trace: of this image alone, in eval mode. objects: (G, 4) annotated, or None.
+    """
+
+    ALL = "all classes"
+
+    def __init__(self, image: Tensor, trace: Trace, config: Config, objects: Tensor | None = None):
+        self.classes = config.classes
+        self.boxes = class_boxes(trace.proposed, trace.preprocessed, config.proposal_targets)[0].detach()
+        self.probabilities = trace.proposed.probabilities[0].detach()  # (R, C + 1)
+        self.valid = trace.proposals.valid[0]  # (R,)
+        self.objects = torch.zeros(0, 4) if objects is None else objects.as_subclass(Tensor)
+        controls = {
+            "score_threshold": number("Score threshold", 0.3, 0.0, 1.0, 0.01),
+            "threshold": number("NMS IoU", config.inference.nms_threshold, 0.0, 1.0, 0.05),
+            "most": integer("Most detections", config.inference.max_detections, 1, 100),
+            "class_name": choice("Show", (self.ALL, *self.classes), self.ALL),
+        }
+        super().__init__(controls, Canvas(image))
+
+    def draw(self) -> str:
+        threshold = self.score_threshold.value
+        config = InferenceConfig(threshold, self.threshold.value, self.most.value)
+        probabilities = self.probabilities
+        if self.class_name.value != self.ALL:
+            column = self.classes.index(self.class_name.value) + 1
+            probabilities = torch.zeros_like(probabilities)
+            probabilities[:, column] = self.probabilities[:, column]
+        candidates = int((probabilities[self.valid, 1:] > threshold).sum())
+        found = detect(self.boxes, probabilities, config, self.valid)
+        layers: list[Layer] = [Boxes(self.objects, color=GROUND_TRUTH, dash="dashdot", width=2, name="annotated")]
+        by_best_score = dict.fromkeys(found.labels.tolist())
+        layers += [
+            self._class_layer(label, found, dash) for label, dash in zip(by_best_score, cycle(DASHES), strict=False)
+        ]
+        self.canvas.draw(layers)
+        return self._in_words(found.labels.tolist(), candidates, threshold)
+
+    def _class_layer(self, label: int, found: Detections, dash: str) -> Boxes:
+        """All detections of one class; the dash tells classes apart where the color does not."""
+        rows = found.labels == label  # (D,)
+        name = self.classes[label - 1]
+        texts = [f"{name} {score:.2f}" for score in found.scores[rows].tolist()]
+        return Boxes(found.boxes[rows], color=class_color(label), dash=dash, labels=texts, hover=texts, name=name)
+
+    def _in_words(self, labels: list[int], candidates: int, threshold: float) -> str:
+        if not labels:
+            return f"No box of any class shown scores above {threshold:.2f}: nothing detected."
+        names = Counter(self.classes[label - 1] for label in labels)
+        listed = ", ".join(f"{count} {name}" for name, count in names.most_common())
+        text = f"{candidates:,} boxes score above {threshold:.2f}; "
+        return text + f"suppression and the limit leave {len(labels)}: {listed}."

@@ -1,0 +1,108 @@
+"""The explorer of the second notebook: how large a photo becomes, and its objects with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from rcnn_tutorial.config import Config, PreprocessingConfig
+from rcnn_tutorial.data.images import clean_boxes
+from rcnn_tutorial.explorers.canvas import Canvas
+from rcnn_tutorial.explorers.explorer import Explorer, integer, number
+from rcnn_tutorial.explorers.layers import AFTER, BEFORE, CHOSEN, GROUND_TRUTH, OTHER, Boxes, Layer, Picture
+from rcnn_tutorial.stages.preprocessing import Preprocessed, preprocess
+
+_FIELD = 1000  # pixels: side of the ground on which everything is laid; it grows with larger sizes
+_THUMBNAIL = 400  # pixels: longer side of the picture that is sent
+
+
+class PreprocessingExplorer(Explorer):
+    """A photo, cut to any aspect, grows until it covers the target square, unless it then leaves the maximum square.
+
+    image: (3, H, W) in [0, 1]. boxes: (N, 4) its objects in pixels, or None. stride: of the head, pixels a cell.
+    """
+
+    def __init__(
+        self,
+        image: Tensor,
+        boxes: Tensor | None = None,
+        config: PreprocessingConfig | None = None,
+        stride: int = 16,
+    ):
+        self.image = image
+        self.boxes = torch.zeros(0, 4) if boxes is None else boxes.as_subclass(Tensor)
+        self.config, self.stride = config or PreprocessingConfig(), stride
+        aspect = min(max(image.shape[2] / image.shape[1], 0.3), 3.0)
+        controls = {
+            "target_size": integer("Target size (pixels)", self.config.target_size, 200, 1000, 10),
+            "max_size": integer("Maximum size (pixels)", self.config.max_size, 400, 1600, 10),
+            "aspect": number("Aspect (width / height)", aspect, 0.3, 3.0, 0.05),
+        }
+        super().__init__(controls, Canvas(size=(_FIELD, _FIELD), width=600))
+
+    def draw(self) -> str:
+        sizes = {"target_size": self.target_size.value, "max_size": self.max_size.value}
+        config = Config(
+            preprocessing=dataclasses.replace(self.config, **sizes)
+        ).preprocessing  # refuses what cannot work
+        photo, boxes = cut_to_aspect(self.image, self.boxes, self.aspect.value)
+        scaled = preprocess([photo], config)
+        scaled_boxes = boxes * scaled.scales[0]  # (N, 4)
+        side = round(1.03 * max(_FIELD, config.max_size, *photo.shape[-2:]))
+        self.canvas.draw(self._layers(scaled, scaled_boxes, config), size=(side, side))
+        return _sentence(scaled, config, self.stride) + _objects_sentence(boxes, scaled_boxes)
+
+    def _layers(self, scaled: Preprocessed, boxes: Tensor, config: PreprocessingConfig) -> list[Layer]:
+        height, width = scaled.sizes[0].tolist()
+        before = scaled.original_sizes[0].tolist()
+        most, target = config.max_size, config.target_size
+        numbers = [str(k + 1) for k in range(len(boxes))]
+        return [
+            Picture(_thumbnail(scaled.images[0], config), extent=(0, 0, width, height)),
+            Boxes([(0, 0, most, most)], color=CHOSEN, dash="dashdot", name=f"maximum: {most} × {most}"),
+            Boxes([(0, 0, target, target)], color=OTHER, dash="dotted", name=f"target: {target} × {target}"),
+            Boxes([(0, 0, before[1], before[0])], color=BEFORE, dash="dashed", name="size before"),
+            Boxes([(0, 0, width, height)], color=AFTER, name="size after"),
+            Boxes(boxes, color=GROUND_TRUTH, width=1.5, labels=numbers),
+        ]
+
+
+def cut_to_aspect(image: Tensor, boxes: Tensor, aspect: float) -> tuple[Tensor, Tensor]:
+    """The largest middle part of an image (3, H, W) with width / height = aspect, and its objects' boxes (N, 4)."""
+    height, width = image.shape[-2:]
+    rows, columns = min(height, max(1, round(width / aspect))), min(width, max(1, round(height * aspect)))
+    top, left = (height - rows) // 2, (width - columns) // 2
+    moved = boxes - boxes.new_tensor([left, top, left, top])
+    labels = torch.zeros(len(boxes))
+    kept = clean_boxes(moved, labels, labels.bool(), (rows, columns)).boxes
+    return image[:, top : top + rows, left : left + columns].as_subclass(Tensor), kept
+
+
+def _thumbnail(image: Tensor, config: PreprocessingConfig) -> Tensor:
+    """A preprocessed image in colors again, small enough to be sent at every step of a slider."""
+    share = min(1.0, _THUMBNAIL / max(image.shape[-2:]))
+    size = [max(1, round(side * share)) for side in image.shape[-2:]]
+    small = F.interpolate(image[None], size=size, mode="area")[0]
+    return small * small.new_tensor(config.std)[:, None, None] + small.new_tensor(config.mean)[:, None, None]
+
+
+def _sentence(scaled: Preprocessed, config: PreprocessingConfig, stride: int) -> str:
+    (height, width), (rows, columns) = scaled.original_sizes[0].tolist(), scaled.sizes[0].tolist()
+    scale = float(scaled.scales[0])
+    by_target = math.isclose(scale, config.target_size / min(height, width), rel_tol=1e-6)
+    limit = "the short side reaches the target size" if by_target else "the long side reaches the maximum size first"
+    cells = f"{math.ceil(rows / stride)} × {math.ceil(columns / stride)} cells at stride {stride}"
+    return f"{height} × {width} (height × width) times {scale:.4f} is {rows} × {columns} pixels: {limit}. {cells}. "
+
+
+def _objects_sentence(before: Tensor, after: Tensor) -> str:
+    if not len(before):
+        return "No objects."
+    smallest = int((before[:, 2:] - before[:, :2]).amin(dim=1).argmin())
+    sides = [float((boxes[smallest, 2:] - boxes[smallest, :2]).min()) for boxes in (before, after)]
+    count = "1 object" if len(before) == 1 else f"{len(before)} objects"
+    return f"{count}; the thinnest one's short side goes from {sides[0]:.0f} to {sides[1]:.0f} pixels."

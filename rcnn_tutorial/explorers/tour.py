@@ -1,0 +1,62 @@
+"""The explorer of the first notebook: any stage of the detector, projected onto the photo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from rcnn_tutorial.errors import ConfigError
+from rcnn_tutorial.explorers.canvas import Canvas
+from rcnn_tutorial.explorers.explorer import Explorer, choice, integer
+from rcnn_tutorial.explorers.layers import OTHER, Boxes, Heatmap, Layer, Points
+from rcnn_tutorial.figures.tour import STAGES, StageView, Tour
+from rcnn_tutorial.model import FasterRCNN
+
+
+class TourExplorer(Explorer):
+    """Nine stages of a detector, from the photo to the detections.
+
+    model: in eval mode. photos: name -> (3, H, W) in [0, 1]; a photo runs through the model once, when it is first
+    chosen. shown: detections scored lower are not drawn.
+    """
+
+    def __init__(self, model: FasterRCNN, photos: Mapping[str, Tensor], stage: int = 0, shown: float = 0.5):
+        if not photos:
+            raise ConfigError("photos = {}: give at least one photo to explore")
+        self.model, self.photos, self.shown = model, dict(photos), shown
+        self._tours: dict[str, Tour] = {}
+        controls = {
+            "stage": integer("Stage", stage, 0, len(STAGES) - 1),
+            "photo": choice("Photo", list(photos), next(iter(photos))),
+        }
+        super().__init__(controls, Canvas(next(iter(photos.values()))))
+
+    def tour(self, name: str) -> Tour:
+        """The photo of this name and everything that the detector computed from it."""
+        if name not in self._tours:
+            with torch.no_grad():
+                trace = self.model.trace([self.photos[name]])
+            self._tours[name] = Tour(self.photos[name], trace, self.model.config, self.model.stride, self.shown)
+        return self._tours[name]
+
+    def draw(self) -> str:
+        title, notebook, view = STAGES[self.stage.value]
+        seen = view(self.tour(self.photo.value))
+        self.canvas.draw(_layers(seen), image=seen.picture, size=tuple(seen.picture.shape[-2:]))
+        return f"Stage {self.stage.value}, {title} (notebook {notebook}): {seen.sentence}"
+
+
+def _layers(view: StageView) -> list[Layer]:
+    """Heat below, then points, then boxes."""
+    layers: list[Layer] = []
+    if view.heat is not None:
+        heat, (low, high) = view.heat, view.heat.limits
+        layers.append(Heatmap(heat.values, low, high, heat.extent, opacity=0.65, name=heat.name))
+    if view.points is not None:
+        layers.append(Points(view.points, color=OTHER, radius=1.5))
+    for marks in view.marks:
+        style = {"color": marks.color, "dash": marks.dash, "width": marks.width, "name": marks.name}
+        layers.append(Boxes(marks.boxes, labels=marks.labels, **style))
+    return layers

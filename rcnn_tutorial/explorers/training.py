@@ -1,0 +1,299 @@
+"""Explorer of the ninth notebook: a detector that learns while one watches, with every knob of training in reach."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+
+import ipywidgets as widgets
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from rcnn_tutorial.config import TOY_TRAINING, Config, TrainingConfig
+from rcnn_tutorial.data.batching import training_loader
+from rcnn_tutorial.errors import ConfigError, TutorialError
+from rcnn_tutorial.explorers.canvas import Canvas
+from rcnn_tutorial.explorers.explorer import Explorer, button, choice, flag, integer, number
+from rcnn_tutorial.explorers.layers import GROUND_TRUTH, OTHER, Boxes, Layer, Lines, Points
+from rcnn_tutorial.figures.training import (
+    ELSEWHERE,
+    LOSS_LOOKS,
+    LOSSES,
+    OTHER_CLASS,
+    RIGHT,
+    VERDICT_LOOKS,
+    best_places,
+    judge,
+    moving_average,
+)
+from rcnn_tutorial.model import FasterRCNN
+from rcnn_tutorial.training import Phase, StepReport, build_optimizer, train_step
+
+LEARNING_RATES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
+BREATH = 0.02  # seconds between two steps in which the kernel answers the reader
+GROUND = "#404040"  # the canvas where there is no image
+
+
+class LossCurves(Canvas):
+    """The four losses of a run while it goes on, and so its progress bar: the axis is as long as the run.
+
+    curves = LossCurves()
+    display(curves)
+    for report in train(...):
+        reports.append(report)
+        curves.show(reports, steps)
+    """
+
+    def __init__(self, title: str = "Losses", height: int = 400, width: int = 420):
+        super().__init__(size=(height, width), width=round(1.5 * width), title=title)
+        self.show([], 1)
+
+    def show(self, reports: Sequence[StepReport], steps: int) -> None:
+        """Draw the losses of all steps so far, out of `steps`."""
+        height, width = self.size
+        top = _round_up(max((loss for report in reports for loss in report.losses.values()), default=2.0))
+        layers = self._axes(top)
+        for name in LOSSES:
+            known = [(report.step, report.losses[name]) for report in reports if name in report.losses]
+            x = torch.tensor([step for step, _ in known]) * (width / steps)  # (K,)
+            values = [value for _, value in known]
+            color, dash = LOSS_LOOKS[name]
+            for curve, look in (
+                (values, {"width": 1.0, "opacity": 0.5}),
+                (moving_average(values), {"width": 4.0, "dash": dash, "name": name}),
+            ):
+                line = torch.stack([x, height - torch.tensor(curve) * (height / top)], dim=-1)[None]  # (1, K, 2)
+                layers.append(Lines(line, color=color, **look))
+        self.draw(layers)
+        self.summary = f"Losses of {len(reports)} of {steps} steps."
+
+    def _axes(self, top: float) -> list[Layer]:
+        """Faint lines at quarters of both axes, with the numbers that belong to them."""
+        height, width = self.size
+        quarters = torch.tensor([0.25, 0.5, 0.75])
+        across = [[[0.0, height * q], [width, height * q]] for q in quarters.tolist()]
+        down = [[[width * q, 0.0], [width * q, height]] for q in quarters.tolist()]
+        left = torch.stack([torch.zeros(3), height * quarters], dim=-1)  # (3, 2)
+        bottom = torch.stack([width * quarters, torch.full((3,), float(height))], dim=-1)  # (3, 2)
+        losses = [f"{top * (1 - q):g}" for q in quarters.tolist()]
+        counts = [f"step {round(self.steps * q)}" for q in quarters.tolist()]
+        return [
+            Lines(torch.tensor(across + down), color=OTHER, width=1.0, opacity=0.25),
+            Points(left, color=GROUND, radius=0.0, labels=losses),
+            Points(bottom, color=GROUND, radius=0.0, labels=counts),
+        ]
+
+
+class TrainingMonitor(Explorer):
+    """Trains `model` in place, a step at a time, and shows losses and detections. Every control works at once.
+
+    `start`, `pause` and `start_over` are the buttons; `advance(n)` does the same n steps at once and waits for them.
+    Training runs between the kernel's other work, so that cells and sliders still answer.
+
+    dataset: what to train on. scene: (image, target) of a validation set, whose detections are shown. training: where
+    the controls start, and everything that has no control.
+    """
+
+    def __init__(
+        self,
+        model: FasterRCNN,
+        dataset,
+        scene: tuple[Tensor, dict],
+        training: TrainingConfig = TOY_TRAINING,
+        device: str | torch.device = "cpu",
+    ):
+        self.model = model.to(device=device, memory_format=torch.channels_last)
+        self.dataset, self.training, self.device = dataset, training, device
+        self.image, self.target = scene
+        self._start = copy.deepcopy(model.state_dict()), model.config
+        self._running, self._task = False, None
+        self._forget()
+        self.buttons = [button(text) for text in ("Start", "Pause", "One step", "Start over")]
+        actions = (self.start, self.pause, self.advance, self.start_over)
+        for one, act in zip(self.buttons, actions, strict=True):
+            one.on_click(lambda _button, act=act: act())
+        pictures = [LossCurves(training.steps), Canvas(self.image, width=630, title="A scene of the validation set")]
+        super().__init__(self._make_controls(), pictures)
+
+    def _make_controls(self) -> dict[str, widgets.Widget]:
+        config, training = self.model.config, self.training
+        rates = sorted({*LEARNING_RATES, training.learning_rate})
+        weights = (
+            config.rpn.class_loss_weight,
+            config.rpn.box_loss_weight,
+            config.classification.class_loss_weight,
+            config.classification.box_loss_weight,
+        )
+        return {
+            "transport": widgets.HBox(self.buttons).add_class("rcnn-several"),
+            "steps": integer("Steps in all", training.steps, 20, max(1200, training.steps), 20),
+            "learning_rate": choice("Learning rate", [(f"{rate:g}", rate) for rate in rates], training.learning_rate),
+            "freeze_head": flag("Freeze the head", False),
+            "detach_rois": flag("Detach the ROIs (as the reference does)", config.crop_pooling.detach_rois),
+            "weights": widgets.Label("Weight of each loss in the sum:"),
+            **{name: number(name, weight, 0.0, 4.0, 0.25) for name, weight in zip(LOSSES, weights, strict=True)},
+            "shown": integer("Detections shown", 6, 1, 20),
+        }
+
+    # ---- what the buttons do
+
+    @property
+    def done(self) -> int:
+        """Steps trained so far."""
+        return len(self.reports)
+
+    @property
+    def running(self) -> bool:
+        """Whether it trains on by itself."""
+        return self._running
+
+    def start(self) -> None:
+        """Train on until the last step or `pause`, between the kernel's other work. Needs a running event loop."""
+        loop = asyncio.get_running_loop()
+        self._running = True
+        if self._task is None or self._task.done():  # one that was paused a moment ago may still be there
+            self._task = loop.create_task(self._keep_going())
+        self.update()
+
+    def pause(self) -> None:
+        """Stop after the present step; `start` goes on from there."""
+        self._running = False
+        self.update()
+
+    def start_over(self) -> None:
+        """Forget everything learned: the weights of the beginning, step 0. The controls stay."""
+        self._running = False
+        weights, config = self._start
+        self.model.load_state_dict(weights)
+        self.model.config = config
+        self._forget()
+        self.update()
+
+    def advance(self, steps: int = 1) -> None:
+        """Train `steps` steps, fewer where the run ends before, then look at the scene.
+
+        An interrupt (Ctrl-C, "Interrupt the kernel") in between loses no more than the step that it hits.
+        """
+        self._trouble = ""
+        try:
+            self._train(steps)
+        except ConfigError:
+            pass  # `draw` meets the same impossible setting and says so
+        except TutorialError as error:
+            self._trouble = str(error)
+        finally:
+            self._look()
+            self.update()
+
+    async def _keep_going(self) -> None:
+        try:
+            while self._running:
+                before = self.done
+                self.advance()
+                self._running &= self.done > before
+                await asyncio.sleep(BREATH)
+        finally:
+            self._running = False
+            self.update()
+
+    # ---- training
+
+    def settings(self) -> tuple[Config, TrainingConfig]:
+        """What the controls say, as configs. Raises ConfigError where there is nothing to train."""
+        config, weights = self.model.config, [self.controls[name].value for name in LOSSES]
+        if not any(weights):
+            raise ConfigError("the weights of all four losses are 0: raise one of them")
+        config = replace(
+            config,
+            rpn=replace(config.rpn, class_loss_weight=weights[0], box_loss_weight=weights[1]),
+            classification=replace(config.classification, class_loss_weight=weights[2], box_loss_weight=weights[3]),
+            crop_pooling=replace(config.crop_pooling, detach_rois=self.detach_rois.value),
+        )
+        return config, replace(self.training, steps=self.steps.value, learning_rate=self.learning_rate.value)
+
+    def _train(self, steps: int) -> None:
+        self.model.config, training = self.settings()
+        frozen = ("head",) if self.freeze_head.value else ()
+        self.model.head.requires_grad_(not frozen)
+        phase = Phase("joint", 0, training.steps, self.model, fixed=frozen)
+        # The order of the data is a function of the step alone, so a new loader goes on where the last one stopped.
+        batches = training_loader(self.dataset, training, start_step=self.done)
+        for images, targets in islice(batches, min(steps, max(training.steps - self.done, 0))):
+            images = [image.to(self.device) for image in images]
+            self.reports.append(train_step(phase, self.optimizer, images, targets, training, self.done + 1))
+
+    def _forget(self) -> None:
+        self.reports: list[StepReport] = []
+        self.model.head.requires_grad_(True)
+        self.optimizer = build_optimizer(self.model, self.training)
+        self.found = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64), "scores": torch.zeros(0)}
+        self._trouble = ""
+
+    @torch.no_grad()
+    def _look(self) -> None:
+        """Detect on the scene with the weights of now."""
+        found = self.model.eval()([self.image.to(self.device)])[0]
+        self.found = {name: tensor.cpu() for name, tensor in found.items()}
+
+    # ---- the picture
+
+    def figure(self, width: float = 13.0) -> Figure:
+        """As every explorer's, but wide enough for the names of four losses under one of two pictures."""
+        return super().figure(width)
+
+    def draw(self) -> str:
+        self._name_buttons()
+        self.settings()
+        if self._trouble:
+            raise TutorialError(self._trouble)
+        self.canvas.steps = self.steps.value
+        self.canvas.show(self.reports)
+        best = best_places(self.found, self.shown.value)
+        verdicts = judge(best, self.target)
+        self.canvases[1].draw(self._scene_layers(best, verdicts))
+        return " ".join([self._progress(), self._losses(), self._detections(verdicts)])
+
+    def _name_buttons(self) -> None:
+        start, pause, step, _ = self.buttons
+        finished = self.done >= self.steps.value
+        start.description = "Resume" if self.done else "Start"
+        start.disabled = step.disabled = self._running or finished
+        pause.disabled = not self._running
+
+    def _scene_layers(self, best: Mapping[str, Tensor], verdicts: Sequence[str]) -> list[Layer]:
+        layers: list[Layer] = [Boxes(self.target["boxes"], color=GROUND_TRUTH, dash="dotted", width=2.0, name="object")]
+        for verdict, (color, dash) in VERDICT_LOOKS.items():
+            rows = [i for i, one in enumerate(verdicts) if one == verdict]
+            names = [f"{self.dataset.classes[best['labels'][i] - 1]} {best['scores'][i]:.2f}" for i in rows]
+            layers.append(Boxes(best["boxes"][rows], color=color, dash=dash, labels=names, name=verdict))
+        return layers
+
+    def _progress(self) -> str:
+        done, steps = self.done, self.steps.value
+        state = "training" if self._running else "finished" if done >= steps else "paused" if done else "not started"
+        return f"Step {done} of {steps}, {state}."
+
+    def _losses(self) -> str:
+        if not self.reports:
+            return "No losses yet."
+        last = self.reports[-1]
+        return f"Losses: {', '.join(f'{n} {v:.3f}' for n, v in last.losses.items())}; their sum {last.total:.3f}."
+
+    def _detections(self, verdicts: Sequence[str]) -> str:
+        right, other, elsewhere = (verdicts.count(verdict) for verdict in (RIGHT, OTHER_CLASS, ELSEWHERE))
+        return (
+            f"Best detections shown: {len(verdicts)}; right: {right}, misnamed: {other}, "
+            f"elsewhere: {elsewhere}. Objects in the scene: {len(self.target['labels'])}."
+        )
+
+
+def _round_up(value: float) -> float:
+    """The smallest of 1, 2, 4, 8, 16, ... and 0.5, 0.25 that is not below `value`."""
+    top = 0.25
+    while top < value:
+        top *= 2
+    return top

@@ -1,0 +1,131 @@
+"""Pictures of the second notebook: the fixed mean, the 600 / 1000 rule, and what resizing to a size does to boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from rcnn_tutorial.config import PreprocessingConfig
+from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, style
+from rcnn_tutorial.stages.preprocessing import resize, scale_for
+
+_SPREAD = 2.7  # normalized values from -2.7 to 2.7 become black to white; ImageNet's run from -2.12 to 2.64
+
+
+def paint_right_half(image: Tensor) -> Tensor:
+    """The image (3, H, W) with its right half painted over, white in a dark image, black in a bright one."""
+    painted = image.clone()
+    painted[:, :, image.shape[2] // 2 :] = 1.0 if image.mean() < 0.5 else 0.0
+    return painted
+
+
+def subtract_mean(image: Tensor, mean: Tensor, config: PreprocessingConfig) -> Tensor:
+    """(image - mean) / std with a mean (3,) of our choice and the config's std. image: (3, H, W)."""
+    return (image - mean[:, None, None]) / image.new_tensor(config.std)[:, None, None]
+
+
+def mean_figure(image: Tensor, config: PreprocessingConfig) -> Figure:
+    """The photo, whole and half painted over, after subtracting a fixed mean and after subtracting its own.
+
+    image: (3, H, W) in [0, 1]. The number under each picture is the red value at the ring, which no paint touches.
+    """
+    height, width = image.shape[-2:]
+    y, x = height // 2, width // 4  # the middle of the left half
+    panel = 3.5, min(max(3.5 * height / width, 1.4), 4.6)  # inches
+    with style():
+        figure = Figure(figsize=(3 * panel[0], 2 * (panel[1] + 0.6)))
+        grid = figure.subplots(2, 3)
+        for row, photo in zip(grid, (image, paint_right_half(image)), strict=True):
+            fixed = subtract_mean(photo, photo.new_tensor(config.mean), config)
+            own = subtract_mean(photo, photo.mean(dim=(1, 2)), config)
+            for axes, values in zip(row, (photo, fixed, own), strict=True):
+                shown = photo if values is photo else values / (2 * _SPREAD) + 0.5
+                _show(axes, shown, (x, y), f"red at the ring: {float(values[0, y, x]):.2f}")
+        grid[0, 0].set_ylabel("the photo", fontsize=13)
+        grid[1, 0].set_ylabel("its right half painted", fontsize=13)
+        for axes, title in zip(grid[0], ("given", "minus the fixed mean", "minus its own mean"), strict=True):
+            axes.set_title(title)
+    return figure
+
+
+def _show(axes: Axes, image: Tensor, ring: tuple[int, int], text: str) -> None:
+    height, width = image.shape[-2:]
+    axes.imshow(image.permute(1, 2, 0).clamp(0, 1).numpy(), extent=(0, width, height, 0), interpolation="antialiased")
+    for color, line in (("white", 5), ("black", 2)):
+        axes.plot(*ring, "o", markersize=16, markerfacecolor="none", markeredgecolor=color, markeredgewidth=line)
+    axes.set(xticks=[], yticks=[], xlim=(0, width), ylim=(height, 0))
+    axes.set_xlabel(text, fontsize=13)
+    axes.spines[:].set(visible=True, color="#999999")
+
+
+def rule_figure(config: PreprocessingConfig, photos: Mapping[str, tuple[int, int]], longest: float = 4.0) -> Figure:
+    """Both sides of a scaled photo over its aspect: where the rule's one limit ends and the other begins.
+
+    photos: name -> (height, width), marked on the curves. longest: largest long side / short side to be drawn.
+    """
+    long_sides = torch.linspace(1, longest, 301).tolist()  # of a photo whose short side is 1000
+    scales = [scale_for(1000, round(1000 * side), config.target_size, config.max_size) for side in long_sides]
+    with style():
+        figure = Figure(figsize=(9, 4.6))
+        axes = figure.add_subplot()
+        aspects = [round(1000 * side) / 1000 for side in long_sides]
+        long = [1000 * scale * aspect for scale, aspect in zip(scales, aspects, strict=True)]
+        axes.plot(aspects, long, color=CHOSEN, linestyle="dashed", label="long side")
+        axes.plot(aspects, [1000 * scale for scale in scales], color=AFTER, label="short side")
+        turn = config.max_size / config.target_size
+        axes.axvline(turn, color="#777777", linewidth=1, linestyle="dotted")
+        text = f"{config.max_size} / {config.target_size} = {turn:.2f}"
+        axes.text(turn + 0.03, 0.03 * config.max_size, text, color="#444444")
+        for name, size in photos.items():
+            _mark_photo(axes, name, size, config)
+        axes.set(xlabel="long side / short side of the photo", ylabel="pixels after scaling")
+        axes.set(xlim=(1, longest), ylim=(0, 1.1 * config.max_size))
+        axes.legend(loc="center right")
+    return figure
+
+
+def _mark_photo(axes: Axes, name: str, size: tuple[int, int], config: PreprocessingConfig) -> None:
+    """Two dots at the photo's aspect, one a side, and its sizes before and after."""
+    short, long = sorted(size)
+    scale = scale_for(*size, config.target_size, config.max_size)
+    axes.plot([long / short] * 2, [scale * short, scale * long], "o", color="black", markersize=7)
+    height, width = (round(scale * side) for side in size)
+    text = f"{name}\n{size[0]} × {size[1]}\n→ {height} × {width}"
+    side = "left" if long / short < 1.2 else "center"
+    axes.text(long / short, scale * short - 0.03 * config.max_size, text, ha=side, va="top", fontsize=12)
+
+
+def row_errors(height: int, scale: float) -> tuple[Tensor, Tensor, Tensor]:
+    """How far off the row lies that each scaled row is read from, measured on a ramp, for two ways of resizing.
+
+    Returns the scaled rows' centers, and in scaled pixels the errors of `resize` and of `F.interpolate(size=...)`,
+    (R,) each. Rows at the borders, where there is nothing to interpolate with, are left out.
+    """
+    ramp = (torch.arange(height) + 0.5).double()[None, :, None].expand(3, height, 8)  # each pixel holds its own y
+    exact = resize(ramp, scale)  # (3, rows, columns)
+    stretched = F.interpolate(ramp[None], size=exact.shape[1:], mode="bilinear")[0]
+    rows = (torch.arange(exact.shape[1]) + 0.5).double()
+    inner = (rows / scale > 1) & (rows / scale < height - 1)
+    return rows[inner], (exact[0, :, 0] * scale - rows)[inner], (stretched[0, :, 0] * scale - rows)[inner]
+
+
+def drift_figure(height: int, width: int, config: PreprocessingConfig) -> Figure:
+    """Errors of position along the rows of one photo: scaled by the exact factor, and stretched to the rounded size."""
+    scale = scale_for(height, width, config.target_size, config.max_size)
+    rows, exact, stretched = row_errors(height, scale)
+    with style():
+        figure = Figure(figsize=(9, 3.6))
+        axes = figure.add_subplot()
+        axes.plot(rows.numpy(), exact.numpy(), color=AFTER, label="scale_factor: by the exact factor")
+        axes.plot(
+            rows.numpy(), stretched.numpy(), color=BEFORE, linestyle="dashed", label="size: stretched to whole pixels"
+        )
+        title = f"{height} × {width} scaled by {scale:.4f} to {round(height * scale)} × {round(width * scale)}"
+        axes.set(xlabel="row of the scaled photo", ylabel="error (pixels)", title=title, xlim=(0, height * scale))
+        axes.legend(loc="upper left")
+    return figure

@@ -1,0 +1,307 @@
+"""Pictures of a training run: its losses, what it detects on the way, its precision and recall, where gradients go.
+
+What the explorer shares comes first: the losses' look, the moving average, and the verdict on a detection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import Stroke
+from torch import Tensor
+from torchvision.ops import nms
+
+from rcnn_tutorial.boxes import box_iou
+from rcnn_tutorial.evaluation import Curve
+from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, PALETTE, ink_on, style
+from rcnn_tutorial.model import FasterRCNN
+from rcnn_tutorial.training import DETECTOR_LOSSES, RPN_LOSSES, StepReport
+
+LOSSES = RPN_LOSSES + DETECTOR_LOSSES
+LOSS_LOOKS = {  # name -> color, dash; the colors stand out on white and on dark gray
+    "rpn_cross_entropy": (PALETTE[0], "dashed"),
+    "rpn_loss_box": (PALETTE[1], "dotted"),
+    "cross_entropy": (PALETTE[2], "solid"),
+    "loss_box": (PALETTE[6], "dashdot"),
+}
+RIGHT, OTHER_CLASS, ELSEWHERE = "right", "misnamed", "elsewhere"
+VERDICT_LOOKS = {  # verdict -> color, dash
+    RIGHT: (AFTER, "solid"),
+    OTHER_CLASS: (CHOSEN, "dashdot"),
+    ELSEWHERE: (BEFORE, "dashed"),
+}
+WINDOW = 10  # steps of the moving average
+PARTS = ("head", "rpn.rpn_net", "rpn.scores", "rpn.coefficients", "tail", "classification")
+RECALLS = np.arange(11) / 10
+MARKERS = "osD^v"
+
+
+def moving_average(values: Sequence[float], window: int = WINDOW) -> list[float]:
+    """The mean of each value and the window - 1 before it; at the start, of as many as there are."""
+    total = np.cumsum([0.0, *values])
+    return [float(total[i + 1] - total[max(i + 1 - window, 0)]) / min(i + 1, window) for i in range(len(values))]
+
+
+def best_places(found: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
+    """The `count` best detections (fewer where there are fewer) that lie in different places.
+
+    The detector suppresses within a class alone: early on, one place holds a detection of nearly every class.
+    """
+    keep = nms(found["boxes"], found["scores"], 0.5)[:count]
+    return {name: values[keep] for name, values in found.items()}
+
+
+def judge(found: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> list[str]:
+    """What each detection of one scene is, best first: RIGHT, OTHER_CLASS or ELSEWHERE.
+
+    found: boxes (D, 4), labels (D,), best score first. target: boxes (G, 4), labels (G,), in the same pixels. Right
+    is a detection of the object's class with IoU > 0.5, once an object, as the evaluation counts.
+    """
+    iou = box_iou(found["boxes"], target["boxes"])  # (D, G)
+    verdicts, taken = [], set()
+    for overlaps, label in zip(iou, found["labels"], strict=True):
+        touching = (overlaps > 0.5).nonzero()[:, 0].tolist()
+        free = [i for i in touching if target["labels"][i] == label and i not in taken]
+        if free:
+            taken.add(max(free, key=lambda i: float(overlaps[i])))
+            verdicts.append(RIGHT)
+        else:
+            wrong_class = any(target["labels"][i] != label for i in touching)
+            verdicts.append(OTHER_CLASS if wrong_class else ELSEWHERE)
+    return verdicts
+
+
+# ---- losses and learning rates
+
+
+def loss_figure(reports: Sequence[StepReport], title: str = "") -> Figure:
+    """The four losses of a run: every step thin, their moving average thick; the phases of alternating training."""
+    with style():
+        figure = Figure(figsize=(10, 4.2))
+        axes = figure.add_subplot()
+        for name in LOSSES:
+            color, dash = LOSS_LOOKS[name]
+            steps = [report.step for report in reports if name in report.losses]
+            values = [report.losses[name] for report in reports if name in report.losses]
+            for run in _stretches(steps):  # a loss that rests for a phase leaves a gap
+                axes.plot(steps[run], values[run], color=color, linewidth=0.8, alpha=0.6)
+                axes.plot(steps[run], moving_average(values[run]), color=color, linestyle=dash, linewidth=3)
+            axes.plot([], [], color=color, linestyle=dash, linewidth=3, label=name)
+        _mark_phases(axes, reports)
+        axes.set(xlabel="step", ylabel="loss", ylim=(0, None), title=title)
+        axes.margins(x=0.01)
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), handlelength=3.2)
+    return figure
+
+
+def _stretches(steps: Sequence[int]) -> list[slice]:
+    """The runs of consecutive steps, as slices of the sequence."""
+    ends = [i + 1 for i in range(len(steps)) if i + 1 == len(steps) or steps[i + 1] != steps[i] + 1]
+    return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def _mark_phases(axes: Axes, reports: Sequence[StepReport]) -> None:
+    names = list(dict.fromkeys(report.phase for report in reports))
+    if len(names) < 2:
+        return
+    top = 1.25 * max(max(report.losses.values()) for report in reports)
+    for name in names:
+        steps = [report.step for report in reports if report.phase == name]
+        axes.axvline(steps[0] - 0.5, color="#888888", linewidth=1)
+        text = name.replace(": ", "\n").replace(" on ", "\non ")
+        axes.text(steps[0], 0.98, text, transform=axes.get_xaxis_transform(), va="top", fontsize=12)
+    axes.set_ylim(0, 1.2 * top)  # room for the names
+
+
+def compare_figure(runs: Mapping[str, Sequence[StepReport]], title: str = "") -> Figure:
+    """The sum of the losses of several runs, as moving averages. At most five runs."""
+    with style():
+        figure = Figure(figsize=(9, 3.8))
+        axes = figure.add_subplot()
+        for i, (name, reports) in enumerate(runs.items()):
+            steps, totals = [report.step for report in reports], [report.total for report in reports]
+            look = {"marker": MARKERS[i], "markevery": max(1, len(steps) // 10), "markersize": 8}
+            axes.plot(steps, moving_average(totals), label=name, **look)
+        axes.set(xlabel="step", ylabel=f"sum of the losses\n(mean of {WINDOW} steps)", title=title)
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def schedule_figure(schedules: Mapping[str, Sequence[float]]) -> Figure:
+    """Learning rates over a run, each as a share of its own highest. schedules: name -> rate of every step."""
+    with style():
+        figure = Figure(figsize=(8, 3.2))
+        axes = figure.add_subplot()
+        for i, (name, rates) in enumerate(schedules.items()):
+            share = np.linspace(0, 1, len(rates))
+            look = {"marker": MARKERS[i], "markevery": max(1, len(rates) // 8), "markersize": 8}
+            axes.plot(share, np.asarray(rates) / max(rates), label=name, **look)
+        axes.set(xlabel="share of the steps done", ylabel="learning rate / highest", ylim=(0, 1.08))
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+# ---- detections
+
+
+def progress_figure(
+    image: Tensor,
+    target: Mapping[str, Tensor],
+    moments: Mapping[int, Mapping[str, Tensor]],
+    classes: Sequence[str],
+    shown: int = 6,
+) -> Figure:
+    """One scene at several moments of training, each with its `shown` best detections (see `best_places`).
+
+    moments: step -> detections. image: (3, H, W) in [0, 1]. target: boxes (G, 4) in its pixels, labels (G,). The
+    boxes are right (solid), in the place of an object but misnamed (dash-dotted), or elsewhere (dashed).
+    """
+    with style():
+        figure = Figure(figsize=(3.1 * len(moments), 3.9))
+        for axes, (step, found) in zip(
+            figure.subplots(1, len(moments), squeeze=False)[0], moments.items(), strict=True
+        ):
+            best = best_places(found, shown)
+            verdicts = judge(best, target)
+            axes.imshow(image.permute(1, 2, 0).cpu(), extent=(0, image.shape[2], image.shape[1], 0))
+            for box, label, verdict in zip(best["boxes"], best["labels"], verdicts, strict=True):
+                _draw_detection(axes, box.tolist(), classes[label - 1], verdict)
+            axes.set(xticks=[], yticks=[])
+            axes.set_title(f"step {step}")
+            counts = f"{verdicts.count(RIGHT)} of {len(target['labels'])} right"
+            axes.set_xlabel(f"{counts}, {verdicts.count(OTHER_CLASS)} misnamed")
+        looks = VERDICT_LOOKS.items()
+        marks = [Line2D([], [], color=c, linestyle=d, linewidth=3, label=verdict) for verdict, (c, d) in looks]
+        figure.legend(handles=marks, loc="outside lower center", ncols=3, handlelength=3.2)
+    return figure
+
+
+def _draw_detection(axes: Axes, box: Sequence[float], name: str, verdict: str) -> None:
+    color, dash = VERDICT_LOOKS[verdict]
+    x1, y1, x2, y2 = box
+    rim = [Stroke(linewidth=4.5, foreground=ink_on(color), alpha=0.5), Stroke(linewidth=2.5, foreground=color)]
+    axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, linestyle=dash, linewidth=2.5, path_effects=rim))
+    ground = {"facecolor": color, "edgecolor": "none", "pad": 1}
+    axes.text(x1, y1, name, color=ink_on(color), fontsize=12, va="bottom", bbox=ground, clip_on=True)
+
+
+def mean_precision(curves: Mapping[str, Curve]) -> np.ndarray:
+    """Precision at recall 0, 0.1, ... 1, averaged over the classes with objects: (11,). Its mean is the VOC07 mAP."""
+    known = [best_precision(curve) for curve in curves.values() if curve.objects]
+    return np.mean(known, axis=0) if known else np.zeros(len(RECALLS))
+
+
+def best_precision(curve: Curve) -> np.ndarray:
+    """The best precision at each of eleven recalls or beyond; 0 where the recall is never reached: (11,)."""
+    reached = curve.recall.numpy() >= np.arange(11)[:, None] * 0.1  # (11, D)
+    return np.where(reached, curve.precision.numpy(), 0.0).max(axis=1, initial=0.0)
+
+
+def precision_recall_figure(moments: Mapping[str, Mapping[str, Curve]]) -> Figure:
+    """The curve of every class at the last moment, and their mean at each one. moments: name -> class -> curve."""
+    with style():
+        figure = Figure(figsize=(9.5, 4.4))
+        axes = figure.add_subplot()
+        last = list(moments.values())[-1]
+        for curve in last.values():
+            if curve.objects:
+                axes.plot(curve.recall, curve.precision, color="#AAAAAA", linewidth=1)
+        axes.plot([], [], color="#AAAAAA", linewidth=1, label="each class, at the end")
+        for i, (name, curves) in enumerate(moments.items()):
+            mean = mean_precision(curves)
+            label = f"{name}: mAP {mean.mean():.3f}"
+            axes.plot(RECALLS, mean, marker=MARKERS[i], markersize=8, linewidth=3, label=label)
+        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.04), xlabel="recall", ylabel="precision")
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def recall_figure(recalls: Mapping[str, Mapping[int, float]]) -> Figure:
+    """Proposal recall of several detectors, as bars. recalls: name -> {proposals an image: recall}."""
+    counts = list(next(iter(recalls.values())))
+    width = 0.8 / len(recalls)
+    with style():
+        figure = Figure(figsize=(9, 3.8))
+        axes = figure.add_subplot()
+        for i, (name, recall) in enumerate(recalls.items()):
+            places = np.arange(len(counts)) + (i - (len(recalls) - 1) / 2) * width
+            look = {"color": PALETTE[i], "hatch": ("", "//", "..", "xx", "\\\\")[i], "edgecolor": "black"}
+            bars = axes.bar(places, [recall[count] for count in counts], 0.92 * width, label=name, **look)
+            axes.bar_label(bars, fmt="%.2f", fontsize=12)
+        axes.set(xticks=range(len(counts)), xticklabels=counts, ylim=(0, 1.1))
+        axes.set(xlabel="best proposals of an image", ylabel="share of the objects covered")
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+# ---- gradients
+
+
+def gradient_norms(
+    model: FasterRCNN, images: Sequence[Tensor], targets: Sequence[dict], seed: int = 0
+) -> dict[str, dict[str, float | None]]:
+    """How strongly each loss pulls at each part of the model: {loss: {part: norm of the gradient}}.
+
+    None where no path leads from the loss to the part, which is not the same as a gradient of 0. The model stays as
+    it is, its gradients and the batch norms' statistics included.
+    """
+    statistics = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    mode = model.training
+    generator = torch.Generator(next(model.parameters()).device).manual_seed(seed)
+    losses = model.train()(images, targets, generator)
+    norms = {name: {part: _norm(loss, model.get_submodule(part)) for part in PARTS} for name, loss in losses.items()}
+    model.train(mode)
+    with torch.no_grad():
+        for name, buffer in model.named_buffers():
+            buffer.copy_(statistics[name])
+    return norms
+
+
+def _norm(loss: Tensor, part: torch.nn.Module) -> float | None:
+    parameters = [parameter for parameter in part.parameters() if parameter.requires_grad]
+    if not parameters:
+        return None
+    gradients = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+    known = [gradient for gradient in gradients if gradient is not None]
+    return float(torch.stack([gradient.norm() for gradient in known]).norm()) if known else None
+
+
+def gradient_figure(tables: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> Figure:
+    """Tables of `gradient_norms` side by side: a filled cell with the norm where a loss reaches a part of the model.
+
+    tables: title -> loss -> part -> norm. Cells that only later tables fill get a heavy red frame.
+    """
+    first = next(iter(tables.values()))
+    with style():
+        figure = Figure(figsize=(6.6 * len(tables), 3.9))
+        for axes, (title, norms) in zip(figure.subplots(1, len(tables), squeeze=False)[0], tables.items(), strict=True):
+            for row, (loss, parts) in enumerate(norms.items()):
+                for column, (part, norm) in enumerate(parts.items()):
+                    _draw_cell(axes, column, row, norm, new=norm is not None and first[loss][part] is None)
+            parts = list(next(iter(norms.values())))
+            names = [part.removeprefix("rpn.").replace("classification", "classi-\nfication") for part in parts]
+            axes.set(
+                xticks=range(len(parts)), xticklabels=[n.replace("coefficients", "coeffi-\ncients") for n in names]
+            )
+            axes.set(yticks=range(len(norms)), yticklabels=list(norms), title=title)
+            axes.set(xlim=(-0.5, len(parts) - 0.5), ylim=(len(norms) - 0.5, -0.75))
+            axes.tick_params(length=0)
+            axes.spines[:].set_visible(False)
+            axes.plot([0.6, 3.4], [-0.58, -0.58], color="#555555", linewidth=1.5)
+            axes.text(2, -0.6, "RPN", ha="center", va="center", backgroundcolor="white", fontsize=12)
+    return figure
+
+
+def _draw_cell(axes: Axes, column: int, row: int, norm: float | None, new: bool) -> None:
+    face = "#F4F4F4" if norm is None else "#CFE8DE"
+    edge, width = (BEFORE, 3.5) if new else ("white", 2)
+    rim = {"facecolor": face, "edgecolor": edge, "linewidth": width}
+    axes.add_patch(Rectangle((column - 0.45, row - 0.42), 0.9, 0.84, **rim))
+    text = "none" if norm is None else f"{norm:.3f}"
+    axes.text(column, row, text, ha="center", va="center", fontsize=13, color="#6B6B6B" if norm is None else "black")

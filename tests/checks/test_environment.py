@@ -1,0 +1,67 @@
+"""The environment check: what it asks for is what pyproject.toml asks for, and what is missing is named in words."""
+
+import importlib.metadata
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from rcnn_tutorial.checks import environment
+from rcnn_tutorial.checks.environment import check_environment
+
+PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+
+
+def test_it_asks_for_what_the_package_needs():
+    needed = dict(requirement.split(">=") for requirement in PROJECT["dependencies"])
+    assert needed == environment.PACKAGES
+    assert PROJECT["requires-python"] == f">={environment.PYTHON}"
+
+
+def test_everything_is_in_place_where_the_tests_run():
+    report = check_environment()
+    assert report.passed
+    lines = repr(report).splitlines()
+    assert lines[0] == "Python is 3.11 or newer: True" and lines[-1] == "Everything is in place."
+    assert all(line.endswith(": True") for line in lines[:-1])
+
+
+def test_an_old_or_missing_package_is_named_with_its_remedy(monkeypatch):
+    versions = {name: "99.0" for name in environment.PACKAGES} | {"torch": "2.5.1+cpu"}
+    del versions["anywidget"]
+
+    def version(name):
+        if name not in versions:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return versions[name]
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    report = check_environment()
+    text = repr(report)
+    assert not report.passed
+    assert 'torch is 2.11 or newer: False\n    found 2.5.1+cpu; run: pip install --upgrade "torch>=2.11"' in text
+    assert "anywidget is 0.9 or newer: False\n    it is not installed; run: pip install" in text
+    assert text.endswith("see the lines that say False.")
+
+
+def test_an_old_python_is_named():
+    assert not environment._python("3.10.4").holds
+    assert "found 3.10.4" in str(environment._python("3.10.4"))
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("operator torchvision::nms does not exist\nmore"), ImportError("libtorch.so: not found")]
+)
+def test_a_torchvision_of_another_torch_is_recognized(error, monkeypatch):
+    def broken(name):
+        raise error
+
+    monkeypatch.setattr(environment.importlib, "import_module", broken)
+    finding = environment._compiled_torchvision()
+    assert not finding.holds
+    assert str(error).splitlines()[0] in finding.remedy and "pip install --upgrade torch torchvision" in finding.remedy
+
+
+def test_a_missing_asset_is_named():
+    finding = environment._asset("no-such-file.bin")
+    assert not finding.holds and "no-such-file.bin" in finding.remedy

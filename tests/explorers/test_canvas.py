@@ -1,0 +1,306 @@
+"""The canvas: what goes to the browser, what comes back, and the same picture without a browser."""
+
+import io
+import time
+
+import numpy as np
+import pytest
+import torch
+import traitlets
+from PIL import Image
+
+from rcnn_tutorial.errors import ConfigError, DataError
+from rcnn_tutorial.explorers.canvas import Canvas, encode_image
+from rcnn_tutorial.explorers.explorer import Explorer, flag, integer, number, several
+from rcnn_tutorial.explorers.layers import (
+    AFTER,
+    BEFORE,
+    CHOSEN,
+    DASHES,
+    Boxes,
+    Handle,
+    Heatmap,
+    Layer,
+    Lines,
+    Picture,
+    Points,
+    to_uint8,
+)
+from rcnn_tutorial.figures.style import ink_on
+
+PHOTO = torch.rand(3, 300, 400, generator=torch.Generator().manual_seed(0))
+BOXES = torch.tensor([[10.0, 20.0, 110.0, 220.0], [50.0, 60.0, 70.0, 80.0]])
+
+
+class Counter(Explorer):
+    """Shows `count` equal boxes; refuses 7; its second handle follows the first."""
+
+    def __init__(self, **handles):
+        self.draws = 0
+        super().__init__({"count": integer("Number of boxes", 2, 0, 10)}, Canvas(PHOTO, handles=handles))
+
+    def draw(self) -> str:
+        self.draws += 1
+        if self.count.value == 7:
+            raise DataError("seven boxes: this file has none")
+        self.canvas.draw([Boxes(BOXES[:1].expand(self.count.value, 4), color=BEFORE, name="boxes")])
+        return f"{self.count.value} boxes."
+
+
+def floats_of(layer: dict) -> list[float]:
+    return np.frombuffer(layer["data"], np.float32).tolist()
+
+
+# ---- layers
+
+
+def test_boxes_travel_as_one_float32_buffer():
+    message = Boxes(BOXES.double(), color=BEFORE, dash="dashed", labels=["a", "b"]).message()
+    assert floats_of(message) == BOXES.flatten().tolist()
+    assert message["labels"] == "a\nb" and message["dash"] == DASHES["dashed"] and message["ink"] == ink_on(BEFORE)
+    assert message["rim"] and not Boxes(BOXES.repeat(200, 1)).message()["rim"]
+
+
+@pytest.mark.parametrize("layer", [Boxes(torch.zeros(0, 4)), Points([]), Lines(torch.zeros(0, 5, 2))])
+def test_a_layer_may_be_empty(layer: Layer):
+    assert layer.message()["data"].nbytes == 0
+
+
+@pytest.mark.parametrize(
+    "layer", [Boxes(torch.zeros(3, 5)), Boxes(torch.zeros(4)), Points(torch.zeros(2, 3)), Lines(torch.zeros(2, 2))]
+)
+def test_a_layer_of_the_wrong_shape_is_named(layer: Layer):
+    with pytest.raises(ConfigError, match="expected"):
+        layer.message()
+
+
+def test_unknown_styles_are_named():
+    with pytest.raises(ConfigError, match="dash = 'wavy'"):
+        Boxes(BOXES, dash="wavy")
+    with pytest.raises(ConfigError, match="shape = 'star'"):
+        Points([[1, 2]], shape="star")
+
+
+def test_heatmap_spans_its_limits_and_bears_constant_values():
+    rgba = Heatmap(torch.tensor([[0.0, 1.0], [0.5, 0.25]])).rgba()
+    assert (
+        rgba.shape == (2, 2, 4)
+        and rgba[0, 0].tolist() == [68, 1, 84, 255]
+        and rgba[0, 1].tolist() == [253, 231, 36, 255]
+    )
+    assert Heatmap(torch.ones(2, 2)).rgba().shape == (2, 2, 4)
+    assert Heatmap(torch.rand(2, 2), low=-1, high=2).limits() == (-1, 2)
+    assert (Heatmap(torch.full((1, 1), float("nan")), low=0, high=1).rgba()[0, 0] == rgba[0, 0]).all()
+
+
+def test_picture_keeps_every_pixel():
+    message = Picture(PHOTO[:, :7, :7], extent=(0, 0, 70, 70)).message()
+    sent = np.frombuffer(message["data"], np.uint8).reshape(7, 7, 4)
+    assert (sent[..., :3] == to_uint8(PHOTO)[:7, :7]).all() and (sent[..., 3] == 255).all()
+    assert message["extent"] == [0.0, 0.0, 70.0, 70.0]
+
+
+# ---- the picture below
+
+
+def test_small_images_are_exact_and_large_ones_small():
+    crop, photo = to_uint8(PHOTO[:, :14, :14]), np.zeros((3000, 2000, 3), np.uint8)
+    assert (np.asarray(Image.open(io.BytesIO(encode_image(crop)))) == crop).all()
+    encoded = encode_image(photo)
+    assert Image.open(io.BytesIO(encoded)).size == (1067, 1600) and len(encoded) < photo.nbytes / 10
+
+
+def test_coordinates_stay_those_of_the_image_that_was_given():
+    assert Canvas(np.zeros((3000, 2000, 3), np.uint8)).frame["size"] == (3000, 2000)
+    assert Canvas(size=(30, 50)).frame["size"] == (30, 50)
+
+
+def test_an_image_is_sent_only_when_it_is_another_one(messages):
+    canvas = Canvas(PHOTO)
+    assert canvas.model_id  # it is shown
+    messages.clear()
+    canvas.draw([Boxes(BOXES)], image=PHOTO)
+    assert [keys for keys, _ in messages] == [["frame"]]
+    canvas.draw([Boxes(BOXES)], image=PHOTO[:, :100].contiguous())
+    assert messages[-1][0] == ["frame", "image"] and canvas.frame["size"] == (100, 400)
+
+
+def test_one_message_a_draw_with_binary_boxes(messages):
+    canvas = Canvas(PHOTO)
+    assert canvas.model_id  # it is shown
+    messages.clear()
+    canvas.draw([Boxes(BOXES), Points([[1, 2]])])
+    ((keys, buffers),) = messages
+    assert keys == ["frame"] and [memoryview(b).nbytes for b in buffers] == [BOXES.nbytes, 8]
+
+
+# ---- what the reader does
+
+
+def test_handles_come_back_as_the_browser_sends_them():
+    canvas = Canvas(PHOTO, handles={"roi": Handle(color=CHOSEN, box=(10, 10, 90, 90))})
+    canvas.set_state({"handles": {"roi": [11, 10, 91, 90]}})
+    assert canvas.box("roi").tolist() == [11, 10, 91, 90]
+    canvas.move(roi=torch.tensor([0.0, 0.0, 5.0, 5.0]))
+    assert canvas.handles == {"roi": [0.0, 0.0, 5.0, 5.0]}
+
+
+@pytest.mark.parametrize("box", [(5, 5, 5, 9), (9, 5, 5, 9), (0, 0, float("nan"), 5), (1, 2, 3)])
+def test_handles_refuse_what_is_no_box(box):
+    canvas = Canvas(PHOTO, handles={"roi": Handle(box=(10, 10, 90, 90))})
+    with pytest.raises(traitlets.TraitError, match="x1 < x2"):
+        canvas.move(roi=box)
+    with pytest.raises(traitlets.TraitError, match="known are roi"):
+        canvas.move(row=(1, 1, 2, 2))
+    assert canvas.handles == {"roi": [10.0, 10.0, 90.0, 90.0]}
+
+
+def test_hover_texts_are_made_only_when_asked_for(monkeypatch):
+    asked, answers = [], []
+    canvas = Canvas(PHOTO)
+    monkeypatch.setattr(canvas, "send", answers.append)
+    canvas.draw(
+        [Points([[1, 2]]), Boxes(BOXES, hover=lambda i: asked.append(i) or f"box {i}"), Boxes(BOXES, hover=["x"])]
+    )
+    assert asked == [] and [layer.get("hover") for layer in canvas.frame["layers"]] == [None, True, True]
+    for place in ([1, 1], [1, 2], [2, 0], [2, 1], [0, 0], [9, 0]):
+        canvas._handle_custom_msg({"hover": place}, [])
+    assert [answer["text"] for answer in answers] == ["box 1", "", "x", "", "", ""]
+    assert asked == [1]
+
+
+# ---- the explorer around it
+
+
+def test_explorer_redraws_on_every_change_and_says_what_it_shows(sweep):
+    explorer = Counter()
+    explorer.count.value = 3
+    assert repr(explorer) == "Counter: 3 boxes." and explorer.canvas.summary == "3 boxes."
+    assert explorer._line.possible and len(explorer.canvas.layers[0].boxes) == 3
+    assert "10 boxes." in sweep(explorer)
+
+
+def test_an_impossible_choice_becomes_a_sentence_and_the_next_one_recovers():
+    explorer = Counter()
+    explorer.count.value = 7
+    assert explorer.summary == "Not possible: seven boxes: this file has none."
+    assert explorer.canvas.layers == [] and not explorer._line.possible
+    explorer.count.value = 8
+    assert explorer.summary == "8 boxes." and explorer._line.possible
+
+
+def test_the_browser_is_told_once_of_the_whole(messages):
+    explorer = Counter()
+    assert messages == []  # no update after an opening: JupyterLab may lose it while it sets the page up
+    canvas = explorer.canvas
+    assert canvas.comm is not None and canvas.get_state()["frame"]["layers"][0]["name"] == "boxes"
+
+
+def test_a_canvas_may_be_shown_by_itself():
+    canvas = Canvas(PHOTO)
+    assert canvas.comm is None
+    bundle, *_ = canvas._repr_mimebundle_()
+    assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == canvas.comm.comm_id
+
+
+def test_set_changes_several_controls_with_one_redraw():
+    class Two(Counter):
+        def __init__(self):
+            super().__init__()
+            self.controls["other"] = number("Other", 0.5, 0, 1, 0.1)
+            self.controls["other"].observe(self.update, "value")
+
+    explorer = Two()
+    explorer.draws = 0
+    explorer.set(count=5, other=0.7)
+    assert explorer.draws == 1 and explorer.summary == "5 boxes."
+
+
+def test_dragging_redraws_with_one_message_a_canvas(messages):
+    explorer = Counter(roi=Handle(box=(10, 10, 90, 90)))
+    explorer.draws = 0
+    messages.clear()
+    explorer.canvas.set_state({"handles": {"roi": [20, 10, 100, 90]}})
+    assert explorer.draws == 1
+    assert sum("frame" in keys for keys, _ in messages) == 1
+
+
+def test_a_control_may_not_hide_the_explorer_s_own_names():
+    class Wrong(Explorer):
+        def draw(self):
+            return ""
+
+    with pytest.raises(TypeError, match="'layout'"):
+        Wrong({"layout": flag("Layout", True)}, Canvas(PHOTO))
+
+
+def test_displayed_it_carries_view_summary_and_still_picture():
+    bundle = Counter()._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert data["text/plain"] == "Counter: 2 boxes."
+    assert "application/vnd.jupyter.widget-view+json" in data and data["image/jpeg"].startswith("/9j/")
+
+
+def test_several_ticks_boxes_both_ways_and_refuses_what_it_has_not():
+    control, changes = several("Scales", (1, 2, 4), (4, 1)), []
+    control.observe(lambda change: changes.append(change["new"]), "value")
+    assert control.value == (1, 4) and [box.value for box in control.boxes] == [True, False, True]
+    control.boxes[1].value = True
+    control.value = ()
+    assert changes == [(1, 2, 4), ()] and not any(box.value for box in control.boxes)
+    with pytest.raises(traitlets.TraitError, match="3 is not on offer"):
+        control.value = (3,)
+
+
+# ---- the still picture
+
+
+def test_still_picture_holds_every_layer():
+    everything = [
+        Heatmap(torch.rand(4, 5), opacity=0.4, name="heat"),
+        Picture(PHOTO[:, :7, :7], extent=(0, 0, 70, 70)),
+        Boxes(BOXES, color=AFTER, fill=0.2, labels=["a", "b"], name="boxes"),
+        Boxes(BOXES[:0], name="none"),
+        Points([[1, 2], [3, 4]], shape="cross", labels=["p", "q"], name="points"),
+        Points([[9, 9]], shape="ring"),
+        Lines([[[0, 0], [5, 5], [9, 0]]], closed=True, dash="dotted", name="line"),
+        Lines([[[0, 0], [5, 5]]], arrow=True),
+    ]
+    explorer = Counter(roi=Handle(color=CHOSEN, dash="dashed", box=(10, 10, 90, 90), name="the ROI"))
+    explorer.canvas.draw(everything)
+    figure = explorer.figure(6.0)
+    (axes,) = figure.axes
+    assert (axes.get_xlim(), axes.get_ylim()) == ((0, 400), (300, 0))
+    assert [text.get_text() for text in axes.texts if text.get_text()] == ["a", "b", "p", "q", "the ROI"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        "heat",
+        "boxes",
+        "none",
+        "points",
+        "line",
+        "the ROI",
+    ]
+    assert figure.get_supxlabel() == explorer.summary
+    figure.canvas.print_figure(io.BytesIO(), format="png")
+
+
+def test_still_picture_puts_canvases_side_by_side():
+    class Pair(Explorer):
+        def draw(self):
+            return "Two pictures."
+
+    pair = Pair({}, [Canvas(PHOTO, title="left"), Canvas(size=(10, 10), title="right")])
+    assert [axes.get_title() for axes in pair.figure().axes] == ["left", "right"]
+
+
+def test_two_thousand_boxes_are_prepared_in_little_time(capsys):
+    explorer = Counter()
+    boxes = torch.rand(2000, 4) * 100
+    times = []
+    for _ in range(20):
+        start = time.thread_time()
+        explorer.canvas.draw([Boxes(boxes, color=BEFORE, hover=str)])
+        times.append(time.thread_time() - start)
+    assert len(explorer.canvas.frame["layers"][0]["data"].cast("B")) == boxes.nbytes
+    with capsys.disabled():
+        print(f"\n2 000 boxes: {1e3 * sorted(times)[10]:.2f} ms of the kernel's time")

@@ -1,0 +1,74 @@
+"""The preprocessing explorer: the rule's own numbers, objects cut and scaled along, impossible limits in words."""
+
+import pytest
+import torch
+
+from rcnn_tutorial.config import PreprocessingConfig
+from rcnn_tutorial.explorers.layers import GROUND_TRUTH
+from rcnn_tutorial.explorers.preprocessing import PreprocessingExplorer, cut_to_aspect
+
+
+def photo(height=75, width=100):
+    return torch.rand(3, height, width, generator=torch.Generator().manual_seed(0))
+
+
+def drawn(explorer, name):
+    return next(layer for layer in explorer.canvas.layers if getattr(layer, "name", "").startswith(name))
+
+
+def test_every_control_over_its_whole_range(sweep):
+    summaries = sweep(PreprocessingExplorer(photo(), torch.tensor([[10.0, 10, 30, 40], [90, 0, 100, 5]])))
+    assert any("1 object;" in summary for summary in summaries)
+    assert any("2 objects;" in summary for summary in summaries)
+
+
+@pytest.mark.parametrize("target, most", [(200, 400), (200, 1600), (1000, 1600), (1000, 1000)])
+@pytest.mark.parametrize("aspect", [0.3, 1.0, 3.0])
+def test_corners_of_the_ranges_keep_the_rule(target, most, aspect):
+    explorer = PreprocessingExplorer(photo())
+    explorer.set(target_size=target, max_size=most, aspect=aspect)
+    width, height = drawn(explorer, "size after").boxes[0][2:]
+    assert min(width, height) == target or max(width, height) == most
+    assert min(width, height) <= target and max(width, height) <= most
+    assert explorer.summary.endswith("No objects.")
+
+
+def test_numbers_of_the_notebook():
+    explorer = PreprocessingExplorer(photo(375, 500))
+    assert explorer.summary == (
+        "375 × 500 (height × width) times 1.6000 is 600 × 800 pixels: the short side reaches the target size. "
+        "38 × 50 cells at stride 16. No objects."
+    )
+    explorer = PreprocessingExplorer(photo(500, 1500))
+    assert "500 × 1500 (height × width) times 0.6667 is 333 × 1000 pixels: the long side" in explorer.summary
+
+
+def test_a_maximum_below_the_target_is_said_in_words():
+    explorer = PreprocessingExplorer(photo())
+    explorer.set(target_size=1000, max_size=400)
+    assert explorer.summary == "Not possible: preprocessing.max_size = 400: use at least target_size."
+    assert explorer.canvas.layers == []
+
+
+def test_objects_are_scaled_with_the_photo():
+    explorer = PreprocessingExplorer(photo(375, 500), torch.tensor([[50.0, 100, 150, 300]]))
+    (objects,) = [layer for layer in explorer.canvas.layers if layer.color == GROUND_TRUTH]
+    torch.testing.assert_close(objects.boxes, torch.tensor([[80.0, 160, 240, 480]]))
+    assert explorer.summary.endswith("1 object; the thinnest one's short side goes from 100 to 160 pixels.")
+
+
+def test_cutting_moves_cuts_and_drops_boxes():
+    boxes = torch.tensor([[0.0, 0, 20, 20], [30, 10, 70, 60], [90, 0, 100, 75]])
+    image, kept = cut_to_aspect(photo(), boxes, 0.8)  # 60 of 100 columns, from column 20
+    assert image.shape == (3, 75, 60)
+    assert kept.tolist() == [[10, 10, 50, 60]]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 400), (400, 3)])
+def test_extreme_photos(size, sweep):
+    sweep(PreprocessingExplorer(photo(*size)))
+
+
+def test_limits_of_another_detector_are_where_it_starts():
+    explorer = PreprocessingExplorer(photo(), config=PreprocessingConfig(target_size=352, max_size=587))
+    assert (explorer.target_size.value, explorer.max_size.value) == (352, 587)

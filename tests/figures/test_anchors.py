@@ -1,0 +1,37 @@
+"""Notebook 02's figures: what they draw, read back from the axes."""
+
+import torch
+
+from rcnn_tutorial.config import AnchorConfig
+from rcnn_tutorial.figures import anchors as figures
+from rcnn_tutorial.stages.anchors import base_anchors, generate_anchors, inside_image
+
+CONFIG = AnchorConfig()
+
+
+def test_every_shape_of_the_cell_is_drawn_with_a_dash_a_ratio():
+    figure = figures.shapes_figure(torch.rand(3, 60, 80), base_anchors(CONFIG) + 40, CONFIG)
+    patches = figure.axes[0].patches
+    assert len(patches) == 9 and len({patch.get_linestyle() for patch in patches}) == 3
+    assert patches[1].get_width() == 368 and patches[1].get_height() == 192
+
+
+def test_each_panel_tells_how_many_cells_its_shape_fits():
+    size = (600, 800)
+    inside = inside_image(generate_anchors(38, 50, 16, CONFIG), torch.tensor([size]))[0].view(38, 50, 9)
+    figure = figures.inside_figure(inside, CONFIG, 16, size)
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles[8] == "352 × 704: 0 fit"
+    assert sum(int(title.split(": ")[1].removesuffix(" fit").replace(",", "")) for title in titles) == 5944
+
+
+def test_the_intersection_is_hatched_only_where_there_is_one():
+    first, second = torch.tensor([0.0, 0, 10, 10]), torch.tensor([5.0, 5, 15, 15])
+    assert len(figures.iou_figure(first, second, 25 / 175).axes[0].patches) == 3
+    assert len(figures.iou_figure(first, second + 20, 0.0).axes[0].patches) == 2
+
+
+def test_a_curve_for_every_set_of_anchors():
+    sides = torch.tensor([16.0, 64, 256])
+    figure = figures.reach_figure(sides, {"three scales": sides / 300, "four scales": sides / 260})
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["three scales", "four scales"]

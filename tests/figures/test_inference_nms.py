@@ -1,0 +1,59 @@
+"""Pictures of inference: numbers that belong together, what each order keeps, the precision of the eleven points."""
+
+import pytest
+import torch
+
+from rcnn_tutorial.evaluation import Curve
+from rcnn_tutorial.figures.inference_nms import (
+    orders_figure,
+    precision_recall_figure,
+    refined_figure,
+    suppressed_figure,
+)
+
+IMAGE = torch.rand(3, 60, 80, generator=torch.Generator().manual_seed(0))
+PAIR = torch.tensor([[100.0, 100, 200, 200], [110, 115, 210, 215]])
+
+
+def texts(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def test_anchors_and_proposals_carry_the_same_numbers():
+    anchors = torch.tensor([[5.0, 5, 30, 40], [10, 10, 70, 50]])
+    figure = refined_figure(IMAGE, anchors, anchors + 3)
+    assert texts(figure.axes[0]) == ["1", "2", "1", "2"]
+    figure.canvas.draw()
+
+
+@pytest.mark.parametrize("after", [PAIR[:1], PAIR[:0]])
+def test_boxes_before_and_after_suppression_stand_side_by_side(after):
+    figure = suppressed_figure(IMAGE, PAIR, after)
+    assert [len(axes.patches) for axes in figure.axes] == [2, len(after)]
+    figure.canvas.draw()
+
+
+def test_score_order_keeps_the_first_and_y_order_the_second():
+    figure = orders_figure(PAIR, torch.tensor([0.9, 0.8]), 0.5)
+    assert [texts(axes) for axes in figure.axes] == [["0.90", "0.80"], ["0.90"], ["0.80"]]
+    figure.canvas.draw()
+
+
+def curve(precision, recall):
+    values = torch.tensor(precision).double(), torch.tensor(recall).double()
+    return Curve(*values, torch.linspace(1, 0, len(precision)), 4)
+
+
+def test_the_eleven_points_lie_on_the_best_precision_beyond_and_the_result_is_written():
+    figure = precision_recall_figure(curve([1, 0.5, 2 / 3, 0.75, 0.6], [0.25, 0.25, 0.5, 0.75, 0.75]))
+    axes = figure.axes[0]
+    points = next(line for line in axes.lines if line.get_label() == "the eleven points")
+    assert list(points.get_ydata()) == [1, 1, 1, 0.75, 0.75, 0.75, 0.75, 0.75, 0, 0, 0]
+    assert "11 points: 0.6136\narea: 0.6250" in texts(axes)
+    figure.canvas.draw()
+
+
+def test_a_class_without_detections_has_an_empty_curve():
+    figure = precision_recall_figure(curve([], []))
+    assert "11 points: 0.0000\narea: 0.0000" in texts(figure.axes[0])
+    figure.canvas.draw()

@@ -1,0 +1,402 @@
+"""The whole detector: its interface, batches, extreme inputs, gradients, and that it learns."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from rcnn_tutorial.backbones import Backbone
+from rcnn_tutorial.boxes import box_iou
+from rcnn_tutorial.config import BackboneConfig, Config, toy_config
+from rcnn_tutorial.data.toy import ToyScenes
+from rcnn_tutorial.errors import ConfigError, DataError
+from rcnn_tutorial.model import FasterRCNN, build_model
+
+SCENES = ToyScenes(length=5)
+LOSSES = ["rpn_cross_entropy", "rpn_loss_box", "cross_entropy", "loss_box"]
+
+
+def configured(**sections) -> Config:
+    """The toy detector with some fields changed: configured(crop_pooling={"size": 3})."""
+    config = toy_config(SCENES.classes)
+    return replace(config, **{name: replace(getattr(config, name), **fields) for name, fields in sections.items()})
+
+
+def new_model(**sections) -> FasterRCNN:
+    torch.manual_seed(0)
+    return build_model(configured(**sections))
+
+
+def target(boxes, labels) -> dict:
+    return {"boxes": torch.tensor(boxes).reshape(-1, 4).float(), "labels": torch.tensor(labels).long()}
+
+
+def seed(number: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(number)
+
+
+@pytest.fixture(scope="module")
+def fresh():
+    """A detector that nobody trained. Tests leave it as it is."""
+    return new_model().eval()
+
+
+@pytest.fixture(scope="module")
+def learned():
+    """A detector that has seen one scene a hundred times."""
+    model, (image, truth), steps = new_model(), SCENES[3], 100
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, steps)
+    generator = seed()
+    for _ in range(steps):
+        optimizer.zero_grad()
+        sum(model([image], [truth], generator).values()).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimizer.step()
+        schedule.step()
+    return model.eval()
+
+
+@torch.no_grad()
+def test_one_scene_is_learned_by_heart(learned):
+    image, truth = SCENES[3]
+    (found,) = learned([image])
+    sure = found["scores"] > 0.5
+    overlaps = box_iou(truth["boxes"].as_subclass(torch.Tensor), found["boxes"][sure])
+    right = overlaps * (truth["labels"][:, None] == found["labels"][sure])
+    assert len(truth["labels"]) == 5
+    assert (right.amax(dim=1) > 0.8).all()
+    assert sure.sum() <= 7
+
+
+def test_training_returns_the_four_losses():
+    losses = new_model()([SCENES[0][0], SCENES[1][0]], [SCENES[0][1], SCENES[1][1]])
+    assert list(losses) == LOSSES
+    assert all(loss.shape == () and loss.isfinite() and loss.requires_grad for loss in losses.values())
+    assert losses["rpn_cross_entropy"].item() == pytest.approx(0.693, abs=0.02)  # ln 2: it knows nothing yet
+    assert losses["cross_entropy"].item() == pytest.approx(math.log(len(SCENES.classes) + 1), abs=0.05)
+
+
+@torch.no_grad()
+def test_detection_returns_a_dict_an_image(learned):
+    images = [SCENES[3][0], torch.rand(3, 70, 90)]
+    found = learned(images)
+    assert len(found) == 2
+    for one, image in zip(found, images, strict=True):
+        count = len(one["scores"])
+        assert list(one) == ["boxes", "labels", "scores"]
+        assert one["boxes"].shape == (count, 4) and one["boxes"].dtype == torch.float32
+        assert one["labels"].shape == (count,) and one["labels"].dtype == torch.int64
+        assert type(one["boxes"]) is torch.Tensor
+        assert (one["boxes"] >= 0).all() and (one["boxes"][:, [2, 0]] <= image.shape[2]).all()
+        assert (one["boxes"][:, [3, 1]] <= image.shape[1]).all()
+        assert ((one["labels"] >= 1) & (one["labels"] <= len(SCENES.classes))).all()
+        assert (one["scores"].diff() <= 0).all() and (one["scores"] > 0.05).all()
+
+
+@torch.no_grad()
+def test_boxes_are_in_the_pixels_of_the_given_image(learned):
+    image, truth = SCENES[3]
+    larger = torch.nn.functional.interpolate(image.as_subclass(torch.Tensor)[None], scale_factor=2.5, mode="bilinear")[
+        0
+    ]
+    best = learned([larger])[0]["boxes"][:5]
+    assert (box_iou(truth["boxes"].as_subclass(torch.Tensor) * 2.5, best).amax(dim=0) > 0.7).all()
+
+
+@torch.no_grad()
+def test_a_tensor_of_images_is_a_list_of_them(learned):
+    images = torch.stack([SCENES[3][0], SCENES[2][0]]).as_subclass(torch.Tensor)
+    for one, other in zip(learned(images), learned(list(images)), strict=True):
+        assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@torch.no_grad()
+def test_a_trace_holds_every_stage(fresh):
+    image, truth = SCENES[0]
+    trace = fresh.trace([image], [truth], seed())
+    assert trace.features.shape == (1, 64, 16, 16) and trace.feature_sizes.tolist() == [[16, 16]]
+    assert trace.anchors.shape == (16 * 16 * 9, 4)
+    assert trace.rpn.scores.shape == (1, 2304, 2) and trace.rpn.coefficients.shape == (1, 2304, 4)
+    count = trace.proposals.boxes.shape[1]
+    assert 0 < count <= 150
+    assert trace.anchor_targets.labels.shape == (1, 2304)
+    assert trace.proposal_targets.rois.shape == (1, 16, 4)
+    assert torch.equal(trace.sampled.rois, trace.proposal_targets.rois)
+    assert trace.sampled.crops.shape == (16, 64, 4, 4) and trace.sampled.fc7.shape == (1, 16, 128)
+    classes = len(SCENES.classes) + 1
+    assert trace.proposed.scores.shape == (1, count, classes)
+    assert trace.proposed.coefficients.shape == (1, count, classes, 4)
+    assert list(trace.losses) == LOSSES and len(trace.detections) == 1
+    assert torch.equal(trace.ground_truth.boxes[0], truth["boxes"].as_subclass(torch.Tensor))
+
+
+def test_a_trace_holds_what_its_mode_and_its_targets_allow(fresh):
+    image, truth = SCENES[0]
+    with torch.no_grad():
+        detecting = fresh.trace([image])
+        training = new_model().train().trace([image], [truth])
+    assert detecting.losses is None and detecting.ground_truth is None and detecting.detections is not None
+    assert training.detections is None and training.proposed is None and training.losses is not None
+
+
+@torch.no_grad()
+def test_ready_made_proposals_replace_the_rpn_s(fresh):
+    image, truth = SCENES[0]
+    own = fresh.trace([image]).proposals
+    fewer = own._replace(**{name: getattr(own, name)[:, :7] for name in own._fields})
+    trace = fresh.trace([image], [truth], proposals=fewer)
+    assert torch.equal(trace.proposals.boxes, fewer.boxes) and trace.proposed.scores.shape[1] == 7
+    assert len(trace.detections[0].scores) <= 7 * len(SCENES.classes)
+
+
+def test_the_same_generator_samples_the_same(fresh):
+    image, truth = SCENES[0]
+    with torch.no_grad():
+        first, again, other = (fresh.trace([image], [truth], seed(number)) for number in (1, 1, 2))
+    assert first.losses == again.losses and first.losses != other.losses
+    assert not torch.equal(first.anchor_targets.labels, other.anchor_targets.labels)
+
+
+def test_weights_scale_their_losses():
+    (image, truth), weights = SCENES[0], {"class_loss_weight": 2.0, "box_loss_weight": 0.5}
+    plain = new_model()([image], [truth], seed())
+    weighted = new_model(rpn=weights, classification=weights)([image], [truth], seed())
+    factors = {"rpn_cross_entropy": 2, "rpn_loss_box": 0.5, "cross_entropy": 2, "loss_box": 0.5}
+    for name, factor in factors.items():
+        assert weighted[name].item() == pytest.approx(plain[name].item() * factor, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "images, targets, message",
+    [
+        ([], [], "0 images and 0 targets"),
+        ([torch.rand(3, 64, 64)], [], "1 images and 0 targets"),
+        ([torch.rand(3, 64, 64)], None, "targets = None in training mode"),
+    ],
+)
+def test_training_needs_images_and_a_target_each(fresh, images, targets, message):
+    model = FasterRCNN(fresh.config, Backbone(fresh.head, fresh.tail, fresh.stride, 64, 128))
+    with pytest.raises(ConfigError, match=message):
+        model(images, targets)
+
+
+def test_labels_beyond_the_classes_are_refused(fresh):
+    with pytest.raises(DataError, match="expected 1 to"):
+        fresh.trace([torch.rand(3, 64, 64)], [target([[0, 0, 9, 9]], [len(SCENES.classes) + 1])])
+
+
+def test_vgg16_takes_crops_of_its_own_size_alone():
+    with pytest.raises(ConfigError, match="crop_pooling.size = 4: vgg16"):
+        build_model(replace(configured(), backbone=BackboneConfig("vgg16")))
+
+
+# --- A batch equals its single images.
+
+
+def assert_close(one, other):
+    torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+BATCHES = {"same size": (128, 128), "different sizes": (128, 170)}
+
+
+def batch_of(name: str) -> tuple[list, list]:
+    """The scene that `learned` knows, and a second one as wide as the batch's name says."""
+    (image, truth), (other, other_truth) = SCENES[3], SCENES[2]
+    more = BATCHES[name][1] - 128
+    return [image, torch.nn.functional.pad(other.as_subclass(torch.Tensor), (0, more), value=0.5)], [truth, other_truth]
+
+
+@pytest.mark.parametrize("name", BATCHES)
+@torch.no_grad()
+def test_features_proposals_and_detections_of_a_batch_are_its_images_own(learned, name):
+    images, _ = batch_of(name)
+    together = learned.trace(images)
+    assert together.features.shape[3] == -(-BATCHES[name][1] // 8)
+    for row, image in enumerate(images):
+        alone = learned.trace([image])
+        rows, columns = alone.feature_sizes[0].tolist()
+        assert together.feature_sizes[row].tolist() == [rows, columns]
+        assert_close(together.features[row, :, :rows, :columns], alone.features[0])
+        assert not together.features[row, :, :, columns:].any()
+        valid = together.proposals.valid[row]
+        assert_close(together.proposals.scores[row, valid], alone.proposals.scores[0])
+        for one, other in zip(together.detections[row][:3], alone.detections[0][:3], strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.parametrize("name", BATCHES)
+@torch.no_grad()
+def test_losses_of_a_batch_are_the_mean_of_its_images(learned, monkeypatch, name):
+    for layer in ("anchor_target", "proposal_target"):  # the first candidates, whatever the size of the batch
+        monkeypatch.setattr(
+            f"rcnn_tutorial.stages.{layer}.random_keys",
+            lambda like, generator: torch.linspace(0.9, 0.1, like.shape[1]).expand(like.shape),
+        )
+    images, targets = batch_of(name)
+    together = learned.trace(images, targets)
+    alone = [learned.trace([image], [one]) for image, one in zip(images, targets, strict=True)]
+    assert torch.equal(
+        (together.anchor_targets.labels >= 0).sum(dim=1),
+        torch.stack([(trace.anchor_targets.labels >= 0).sum() for trace in alone]),
+    )
+    for loss in LOSSES:
+        assert_close(together.losses[loss], sum(trace.losses[loss] for trace in alone) / 2)
+
+
+@pytest.mark.parametrize("method", ["align", "pool"])
+@torch.no_grad()
+def test_crops_at_the_border_do_not_see_the_padding_of_the_batch(fresh, method):
+    model = new_model(crop_pooling={"method": method}).eval()
+    images, _ = batch_of("different sizes")
+    together, alone = model.trace(images), model.trace(images[:1])
+    count = alone.proposals.boxes.shape[1]
+    assert_close(together.proposed.scores[0, :count], alone.proposed.scores[0])
+
+
+@torch.no_grad()
+def test_anchors_of_padded_cells_are_not_sampled_whatever_the_border():
+    model = new_model(anchor_targets={"border": 1000.0, "batch_size": 10**6}).eval()
+    images, targets = batch_of("different sizes")
+    together, alone = model.trace(images, targets), model.trace(images[:1], targets[:1])
+    count = (together.anchor_targets.labels[0] >= 0).sum()
+    assert count == (alone.anchor_targets.labels[0] >= 0).sum()
+
+
+# --- Gradients.
+
+
+def gradient_of_the_rpn_s_box_layer(**sections):
+    """What the detector's two losses alone send there."""
+    model, (image, truth) = new_model(**sections), SCENES[0]
+    losses = model.trace([image], [truth], seed()).losses
+    detector = losses["cross_entropy"] + losses["loss_box"]
+    return torch.autograd.grad(detector, model.rpn.coefficients.weight, allow_unused=True)[0]
+
+
+def test_detached_rois_send_nothing_to_the_rpn_and_attached_ones_do():
+    proposals_only = {"append_ground_truth": False}
+    assert gradient_of_the_rpn_s_box_layer(proposal_targets=proposals_only) is None
+    attached = gradient_of_the_rpn_s_box_layer(proposal_targets=proposals_only, crop_pooling={"detach_rois": False})
+    assert attached.isfinite().all() and attached.any()
+
+
+def test_every_trained_parameter_gets_a_gradient():
+    model, (image, truth) = new_model(), SCENES[0]
+    sum(model([image], [truth]).values()).backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_frozen_blocks_stay_as_they_are():
+    model = new_model(backbone={"frozen_blocks": 2}).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    sum(model([SCENES[0][0]], [SCENES[0][1]]).values()).backward()
+    optimizer.step()
+    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert not any(name.startswith(("head.stem", "head.layer1")) for name in changed)
+    assert {"head.layer2.0.bn1.running_mean", "head.layer2.0.conv1.weight"} <= changed
+
+
+# --- Extreme inputs.
+
+MANY = [[x, y, x + 6, y + 6] for x in range(0, 120, 6) for y in range(0, 60, 6)]
+EXTREMES = {
+    "no objects": ((128, 128), target([], [])),
+    "16 x 16 pixels": ((16, 16), target([[2, 2, 14, 14]], [1])),
+    "long and thin": ((16, 200), target([[2, 2, 14, 14]], [1])),
+    "one pixel": ((1, 1), target([[0, 0, 1, 1]], [1])),
+    "one-pixel boxes": ((128, 128), target([[0, 0, 1, 1], [64, 64, 65, 65], [127, 127, 128, 128]], [1, 2, 3])),
+    "200 objects": ((128, 128), target(MANY, [1 + i % 9 for i in range(200)])),
+    "larger than any anchor": ((128, 128), target([[0, 0, 128, 128]], [2])),
+    "beyond the image": ((128, 128), target([[-500, -500, 600, 600]], [2])),
+}
+
+
+@pytest.mark.parametrize("append", [True, False])
+@pytest.mark.parametrize("name", EXTREMES)
+def test_losses_and_gradients_stay_finite(name, append):
+    size, truth = EXTREMES[name]
+    model = new_model(
+        backbone={"frozen_batch_norm": True},
+        proposal_targets={"append_ground_truth": append},
+        crop_pooling={"detach_rois": False},
+    )
+    losses = model([torch.rand(3, *size, generator=seed())], [truth], seed())
+    sum(losses.values()).backward()
+    assert all(loss.isfinite() for loss in losses.values())
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("pixels", [16, 40])
+def test_images_of_a_few_cells(pixels):
+    """Not scaled up, so that the feature map is 2 or 5 cells wide."""
+    model = new_model(preprocessing={"target_size": 16, "max_size": pixels}, backbone={"frozen_batch_norm": True})
+    image, truth = torch.rand(3, 16, pixels), target([[0, 0, 16, 16]], [1])
+    assert all(loss.isfinite() for loss in model([image], [truth]).values())
+    trace = model.eval().trace([image])
+    assert trace.features.shape[2:] == (2, -(-pixels // 8))
+    assert trace.detections[0].boxes.isfinite().all()
+
+
+@torch.no_grad()
+def test_images_without_objects_share_a_batch_with_others(fresh):
+    image, truth = SCENES[0]
+    losses = fresh.trace([image, image], [truth, target([], [])], seed()).losses
+    assert all(loss.isfinite() and loss > 0 for loss in losses.values())
+    nothing = fresh.trace([image, image], [target([], []), target([], [])], seed()).losses
+    assert nothing["rpn_loss_box"] == 0 and nothing["loss_box"] == 0 and nothing["cross_entropy"] > 0
+
+
+@pytest.mark.parametrize("append", [True, False])
+def test_nan_shows_in_the_losses_and_in_no_detection(append):
+    model = new_model(backbone={"frozen_batch_norm": True}, proposal_targets={"append_ground_truth": append})
+    image = torch.full((3, 64, 64), float("nan"))
+    losses = model([image], [target([[0, 0, 9, 9]], [1])])
+    assert not sum(losses.values()).isfinite()
+    assert len(model.eval()([image])[0]["scores"]) == 0
+
+
+# --- Half precision.
+
+
+@torch.no_grad()
+def test_detections_under_autocast_are_close(learned):
+    image = SCENES[3][0]
+    (exact,) = learned([image])
+    with torch.autocast("cpu", torch.bfloat16):
+        (rough,) = learned([image])
+    sure = exact["scores"] > 0.5
+    assert sure.sum() >= 5 and rough["boxes"].dtype == torch.float32
+    same = exact["labels"][sure, None] == rough["labels"]
+    best, index = (box_iou(exact["boxes"][sure], rough["boxes"]) * same).max(dim=1)
+    assert (best > 0.9).all()
+    assert (exact["scores"][sure] - rough["scores"][index]).abs().max() < 0.1
+
+
+def test_losses_under_autocast_are_close():
+    image, truth = SCENES[0]
+    exact = new_model()([image], [truth], seed())
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = new_model()([image], [truth], seed())
+    for name in LOSSES[:3]:  # loss_box depends on which ROIs the rounding happens to bring in
+        assert rough[name].dtype == torch.float32
+        assert rough[name].item() == pytest.approx(exact[name].item(), rel=0.05, abs=0.02)
+    sum(rough.values()).backward()
+
+
+# --- Alternatives.
+
+
+@pytest.mark.parametrize(
+    "fields", [{"method": "align"}, {"method": "pool"}, {"max_pool": True}, {"align_corners": False}]
+)
+def test_every_way_of_pooling_trains_and_detects(fields):
+    model, (image, truth) = new_model(crop_pooling=fields), SCENES[0]
+    losses = model([image], [truth], seed())
+    sum(losses.values()).backward()
+    assert all(loss.isfinite() for loss in losses.values())
+    with torch.no_grad():
+        assert model.eval().trace([image]).proposed.crops.shape[1:] == (64, 4, 4)
