@@ -153,9 +153,10 @@ def _proposal_recall_cases() -> list[tuple]:
             [10, 10, 70, 70],
             [5, 70, 45, 98],  # IoU 0.7 exactly: 28 of 40 rows
             [5, 70, 45, 90],  # IoU 0.5 exactly: 20 of 40 rows
+            [60, 20, 100, 56],  # IoU 0.6
         ]
     )
-    late = proposals[[1, 4, 6, 2, 0, 3, 5]]
+    late = proposals[[1, 4, 6, 7, 2, 0, 3, 5]]
     return [(p, o, n) for p in (proposals, late) for o in (objects, objects[2:]) for n in (1, 2, 3, 5, 7, 50)]
 
 

@@ -48,7 +48,10 @@ class View {
       "msg:custom": (message) => this.showTip(message),
     };
     for (const [event, act] of Object.entries(this.listeners)) model.on(event, act);
-    this.observer = new ResizeObserver(() => this.schedule());
+    this.observer = new ResizeObserver(() => {
+      this.schedule();
+      (this.el.closest(".rcnn-explorer") ?? this.el).addEventListener("focusin", keepKeys); // now it is on the page
+    });
     this.observer.observe(this.el);
     canvas.addEventListener("pointerdown", (event) => this.press(event));
     canvas.addEventListener("pointermove", (event) => (this.drag ? this.move(event) : this.hover(event)));
@@ -57,8 +60,6 @@ class View {
     canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     for (const event of ["focusin", "focusout"]) this.stage.addEventListener(event, () => this.schedule());
     this.stage.addEventListener("keydown", (event) => this.key(event));
-    // JupyterLab would otherwise take the keys for its own shortcuts: "0 0" restarts the kernel.
-    requestAnimationFrame(() => (this.el.closest(".rcnn-explorer") ?? this.el).setAttribute("data-lm-suppress-shortcuts", "true"));
   }
 
   destroy() {
@@ -487,6 +488,12 @@ class View {
 }
 
 // ---- helpers
+
+// JupyterLab would otherwise take the keys pressed here for its own: "d d" deletes the cell. It looks for this
+// attribute on the very element that has the focus.
+function keepKeys(event) {
+  event.target.setAttribute("data-lm-suppress-shortcuts", "true");
+}
 
 function add(parent, tag, attributes) {
   const element = document.createElement(tag);

@@ -57,17 +57,18 @@ class CropPoolingExplorer(Explorer):
         strongest = int(features.std(dim=(1, 2), correction=0).argmax())
         controls = {
             "method": choice("Method", [(name, method) for method, name in METHODS.items()], "crop"),
-            "size": integer("Pool size (samples a side)", size, 1, 14),
+            "size": integer("Pool size", size, 1, 14),
             "align_corners": flag("align_corners", True),
             "rotation": integer("Rotation (degrees)", 0, -45, 45, 5),
             "map": choice("Map to read from", [PHOTO, CELLS, FEATURES], FEATURES),
-            "channel": integer("Channel of the features", strongest, 0, len(features) - 1),
+            "channel": integer("Feature channel", strongest, 0, len(features) - 1),
         }
         handle = Handle(color=CHOSEN, box=roi.tolist(), name="ROI")
         pictures = [
             Canvas(image, handles={"roi": handle}, width=640, title="Where it reads"),
             Canvas(size=(size, size), width=360, title="The crop"),
         ]
+        pictures[0].layout.flex, pictures[1].layout.flex = "2 1 420px", "1 1 220px"  # the ROI is dragged on the first
         super().__init__(controls, pictures)
 
     def draw(self) -> str:
@@ -156,7 +157,8 @@ class CropPoolingExplorer(Explorer):
 
     def roi_in_words(self, roi: Tensor, stride: int) -> str:
         sides = roi[2:] - roi[:2]  # (2,)
-        return f"The ROI is {sides_in_words(sides, 0)} pixels, {sides_in_words(sides / stride, 2)} cells"
+        place = f"The ROI at x {float(roi[0]):.0f}, y {float(roi[1]):.0f} is"
+        return f"{place} {sides_in_words(sides, 0)} pixels, {sides_in_words(sides / stride, 2)} cells"
 
 
 def cell_colors(image: Tensor, stride: int, feature_size: tuple[int, int]) -> Tensor:

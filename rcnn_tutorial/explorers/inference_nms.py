@@ -113,7 +113,7 @@ def _state_layers(state: State, boxes: Tensor, scores: Tensor) -> list[Layer]:
     labels = [f"{scores[row]:.2f}" for row in state.kept]
     return [
         group(state.removed, color=BEFORE, dash="dashed", width=1.5, name="removed"),
-        group(state.undecided, color=OTHER, dash="dotted", width=2, name="open"),
+        group(state.undecided, color=OTHER, dash="dotted", width=1.5, name="open"),
         group(state.kept, color=AFTER, labels=labels, name="kept"),
         group(state.now, color=CHOSEN, dash="dashdot", width=6, labels=["now"] * len(state.now), name="now"),
     ]

@@ -63,8 +63,8 @@ class PreprocessingExplorer(Explorer):
         numbers = [str(k + 1) for k in range(len(boxes))]
         return [
             Picture(_thumbnail(scaled.images[0], config), extent=(0, 0, width, height)),
-            Boxes([(0, 0, most, most)], color=CHOSEN, dash="dashdot", name=f"maximum: {most} × {most}"),
-            Boxes([(0, 0, target, target)], color=OTHER, dash="dotted", name=f"target: {target} × {target}"),
+            Boxes([(0, 0, most, most)], color=CHOSEN, dash="dashdot", name=f"maximum {most}"),
+            Boxes([(0, 0, target, target)], color=OTHER, dash="dotted", name=f"target {target}"),
             Boxes([(0, 0, before[1], before[0])], color=BEFORE, dash="dashed", name="size before"),
             Boxes([(0, 0, width, height)], color=AFTER, name="size after"),
             Boxes(boxes, color=GROUND_TRUTH, width=1.5, labels=numbers),

@@ -238,7 +238,7 @@ class SmoothL1Explorer(Explorer):
             Lines(self._curve(d.abs()), color=OTHER, dash="dashed", width=2, name="|x|"),
             Lines(self._curve(sigma**2 * d**2 / 2), color=BEFORE, dash="dashdot", width=2, name="sigma² x² / 2"),
             Lines(self._curve(smooth_l1(d, sigma)), color=AFTER, width=4, name="smooth L1"),
-            Points(self._place(torch.tensor([[x, loss]])), color=GROUND_TRUTH, radius=7, name="the difference"),
+            Points(self._place(torch.tensor([[x, loss]])), color=GROUND_TRUTH, radius=7, labels=[f"loss {loss:.2f}"]),
         ]
 
     def _curve(self, losses: Tensor) -> Tensor:

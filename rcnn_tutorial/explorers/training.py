@@ -194,7 +194,8 @@ class TrainingMonitor(Explorer):
             while self._running:
                 before = self.done
                 self.advance()
-                self._running &= self.done > before
+                if self.done == before or self.done >= self.steps.value:
+                    break
                 await asyncio.sleep(BREATH)
         finally:
             self._running = False

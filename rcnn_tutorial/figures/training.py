@@ -169,7 +169,7 @@ def progress_figure(
         ):
             best = best_places(found, shown)
             verdicts = judge(best, target)
-            axes.imshow(image.permute(1, 2, 0).cpu(), extent=(0, image.shape[2], image.shape[1], 0))
+            axes.imshow(image.permute(1, 2, 0).cpu().numpy(), extent=(0, image.shape[2], image.shape[1], 0))
             for box, label, verdict in zip(best["boxes"], best["labels"], verdicts, strict=True):
                 _draw_detection(axes, box.tolist(), classes[label - 1], verdict)
             axes.set(xticks=[], yticks=[])
@@ -211,7 +211,7 @@ def precision_recall_figure(moments: Mapping[str, Mapping[str, Curve]]) -> Figur
         last = list(moments.values())[-1]
         for curve in last.values():
             if curve.objects:
-                axes.plot(curve.recall, curve.precision, color="#AAAAAA", linewidth=1)
+                axes.plot(curve.recall.numpy(), curve.precision.numpy(), color="#AAAAAA", linewidth=1)
         axes.plot([], [], color="#AAAAAA", linewidth=1, label="each class, at the end")
         for i, (name, curves) in enumerate(moments.items()):
             mean = mean_precision(curves)

@@ -28,8 +28,9 @@ def points_of(explorer):
 
 def test_the_summary_says_what_is_seen(explorer):
     assert explorer.summary == (
-        "The ROI is 96 × 64 pixels, 6.00 × 4.00 cells, turned by 0°. 7 × 7 samples span 96.0 × 64.0 pixels, their "
-        "middle 0.0 pixels from the ROI's. 0 lie outside the map's outermost centers, where it fades to 0."
+        "The ROI at x 32, y 48 is 96 × 64 pixels, 6.00 × 4.00 cells, turned by 0°. 7 × 7 samples span 96.0 × 64.0 "
+        "pixels, their middle 0.0 pixels from the ROI's. 0 lie outside the map's outermost centers, where it fades to "
+        "0."
     )
 
 
@@ -107,6 +108,7 @@ def test_dragging_moves_the_samples(explorer):
     before = points_of(explorer)
     explorer.canvas.move(roi=(42, 48, 138, 112))
     assert torch.allclose(points_of(explorer), before + torch.tensor([10.0, 0.0]), atol=1e-3)
+    assert explorer.summary.startswith("The ROI at x 42, y 48 is 96 × 64 pixels")
 
 
 def test_pool_reports_its_rounding(explorer):
