@@ -123,7 +123,9 @@ def test_make_lab_runs_the_command(project):
 
 
 def test_make_help_lists_every_target(project):
-    done = subprocess.run(["make"], cwd=project.folder, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["make", "--no-print-directory"], cwd=project.folder, capture_output=True, text=True, check=True
+    )
     phony = re.search(r"^\.PHONY: (help .*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
     assert {line.split()[1] for line in done.stdout.splitlines()} == set(phony)
 

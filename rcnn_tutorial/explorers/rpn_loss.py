@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import torch
@@ -109,11 +110,12 @@ class AnchorLabelExplorer(Explorer):
         return GroundTruth(padded[None], labels[None])
 
     def _target_config(self) -> AnchorTargetConfig:
-        config = AnchorTargetConfig(
-            round(self.positive.value, 2),
-            round(self.negative.value, 2),
-            self.batch.value,
-            round(self.fraction.value, 2),
+        config = dataclasses.replace(
+            self.defaults.anchor_targets,
+            positive_overlap=round(self.positive.value, 2),  # a slider adds up its steps, with rounding errors
+            negative_overlap=round(self.negative.value, 2),
+            batch_size=self.batch.value,
+            foreground_fraction=round(self.fraction.value, 2),
         )
         return Config(anchor_targets=config).anchor_targets  # raises ConfigError where the values contradict each other
 

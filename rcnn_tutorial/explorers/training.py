@@ -41,20 +41,21 @@ GROUND = "#404040"  # the canvas where there is no image
 class LossCurves(Canvas):
     """The four losses of a run while it goes on, and so its progress bar: the axis is as long as the run.
 
-    curves = LossCurves()
+    curves = LossCurves(steps)
     display(curves)
     for report in train(...):
         reports.append(report)
-        curves.show(reports, steps)
+        curves.show(reports)
     """
 
-    def __init__(self, title: str = "Losses", height: int = 400, width: int = 420):
-        super().__init__(size=(height, width), width=round(1.5 * width), title=title)
-        self.show([], 1)
+    def __init__(self, steps: int, height: int = 400, width: int = 420):
+        self.steps = steps
+        super().__init__(size=(height, width), width=round(1.5 * width), title="Losses")
+        self.show([])
 
-    def show(self, reports: Sequence[StepReport], steps: int) -> None:
-        """Draw the losses of all steps so far, out of `steps`."""
-        height, width = self.size
+    def show(self, reports: Sequence[StepReport]) -> None:
+        """Draw the losses of all steps so far."""
+        (height, width), steps = self.size, self.steps
         top = _round_up(max((loss for report in reports for loss in report.losses.values()), default=2.0))
         layers = self._axes(top)
         for name in LOSSES:

@@ -79,9 +79,7 @@ def reach_figure(sides: Tensor, curves: Mapping[str, Tensor], thresholds: tuple[
         figure, axes = plt.subplots(figsize=(8, 4.2))
         for number, (name, best) in enumerate(curves.items()):
             axes.plot(sides, best, color=(BEFORE, CHOSEN, AFTER)[number % 3], ls=_DASHES[number % 4], label=name)
-        for threshold, says in zip(
-            thresholds, ("below: background", "above: foreground (type B)"), strict=True
-        ):
+        for threshold, says in zip(thresholds, ("below: background", "above: foreground (type B)"), strict=True):
             axes.axhline(threshold, color="0.45", lw=1)
             axes.annotate(says, (float(sides[0]), threshold), (0, 4), textcoords="offset points", fontsize=12)
         axes.set_xscale("log", base=2)

@@ -153,18 +153,18 @@ def schedule_figure(schedules: Mapping[str, Sequence[float]]) -> Figure:
 def progress_figure(
     image: Tensor,
     target: Mapping[str, Tensor],
-    moments: Mapping[int, Mapping[str, Tensor]],
+    moments: Mapping[str, Mapping[str, Tensor]],
     classes: Sequence[str],
     shown: int = 6,
 ) -> Figure:
     """One scene at several moments of training, each with its `shown` best detections (see `best_places`).
 
-    moments: step -> detections. image: (3, H, W) in [0, 1]. target: boxes (G, 4) in its pixels, labels (G,). The
+    moments: title -> detections. image: (3, H, W) in [0, 1]. target: boxes (G, 4) in its pixels, labels (G,). The
     boxes are right (solid), in the place of an object but misnamed (dash-dotted), or elsewhere (dashed).
     """
     with style():
         figure = Figure(figsize=(3.1 * len(moments), 3.9))
-        for axes, (step, found) in zip(
+        for axes, (title, found) in zip(
             figure.subplots(1, len(moments), squeeze=False)[0], moments.items(), strict=True
         ):
             best = best_places(found, shown)
@@ -173,7 +173,7 @@ def progress_figure(
             for box, label, verdict in zip(best["boxes"], best["labels"], verdicts, strict=True):
                 _draw_detection(axes, box.tolist(), classes[label - 1], verdict)
             axes.set(xticks=[], yticks=[])
-            axes.set_title(f"step {step}")
+            axes.set_title(title)
             counts = f"{verdicts.count(RIGHT)} of {len(target['labels'])} right"
             axes.set_xlabel(f"{counts}, {verdicts.count(OTHER_CLASS)} misnamed")
         looks = VERDICT_LOOKS.items()

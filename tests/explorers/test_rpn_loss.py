@@ -135,6 +135,13 @@ def test_contradicting_defaults_are_a_sentence():
     assert explorer.canvas.layers == []
 
 
+def test_options_without_a_slider_are_kept():
+    config = Config(anchor_targets=AnchorTargetConfig(clobber_positives=True))
+    explorer = AnchorLabelExplorer(IMAGE, config=config)
+    explorer.set(object_width=64, object_height=64)  # its best anchors lie below the negative threshold
+    assert "In the loss: 0 foreground, 256 background" in explorer.summary
+
+
 def test_marks_of_one_cell_do_not_cover_each_other():
     config = Config(anchors=AnchorConfig(scales=(1, 2, 4, 8)))
     explorer = AnchorLabelExplorer(torch.zeros(3, 120, 160), config=config)

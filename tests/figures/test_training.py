@@ -123,7 +123,7 @@ def test_every_figure_draws(tmp_path):
         figures.loss_figure(reports(8, phases, RPN_LOSSES)),
         figures.compare_figure({"AdamW": reports(30), "SGD": reports(12)}),
         figures.schedule_figure({"step": [1.0, 1.0, 0.1], "cosine": [0.1, 1.0, 0.5, 0.0]}),
-        figures.progress_figure(image, TARGET, {0: detections([], []), 20: FOUND}, CLASSES),
+        figures.progress_figure(image, TARGET, {"step 0": detections([], []), "step 20": FOUND}, CLASSES),
         figures.precision_recall_figure({"step 0": precision_recall([detections([], [])], [TARGET], CLASSES)}),
         figures.precision_recall_figure({"step 0": curves, "step 60": curves}),
         figures.recall_figure({"joint": recall, "alternating": recall}),
