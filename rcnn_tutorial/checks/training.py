@@ -157,7 +157,10 @@ def _proposal_recall_cases() -> list[tuple]:
         ]
     )
     late = proposals[[1, 4, 6, 7, 2, 0, 3, 5]]
-    return [(p, o, n) for p in (proposals, late) for o in (objects, objects[2:]) for n in (1, 2, 3, 5, 7, 50)]
+    between = (torch.tensor([[0.0, 0, 10, 6]]), torch.tensor([[0.0, 0, 10, 10]]), 1)  # IoU 0.6: enough, but not 0.7
+    return [between] + [
+        (p, o, n) for p in (proposals, late) for o in (objects, objects[2:]) for n in (1, 2, 3, 5, 7, 50)
+    ]
 
 
 proposal_recall = Check(

@@ -37,7 +37,8 @@ def sample_crops(features: Tensor, theta: Tensor, size: int, align_corners: bool
     theta = theta.to(torch.promote_types(theta.dtype, torch.float32)).flatten(0, 1)  # (B * S, 2, 3)
     with torch.autocast(features.device.type, enabled=False):
         shape = (batch * count, 1, size, size)
-        grid = F.affine_grid(theta, shape, align_corners=align_corners)  # (B * S, size, size, 2)
+        # One sample lies in the middle either way; affine_grid warns about it with True.
+        grid = F.affine_grid(theta, shape, align_corners=align_corners and size > 1)  # (B * S, size, size, 2)
         # All grids of an image are stacked into one tall grid, so that its features are read in place, not repeated.
         tall = grid.reshape(batch, count * size, size, 2)
         crops = F.grid_sample(features.to(theta.dtype), tall, align_corners=align_corners)  # (B, C, S * size, size)
