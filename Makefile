@@ -10,6 +10,7 @@ WANTED := { pwd; cat pyproject.toml; }
 
 # One file per worker at a time, so that a notebook's cells stay in order.
 PYTEST := $(RUN) -m pytest -q -n 2 --dist loadfile
+NBVAL := --nbval --nbval-cell-timeout=600 --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test notebooks lint clean install
@@ -20,8 +21,8 @@ help: ## print this list
 lab: install ## open JupyterLab on the course
 	@$(RUN) -m rcnn_tutorial lab
 
-test: install ## run all tests
-	@$(PYTEST) tests
+test: install ## run all tests; every notebook too, its outputs compared
+	@$(PYTEST) $(NBVAL) tests notebooks --ignore=tests/browser
 
 notebooks: install ## execute all notebooks in place
 	@$(RUN) -m rcnn_tutorial.course
@@ -47,5 +48,5 @@ $(STAMP):
 	@rm -f $(STAMP)
 	@echo 'Installing into $(VENV) (about 5 GB, once)' >&2
 	@$(RUN) -m pip install --quiet uv || echo 'uv cannot be had; pip takes its place' >&2
-	@$(VENV)/bin/uv pip install --quiet --python $(RUN) --editable '.[dev]' || $(RUN) -m pip install --quiet --editable '.[dev]'
+	@$(VENV)/bin/uv pip install --quiet --compile-bytecode --python $(RUN) --editable '.[dev]' || $(RUN) -m pip install --quiet --editable '.[dev]'
 	@$(WANTED) >$(STAMP)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
 from rcnn_tutorial.errors import DataError
@@ -30,7 +30,7 @@ def notebook_paths(folder: Path = NOTEBOOKS) -> list[Path]:
 def execute(path: Path) -> None:
     """Run a notebook from top to bottom in a fresh kernel and write it back normalized, all or nothing.
 
-    Raises DataError naming notebook and cell when a cell fails; the file is then as it was.
+    Raises DataError naming the notebook when a cell fails or the kernel dies; the file is then as it was.
     """
     from rcnn_tutorial.checkpoints import write_atomically
 
@@ -43,6 +43,10 @@ def execute(path: Path) -> None:
         client.execute()
     except CellExecutionError as error:
         raise DataError(f"{path}: a cell fails; open it to see where ({error.ename}: {error.evalue})") from error
+    except DeadKernelError as error:
+        raise DataError(f"{path}: the kernel died, most likely for want of memory; close other programs") from error
+    except CellTimeoutError as error:
+        raise DataError(f"{path}: a cell runs for over {CELL_TIMEOUT} s; use a faster machine or less work") from error
     normalize(notebook)
     write_atomically(path, (nbformat.writes(notebook).rstrip("\n") + "\n").encode())
 

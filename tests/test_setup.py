@@ -64,7 +64,7 @@ def test_first_make_creates_the_environment_and_installs_with_uv(project):
     code, _, calls = project.make("test")
     assert code == 0
     assert "fake-python -m venv --clear .venv" in calls
-    assert installs(calls) == ["uv pip install --quiet --python .venv/bin/python --editable .[dev]"]
+    assert installs(calls) == ["uv pip install --quiet --compile-bytecode --python .venv/bin/python --editable .[dev]"]
     assert calls[-1].startswith("python -m pytest ") and "-n 2 --dist loadfile" in calls[-1]
 
 

@@ -1,0 +1,229 @@
+"""What is measured: each case returns the rows of one report."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from rcnn_tutorial.backbones import split_resnet
+from rcnn_tutorial.benchmark.measure import Row, median_times, peak_memory
+from rcnn_tutorial.benchmark.peer import build_peer
+from rcnn_tutorial.config import TOY_TRAINING, Config, ProposalConfig, TrainingConfig, reference_config, toy_config
+from rcnn_tutorial.data.toy import ToyScenes
+from rcnn_tutorial.model import FasterRCNN, build_model
+from rcnn_tutorial.stages.anchor_target import anchor_target_layer
+from rcnn_tutorial.stages.anchors import generate_anchors
+from rcnn_tutorial.stages.preprocessing import GroundTruth
+from rcnn_tutorial.stages.proposal import Proposals
+from rcnn_tutorial.stages.proposal_target import append_ground_truth, proposal_target_layer
+from rcnn_tutorial.training import build_optimizer, joint_phases, train_step
+
+PHOTO_SIZE = (600, 800)  # pixels: what the reference makes of a VOC photo
+
+Batch = tuple[list[Tensor], list[dict]]
+
+
+# ---- one training step of either side, as a function without arguments
+
+
+def our_step(model: FasterRCNN, training: TrainingConfig, batch: Batch) -> Callable[[], object]:
+    """A step of our training, with everything that `train` does in it."""
+    model = model.train().to(memory_format=torch.channels_last)
+    optimizer, [phase] = build_optimizer(model, training), joint_phases(model, training.steps)
+    return lambda: train_step(phase, optimizer, *batch, training, step=1)
+
+
+def peer_step(peer: nn.Module, training: TrainingConfig, batch: Batch) -> Callable[[], object]:
+    """The same step as torchvision's users write it, with the same optimizer and clipping."""
+    peer.train()
+    optimizer = build_optimizer(peer, training)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        torch.stack(list(peer(*batch).values())).sum().backward()
+        if training.clip_norm:
+            nn.utils.clip_grad_norm_(peer.parameters(), training.clip_norm)
+        optimizer.step()
+
+    return step
+
+
+def toy_pair() -> tuple[FasterRCNN, nn.Module]:
+    """Our toy detector with random weights, and torchvision's with the same ones."""
+    torch.manual_seed(0)
+    model = build_model(toy_config(ToyScenes().classes))
+    return model, build_peer(model)
+
+
+def toy_batch() -> Batch:
+    """As many scenes as a step of the toy recipe takes."""
+    scenes = [ToyScenes()[i] for i in range(TOY_TRAINING.batch_size)]
+    return [image for image, _ in scenes], [target for _, target in scenes]
+
+
+def toy_step(side: str) -> Callable[[], object]:
+    """A toy training step of one side, "ours" or "peer"."""
+    model, peer = toy_pair()
+    return our_step(model, TOY_TRAINING, toy_batch()) if side == "ours" else peer_step(peer, TOY_TRAINING, toy_batch())
+
+
+def toy(repeats: int = 15) -> list[Row]:
+    """Training the toy detector: a step of 8 scenes of 128 pixels."""
+    times = median_times({side: toy_step(side) for side in ("ours", "peer")}, repeats)
+    memory = {side: peak_memory(toy_step, side) for side in ("ours", "peer")}
+    return [Row("toy training step", **times), Row("toy training step, peak memory", **memory, unit="MB")]
+
+
+# ---- the reference's size: ResNet-50 cut after layer3 ("C4"), one photo of 600x800
+
+
+def photo_config(method: str = "align") -> Config:
+    """The reference's detector with the same pooling as torchvision's; 300 proposals at test time."""
+    config = reference_config("resnet50")
+    return replace(
+        config,
+        proposals=ProposalConfig(test_pre_nms_top_n=6000, test_post_nms_top_n=300),
+        crop_pooling=replace(config.crop_pooling, method=method),
+    )
+
+
+def photo_pair(method: str = "align") -> tuple[FasterRCNN, nn.Module]:
+    """Our ResNet-50 detector, and torchvision's around torchvision's own unchanged ResNet-50 with the same weights."""
+    torch.manual_seed(0)
+    network = torchvision.models.resnet50(weights=None, norm_layer=torchvision.ops.FrozenBatchNorm2d)
+    config = photo_config(method)
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder) / "resnet50.pth"
+        torch.save(network.state_dict(), weights)
+        model = build_model(config, pretrained=str(weights))
+    for layer in (model.rpn.scores, model.classification.cls_score_net):
+        nn.init.normal_(layer.weight, std=1.0)  # random weights hardly differ in their scores; ranks must not be ties
+    backbone = split_resnet(network, config.backbone.tail_stride)
+    for block in list(backbone.head)[: config.backbone.frozen_blocks]:
+        block.requires_grad_(False)
+    return model, build_peer(model, backbone)
+
+
+def photo_batch(objects: int = 8) -> Batch:
+    """One generated scene of 600x800 pixels."""
+    image, target = ToyScenes(size=PHOTO_SIZE, max_objects=objects)[0]
+    return [image], [target]
+
+
+def photo_inference(side: str, method: str = "align") -> Callable[[], object]:
+    """Detecting in one photo with one side."""
+    model, peer = photo_pair(method)
+    images, _ = photo_batch()
+    detector = model.eval().to(memory_format=torch.channels_last) if side == "ours" else peer.eval()
+    return torch.no_grad()(lambda: detector(images))
+
+
+def photo_step(side: str) -> Callable[[], object]:
+    """A training step on one photo with one side."""
+    model, peer = photo_pair()
+    training = replace(TrainingConfig(), batch_size=1)
+    return our_step(model, training, photo_batch()) if side == "ours" else peer_step(peer, training, photo_batch())
+
+
+def infer(repeats: int = 5) -> list[Row]:
+    """The reference's size: ResNet-50 C4 on a photo of 600x800, detecting and training."""
+    sides = ("ours", "peer")
+    detecting = {side: photo_inference(side) for side in sides} | {"crop": photo_inference("ours", method="crop")}
+    times = median_times(detecting, repeats, warmup=1)
+    crop = times.pop("crop")
+    rows = [Row("R50-C4 inference", **times), Row("R50-C4 inference, crop pooling", crop, times["peer"])]
+    del detecting
+    steps = {side: photo_step(side) for side in sides}
+    rows.append(Row("R50-C4 training step", **median_times(steps, repeats, warmup=1)))
+    del steps
+    memory = {side: peak_memory(photo_step, side) for side in sides}
+    return [*rows, Row("R50-C4 training step, peak memory", **memory, unit="MB")]
+
+
+# ---- the two target layers, and how they grow
+
+
+def random_objects(batch: int, objects: int, height: int, width: int) -> GroundTruth:
+    """`objects` boxes an image between 32 pixels and a third of the image wide."""
+    generator = torch.Generator().manual_seed(0)
+    limits = torch.tensor([width, height])
+    size = 32 + torch.rand(batch, objects, 2, generator=generator) * (limits / 3 - 32)  # (B, G, 2)
+    corner = torch.rand(batch, objects, 2, generator=generator) * (limits - size)  # (B, G, 2)
+    labels = torch.ones(batch, objects, dtype=torch.long)
+    return GroundTruth(torch.cat([corner, corner + size], dim=-1), labels)
+
+
+def target_layers(batch: int = 1, side: int = PHOTO_SIZE[0], objects: int = 20) -> Callable[[], object]:
+    """Anchor targets and proposal targets with the reference's settings; images of side x 4/3 side, 2000 proposals."""
+    config, height, width = Config(), side, side * 4 // 3
+    truth = random_objects(batch, objects, height, width)
+    anchors = generate_anchors(-(-height // 16), -(-width // 16), 16, config.anchors)  # (N, 4)
+    sizes = torch.tensor([[height, width]] * batch)
+    boxes = random_objects(batch, 2000, height, width).boxes  # (B, R, 4)
+    flags = torch.ones(boxes.shape[:2])  # (B, R)
+    proposals = Proposals(boxes, flags, flags.long(), flags.bool())
+
+    def assign() -> None:
+        anchor_target_layer(anchors, truth, sizes, config.anchor_targets)
+        proposal_target_layer(append_ground_truth(proposals, truth), truth, config.proposal_targets)
+
+    return assign
+
+
+GROWTH: dict[str, Sequence[int]] = {
+    "batch": (1, 2, 4, 8, 16), "side": (300, 600, 900, 1200), "objects": (1, 10, 50, 100, 200),
+}  # fmt: skip
+
+
+def stages(repeats: int = 15) -> list[Row]:
+    """Both target layers at 600x800 with 20 objects, and how they grow with batch, image and objects."""
+    rows = [Row("target layers", median_times({"ours": target_layers()}, repeats)["ours"], None)]
+    for name, values in GROWTH.items():
+        for value in values:
+            work = target_layers(**{name: value})
+            rows.append(Row(f"target layers, {name} {value}", median_times({"": work}, repeats)[""], None))
+            rows.append(
+                Row(f"target layers, {name} {value}, memory", _memory_of(name, value), None, unit="MB")
+            )
+    return rows
+
+
+def _memory_of(name: str, value: int) -> float:
+    return peak_memory(_target_layers_of, name, value)
+
+
+def _target_layers_of(name: str, value: int) -> Callable[[], object]:
+    return target_layers(**{name: value})
+
+
+# ---- one step of a slider
+
+
+def explorer(repeats: int = 15) -> list[Row]:
+    """What the kernel does for one slider step over 2000 boxes, besides the stage's own computation."""
+    from rcnn_tutorial.explorers.canvas import Canvas
+    from rcnn_tutorial.explorers.explorer import Explorer, integer
+    from rcnn_tutorial.explorers.layers import BEFORE, Boxes
+
+    boxes = random_objects(1, 2000, *PHOTO_SIZE).boxes[0]  # (2000, 4)
+
+    class Plain(Explorer):
+        def draw(self) -> str:
+            self.canvas.draw([Boxes(boxes + self.shift.value, color=BEFORE, name="boxes")])
+            return f"{len(boxes)} boxes, moved by {self.shift.value}."
+
+    shown = Plain({"shift": integer("Shift", 0, 0, 100)}, Canvas(torch.rand(3, *PHOTO_SIZE)))
+
+    def slide() -> None:
+        shown.shift.value = (shown.shift.value + 1) % 100
+
+    return [Row("explorer update, 2000 boxes", median_times({"ours": slide}, repeats)["ours"], None)]
+
+
+CASES = {"toy": toy, "infer": infer, "stages": stages, "explorer": explorer}

@@ -1,0 +1,77 @@
+"""How notebooks are executed in place, and what is refused."""
+
+import nbformat
+import pytest
+
+from rcnn_tutorial.course import broken_rules, execute, main, notebook_paths
+from rcnn_tutorial.errors import DataError
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a notebook of code cells and return its path."""
+
+    def write(*sources: str):
+        cells = [nbformat.v4.new_code_cell(source) for source in sources]
+        notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": ""}})
+        path = tmp_path / "lesson.ipynb"
+        nbformat.write(notebook, path)
+        return path
+
+    return write
+
+
+def test_a_notebook_is_executed_in_place_and_normalized(write):
+    path = write("print(6 * 7)", "[1, 2]")
+    assert main([str(path)]) == 0
+    notebook = nbformat.read(path, as_version=4)
+    assert notebook.cells[0].outputs[0].text == "42\n"
+    assert [cell.id for cell in notebook.cells] == ["cell-00", "cell-01"]
+    assert all(cell.metadata == {} for cell in notebook.cells)
+    assert notebook.metadata.language_info == {"name": "python"}
+    assert broken_rules(path) == []
+
+
+def test_executing_twice_changes_nothing(write):
+    path = write("import math\nmath.pi")
+    execute(path)
+    once = path.read_bytes()
+    execute(path)
+    assert path.read_bytes() == once
+
+
+@pytest.mark.parametrize(
+    "source, reason", [("1 / 0", "ZeroDivisionError: division by zero"), ("import os; os._exit(1)", "the kernel died")]
+)
+def test_a_failing_notebook_is_named_and_left_as_it_was(write, capsys, source, reason):
+    path = write(source)
+    before = path.read_bytes()
+    with pytest.raises(DataError, match="lesson.ipynb") as caught:
+        execute(path)
+    assert reason in str(caught.value) and "\n" not in str(caught.value)
+    assert path.read_bytes() == before
+
+
+def test_main_reports_a_failure_in_one_line(write, capsys):
+    assert main([str(write("undefined"))]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_broken_rules_are_told(write):
+    path = write("print(1)")
+    assert broken_rules(path) == ["lesson.ipynb: cells executed as [None]; run `make notebooks`"]
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].execution_count = 1
+    notebook.cells[0].outputs = [nbformat.v4.new_output("stream", name="stderr", text="Warning")]
+    nbformat.write(notebook, path)
+    assert broken_rules(path) == ["lesson.ipynb: cell 1 saved an error or a warning"]
+    notebook.cells[0].outputs = [nbformat.v4.new_output("stream", name="stdout", text="x" * 2_000_001)]
+    nbformat.write(notebook, path)
+    assert broken_rules(path) == ["lesson.ipynb: 2.0 MB; shrink its pictures"]
+
+
+def test_checkpoints_of_jupyter_are_no_lessons(tmp_path):
+    for name in ("b.ipynb", "a.ipynb", ".ipynb_checkpoints/a.ipynb"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    assert [path.name for path in notebook_paths(tmp_path)] == ["a.ipynb", "b.ipynb"]
