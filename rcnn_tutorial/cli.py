@@ -1,4 +1,4 @@
-"""The command `rcnn-tutorial`: detect, train, evaluate, lab.
+"""The command `rcnn-tutorial`: detect, train, evaluate, lab, handout, benchmark.
 
 Results go to stdout, all else (progress, warnings, errors) to stderr. Exit code 2: the request cannot work; 1: a file
 or its content cannot be used. torch is imported by the commands, not here, so that `--help` answers at once.
@@ -29,6 +29,7 @@ from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
 
 PROGRAM = "rcnn-tutorial"
 
+BENCHMARKS = ("toy", "infer", "stages", "explorer")
 BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "vgg16", "mobilenet_v2", "small")
 
 # Options of `train` that set one field of the configs: (field, flags, meaning, more of argparse's keywords).
@@ -117,6 +118,8 @@ def build_parser() -> Parser:
         ("train", _add_train_options, train),
         ("evaluate", _add_evaluate_options, evaluate),
         ("lab", _add_lab_options, lab),
+        ("handout", _add_handout_options, handout),
+        ("benchmark", _add_benchmark_options, benchmark),
     ):
         described = command.__doc__.splitlines()[0]
         sub = commands.add_parser(name, help=described, description=described)
@@ -176,7 +179,19 @@ def _add_evaluate_options(parser: Parser) -> None:
     _add_device_option(parser)
 
 
+def _add_handout_options(parser: Parser) -> None:
+    parser.add_argument("folder", type=Path, metavar="DIR", help="where the copies go")
+
+
+def _add_benchmark_options(parser: Parser) -> None:
+    parser.add_argument("cases", nargs="*", choices=BENCHMARKS, metavar="CASE", help=f"{', '.join(BENCHMARKS)}; default: all")
+    parser.add_argument("--repeats", type=_positive, default=9, help="runs of each side, of which the median counts")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
 def _add_lab_options(parser: Parser) -> None:
+    folder_help = "copy the course there and open it (default: the clone's notebooks; without a clone: rcnn_course)"
+    parser.add_argument("folder", nargs="?", type=Path, metavar="DIR", help=folder_help)
     parser.add_argument("--port", type=int, default=8888, help="of 127.0.0.1; the next free one if it is taken")
     parser.add_argument("--browser", action=argparse.BooleanOptionalAction, default=True, help="open a browser")
 
@@ -422,7 +437,8 @@ def lab(args: argparse.Namespace) -> None:
     """Open the course in JupyterLab, on 127.0.0.1 and with Jupyter's token."""
     from jupyterlab.labapp import LabApp
 
-    options = [f"--ServerApp.root_dir={course_folder()}", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={args.port}"]
+    folder = _folder_to_work_in(args.folder)
+    options = [f"--ServerApp.root_dir={folder}", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={args.port}"]
     if not args.browser:
         options.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
@@ -430,15 +446,40 @@ def lab(args: argparse.Namespace) -> None:
     LabApp.launch_instance(options)
 
 
-def course_folder() -> Path:
-    """The notebooks: next to the package in a clone, inside it once installed. Raises DataError without them."""
-    package = Path(rcnn_tutorial.__file__).resolve().parent
-    for folder in (package / "_notebooks", package.parent / "notebooks"):
-        if folder.is_dir():
-            return folder
-    raise DataError(
-        f"{package.parent / 'notebooks'}: the course's folder is missing; clone or install the project again"
-    )
+def _folder_to_work_in(folder: Path | None) -> Path:
+    """The clone's own notebooks, or a copy of the course where the reader wants it."""
+    from rcnn_tutorial.assets import course_folder, installed
+
+    if folder is None and not installed():
+        return course_folder()
+    from rcnn_tutorial.handout import copy_course
+
+    folder = (folder or Path("rcnn_course")).resolve()
+    copied = copy_course(folder)
+    print(f"{folder}: {len(copied.written)} files written", file=sys.stderr)
+    for path in copied.kept:
+        print(f"{path}: kept as it is; it differs from the course's", file=sys.stderr)
+    return folder
+
+
+def handout(args: argparse.Namespace) -> None:
+    """Write copies of the lessons for students: nothing run, no solutions."""
+    from rcnn_tutorial.handout import write_handout
+
+    for path in write_handout(args.folder).written:
+        print(path)
+
+
+def benchmark(args: argparse.Namespace) -> None:
+    """Measure this package beside torchvision's Faster R-CNN, both in one run."""
+    from rcnn_tutorial.benchmark.cases import CASES
+    from rcnn_tutorial.benchmark.measure import as_table, machine
+
+    rows = [row for name in args.cases or CASES for row in CASES[name](args.repeats)]
+    if args.json:
+        print(json.dumps({"machine": machine(), "rows": [row._asdict() | {"ratio": row.ratio} for row in rows]}, indent=2))
+    else:
+        print(f"{as_table(rows)}\n\n{machine()}")
 
 
 def _device(name: str) -> str:
@@ -463,6 +504,12 @@ def _share(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number between 0 and 1")
     return value
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
 
 
 def _shown(value) -> str:

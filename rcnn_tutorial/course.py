@@ -15,9 +15,10 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
+from rcnn_tutorial.assets import course_folder
 from rcnn_tutorial.errors import DataError
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = course_folder()
 MOST_BYTES = 2_000_000  # a notebook beyond this is slow to open and to review
 CELL_TIMEOUT = 600  # seconds
 

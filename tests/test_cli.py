@@ -13,13 +13,13 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import rcnn_tutorial
-from rcnn_tutorial import cli
+from rcnn_tutorial import assets, cli
 from rcnn_tutorial.checkpoints import load_model, save_model
 from rcnn_tutorial.config import Config, InferenceConfig, TrainingConfig, from_dict, to_dict, toy_config
 from rcnn_tutorial.data import TOY_CLASSES, ToyScenes, read_image
 from rcnn_tutorial.model import build_model
 
-COMMANDS = ("detect", "train", "evaluate", "lab")
+COMMANDS = ("detect", "train", "evaluate", "lab", "handout", "benchmark")
 
 
 @pytest.fixture(scope="module")
@@ -411,7 +411,7 @@ def test_lab_serves_the_course_on_this_machine_alone(user, allowed, monkeypatch,
     started = []
     monkeypatch.setattr(LabApp, "launch_instance", started.append)
     monkeypatch.setattr("os.geteuid", lambda: user)
-    monkeypatch.setattr(cli, "course_folder", lambda: tmp_path)
+    monkeypatch.setattr(assets, "course_folder", lambda: tmp_path)
     assert run(["lab", "--port", 9999, "--no-browser"]) == 0
     (options,) = started
     assert f"--ServerApp.root_dir={tmp_path}" in options
@@ -421,15 +421,44 @@ def test_lab_serves_the_course_on_this_machine_alone(user, allowed, monkeypatch,
     assert not any("token" in option or "password" in option for option in options)  # Jupyter's own stay on
 
 
-def test_course_folder_of_an_installed_package_comes_first(monkeypatch, tmp_path):
-    package = tmp_path / "rcnn_tutorial"
-    monkeypatch.setattr(rcnn_tutorial, "__file__", str(package / "__init__.py"))
-    with pytest.raises(rcnn_tutorial.errors.DataError, match="notebooks"):
-        cli.course_folder()
-    (tmp_path / "notebooks").mkdir()
-    assert cli.course_folder() == tmp_path / "notebooks"
-    (package / "_notebooks").mkdir(parents=True)
-    assert cli.course_folder() == package / "_notebooks"
+def test_lab_in_a_folder_copies_the_course_there(monkeypatch, tmp_path, capsys):
+    from jupyterlab.labapp import LabApp
+
+    started = []
+    monkeypatch.setattr(LabApp, "launch_instance", started.append)
+    assert run(["lab", tmp_path / "mine", "--no-browser"]) == 0
+    assert f"--ServerApp.root_dir={tmp_path / 'mine'}" in started[0]
+    assert (tmp_path / "mine" / "00_tour.ipynb").exists() and (tmp_path / "mine" / "README.md").exists()
+    (tmp_path / "mine" / "00_tour.ipynb").write_text("mine")
+    (tmp_path / "mine" / "README.md").unlink()
+    assert run(["lab", tmp_path / "mine", "--no-browser"]) == 0
+    assert (tmp_path / "mine" / "00_tour.ipynb").read_text() == "mine"
+    assert (tmp_path / "mine" / "README.md").exists()
+    assert "00_tour.ipynb: kept as it is" in capsys.readouterr().err
+
+
+def test_handout_lists_what_it_wrote(tmp_path, capsys):
+    assert run(["handout", tmp_path / "class"]) == 0
+    written = capsys.readouterr().out.split()
+    assert len(written) == 9 and all(Path(path).exists() for path in written)
+    (tmp_path / "class" / "00_tour.ipynb").write_text("marked")
+    assert run(["handout", tmp_path / "class"]) == 1
+    assert "00_tour.ipynb: is there already and differs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", ("--json", None))
+def test_benchmark_reports_rows_and_machine(form, capsys, monkeypatch):
+    from rcnn_tutorial.benchmark import cases
+    from rcnn_tutorial.benchmark.measure import Row
+
+    monkeypatch.setattr(cases, "CASES", {"toy": lambda repeats: [Row("step", 3.0, 4.0), Row("alone", float(repeats), None)]})
+    assert run(["benchmark", "toy", "--repeats", 2, *([form] if form else [])]) == 0
+    out = capsys.readouterr().out
+    if form:
+        report = json.loads(out)
+        assert [row["ratio"] for row in report["rows"]] == [0.75, None] and "torch" in report["machine"]
+    else:
+        assert "| step | 3 ms | 4 ms | 0.75 |" in out and "| alone | 2 ms |  |  |" in out
 
 
 def test_python_m_is_the_same_command():
@@ -440,10 +469,10 @@ def test_python_m_is_the_same_command():
 
 
 def test_interrupt_is_exit_code_130(monkeypatch, capsys):
-    def interrupted():
+    def interrupted(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "course_folder", interrupted)
+    monkeypatch.setattr(cli, "_folder_to_work_in", interrupted)
     assert run(["lab"]) == 130
     assert capsys.readouterr().err == "rcnn-tutorial: error: interrupted\n"
 

@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import torch
 
 import rcnn_tutorial
 
@@ -166,3 +167,35 @@ def test_wheel_carries_the_course_and_the_assets(tmp_path):
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"rcnn_tutorial"}
     assert "rcnn-tutorial = rcnn_tutorial.cli:main" in metadata["entry_points.txt"]
     assert "License-Expression: MIT" in metadata["METADATA"]
+
+
+def test_a_wheel_alone_brings_the_course_and_detects(tmp_path):
+    """In an environment with the dependencies and the wheel, and no clone in sight."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path / "dist"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    (site,) = (tmp_path / "venv").rglob("site-packages")
+    dependencies = Path(torch.__file__).parents[1]
+    (site / "dependencies.pth").write_text(f"{dependencies}\n")  # its own .pth files, the clone's among them, stay unread
+    with zipfile.ZipFile(next((tmp_path / "dist").glob("*.whl"))) as wheel:
+        wheel.extractall(site)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+
+    def run(code: str) -> str:
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        python = next((tmp_path / "venv").glob("*/python"))
+        done = subprocess.run([python, "-c", code], cwd=empty, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert Path(run("import rcnn_tutorial; print(rcnn_tutorial.__file__)").strip()).is_relative_to(site)
+    run("from rcnn_tutorial.cli import _folder_to_work_in; _folder_to_work_in(None)")
+    assert (empty / "rcnn_course" / "solutions" / "00_tour.ipynb").exists()
+    detect = """
+from PIL import Image; from rcnn_tutorial.cli import main; from rcnn_tutorial.data import load_sample
+image = load_sample("cat")[0]
+Image.fromarray((image * 255).byte().permute(1, 2, 0).numpy()).save("cat.png")
+main(["detect", "cat.png", "--json"])
+"""
+    assert '"label": "cat"' in run(detect)

@@ -127,7 +127,7 @@ def photo_inference(side: str, method: str = "align") -> Callable[[], object]:
 def photo_step(side: str) -> Callable[[], object]:
     """A training step on one photo with one side."""
     model, peer = photo_pair()
-    training = replace(TrainingConfig(), batch_size=1)
+    training = replace(TrainingConfig(), batch_size=1, learning_rate=1e-6)  # random weights must not run away
     return our_step(model, training, photo_batch()) if side == "ours" else peer_step(peer, training, photo_batch())
 
 

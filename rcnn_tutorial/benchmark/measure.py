@@ -85,6 +85,15 @@ def _resident() -> float:
     return psutil.Process().memory_info().rss / 2**20
 
 
+def as_table(rows: list[Row]) -> str:
+    """The rows as a Markdown table."""
+    lines = ["| measure | ours | torchvision | ratio |", "|---|---|---|---|"]
+    for row in rows:
+        peer, ratio = ("", "") if row.peer is None else (f"{row.peer:.4g} {row.unit}", f"{row.ratio:.2f}")
+        lines.append(f"| {row.name} | {row.ours:.4g} {row.unit} | {peer} | {ratio} |")
+    return "\n".join(lines)
+
+
 def machine() -> str:
     """Processor, threads, versions: what the figures hold for."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else _processor()

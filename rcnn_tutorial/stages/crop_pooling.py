@@ -59,7 +59,7 @@ def crop_pool(
         sizes = [features.shape[-2:]] * len(features) if feature_sizes is None else feature_sizes.tolist()
         # Both repeat the last row and column beyond the edge. In a padded map they would read the padding's zeros.
         own = [one[None, :, :rows, :columns].float() for one, (rows, columns) in zip(features, sizes, strict=True)]
-        boxes = rois.to(torch.float32)
+        boxes = rois.to(torch.float32).nan_to_num()  # a diverged RPN's boxes: these refuse NaN; its losses show it
         return torch.cat(
             [pool(one, [b], config.size, spatial_scale=1 / stride) for one, b in zip(own, boxes, strict=True)]
         )

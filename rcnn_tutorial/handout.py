@@ -1,0 +1,77 @@
+"""Copies of the course: a whole one to work in, and a clean one for students, without outputs and solutions."""
+
+from __future__ import annotations
+
+import filecmp
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+
+from rcnn_tutorial.assets import course_folder
+from rcnn_tutorial.checkpoints import write_atomically
+from rcnn_tutorial.errors import DataError
+
+SOLUTION_LINK = re.compile(r"[^.\n>]*\[[^\]]*\]\(solutions/[^)]*\)\.?")  # the sentence that holds it
+
+
+class Copied(NamedTuple):
+    """What became of the files."""
+
+    written: list[Path]
+    kept: list[Path]  # were there already, with other content
+
+
+def copy_course(folder: Path) -> Copied:
+    """Copy lessons, solutions and the teacher's page to `folder`; a file that is there already is never touched."""
+    source = course_folder()
+    names = [path.relative_to(source) for path in sorted(source.rglob("*")) if _belongs(path)]
+    copied = Copied([], [])
+    for name in names:
+        target = _prepared(folder / name)
+        if not target.exists():
+            shutil.copyfile(source / name, target)
+            copied.written.append(target)
+        elif not filecmp.cmp(source / name, target, shallow=False):
+            copied.kept.append(target)
+    return copied
+
+
+def write_handout(folder: Path) -> Copied:
+    """Write the lessons to `folder` without outputs and without the way to the solutions.
+
+    All or nothing: raises DataError when a lesson of the same name lies there with other content.
+    """
+    lessons = {folder / path.name: student_copy(path) for path in sorted(course_folder().glob("*.ipynb"))}
+    new = {path: text for path, text in lessons.items() if not path.exists()}
+    _refuse([path for path in lessons.keys() - new.keys() if path.read_text(encoding="utf-8") != lessons[path]])
+    for path, text in new.items():
+        write_atomically(_prepared(path), text.encode())
+    return Copied(list(new), [])
+
+
+def student_copy(path: Path) -> str:
+    """The lesson as a student gets it: nothing run, no link to its solutions."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        cell.source = SOLUTION_LINK.sub("", cell.source)
+        if cell.cell_type == "code":
+            cell.execution_count, cell.outputs = None, []
+    return nbformat.writes(notebook).rstrip("\n") + "\n"
+
+
+def _belongs(path: Path) -> bool:
+    return path.is_file() and not any(part.startswith(".") for part in path.parts[-2:])
+
+
+def _prepared(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _refuse(changed: Iterable[Path]) -> None:
+    for path in sorted(changed):
+        raise DataError(f"{path}: is there already and differs; name another folder, or move it away")

@@ -1,0 +1,55 @@
+"""Copies of the course for students and for those without a clone."""
+
+import nbformat
+import pytest
+
+from rcnn_tutorial import assets
+from rcnn_tutorial.assets import course_folder
+from rcnn_tutorial.errors import DataError
+from rcnn_tutorial.handout import copy_course, write_handout
+
+
+def test_a_student_gets_every_lesson_not_run_and_without_a_way_to_the_solutions(tmp_path):
+    written = write_handout(tmp_path / "class").written
+    assert [path.name for path in written] == sorted(path.name for path in course_folder().glob("*.ipynb"))
+    assert sorted(path.name for path in (tmp_path / "class").iterdir()) == [path.name for path in written]
+    for path in written:
+        notebook = nbformat.read(path, as_version=4)
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
+        assert "solutions/" not in "".join(cell.source for cell in notebook.cells)
+        assert [c.source for c in code] == [
+            c.source for c in nbformat.read(course_folder() / path.name, as_version=4).cells if c.cell_type == "code"
+        ]
+
+
+def test_a_second_handout_changes_nothing_and_refuses_a_changed_lesson(tmp_path):
+    first = write_handout(tmp_path).written
+    assert write_handout(tmp_path).written == []
+    first[2].write_text("notes of a student")
+    first[0].unlink()
+    with pytest.raises(DataError, match=first[2].name):
+        write_handout(tmp_path)
+    assert first[2].read_text() == "notes of a student" and not first[0].exists()
+
+
+def test_a_copy_is_complete_and_never_touches_what_is_there(tmp_path):
+    source = course_folder()
+    lessons = {path.relative_to(source) for path in source.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts}
+    copied = copy_course(tmp_path)
+    assert lessons <= {path.relative_to(tmp_path) for path in copied.written} and copied.kept == []
+    changed = tmp_path / "solutions" / "00_tour.ipynb"
+    changed.write_text("mine")
+    again = copy_course(tmp_path)
+    assert again.written == [] and again.kept == [changed] and changed.read_text() == "mine"
+
+
+def test_the_course_lies_in_the_package_once_installed_and_beside_it_in_a_clone(monkeypatch, tmp_path):
+    package = tmp_path / "rcnn_tutorial"
+    monkeypatch.setattr(assets, "_PACKAGE", package)
+    with pytest.raises(DataError, match="notebooks"):
+        course_folder()
+    (tmp_path / "notebooks").mkdir()
+    assert course_folder() == tmp_path / "notebooks" and not assets.installed()
+    (package / "_notebooks").mkdir(parents=True)
+    assert course_folder() == package / "_notebooks" and assets.installed()
