@@ -13,16 +13,23 @@ PYTEST := $(RUN) -m pytest -q -n 2 --dist loadfile
 NBVAL := --nbval --nbval-cell-timeout=600 --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test notebooks lint clean install
+.PHONY: help lab test test-browser notebooks lint clean install
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 lab: install ## open JupyterLab on the course
 	@$(RUN) -m rcnn_tutorial lab
 
 test: install ## run all tests; every notebook too, its outputs compared
 	@$(PYTEST) $(NBVAL) tests notebooks --ignore=tests/browser
+
+test-browser: install ## run every notebook in JupyterLab in Chromium, move its sliders; screenshots go to build/
+	@$(RUN) -c 'import playwright' 2>/dev/null || \
+	    { echo "Playwright is missing; install it with: $(VENV)/bin/uv pip install --python $(RUN) '.[browser]'" >&2; exit 1; }
+	@command -v "$${CHROMIUM:-chromium}" >/dev/null || command -v google-chrome >/dev/null || \
+	    { echo 'Chromium is missing; on Debian and Ubuntu: apt install chromium. Elsewhere: CHROMIUM=/path/to/chrome' >&2; exit 1; }
+	@$(RUN) -m pytest -q tests/browser
 
 notebooks: install ## execute all notebooks in place
 	@$(RUN) -m rcnn_tutorial.course

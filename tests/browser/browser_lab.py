@@ -1,0 +1,226 @@
+"""A JupyterLab of its own, with token, on a free port of 127.0.0.1, and a notebook opened in it in Chromium."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page
+
+SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
+START_TIMEOUT = 60  # seconds
+RUN_TIMEOUT = 300_000  # milliseconds
+JUPYTER_FOLDERS = (
+    "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR",
+    "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR",
+)  # fmt: skip
+QUIET = {"fetchNews": "false", "checkForUpdates": False}  # no pop-up over the cells, no network
+CHROMIUM_OPTIONS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+]  # fmt: skip
+
+
+class Lab:
+    """The address of a running server."""
+
+    def __init__(self, port: int, token: str):
+        self.origin = f"http://127.0.0.1:{port}"
+        self.token = token
+
+    def url(self, notebook: str) -> str:
+        """The page that shows one notebook and nothing else."""
+        return f"{self.origin}/doc/tree/{notebook}?reset&token={self.token}"
+
+    def answers(self) -> bool:
+        """Whether the server is up."""
+        try:
+            urllib.request.urlopen(f"{self.origin}/api/status?token={self.token}", timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+
+@contextmanager
+def run_lab(folder: Path, scratch: Path) -> Iterator[Lab]:
+    """Serve `folder` with settings of its own in `scratch`; the server ends with the context."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    lab = Lab(port, secrets.token_hex(16))
+    folders = {name: str(scratch / name) for name in JUPYTER_FOLDERS}
+    settings = scratch / "JUPYTERLAB_SETTINGS_DIR" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(QUIET))
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
+        "--port-retries=0", f"--ServerApp.root_dir={folder}", "--expose-app-in-browser",
+    ]  # fmt: skip
+    log = scratch / "jupyterlab.log"
+    with log.open("w") as output:
+        environment = {**os.environ, **folders, "JUPYTER_TOKEN": lab.token}
+        server = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        _wait_for(lab, server, log)
+        yield lab
+    finally:
+        server.terminate()
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+def _wait_for(lab: Lab, server: subprocess.Popen, log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT
+    while not lab.answers():
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"JupyterLab did not start; it says:\n{log.read_text()}")
+        time.sleep(0.1)
+
+
+class OpenNotebook:
+    """One notebook in the browser: run its cells, read what it shows, take pictures of it."""
+
+    def __init__(self, page: Page, lab: Lab, name: str):
+        self.page = page
+        self.name = name.removesuffix(".ipynb")
+        self.page_errors: list[str] = []
+        page.on("pageerror", lambda error: self.page_errors.append(str(error)))
+        page.goto(lab.url(name))
+        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+        page.wait_for_function(
+            """() => {
+                const session = window.jupyterapp?.shell.currentWidget?.context?.sessionContext;
+                return session?.isReady && session.session?.kernel?.status === "idle";
+            }""",
+            timeout=120_000,
+        )
+
+    def run_all(self) -> None:
+        """Run every cell, and wait until the last has ended."""
+        self.page.set_default_timeout(RUN_TIMEOUT)
+        self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        self.page.set_default_timeout(30_000)
+
+    def outputs(self, mime: str) -> list[str]:
+        """The text of every output of a kind, from the notebook's model: cells out of sight are not drawn."""
+        return self.page.evaluate(
+            """(mime) => {
+                const cells = window.jupyterapp.shell.currentWidget.content.model.cells;
+                const outputs = Array.from(cells).flatMap((cell) => cell.type === "code" ? cell.outputs.toJSON() : []);
+                const text = (value) => Array.isArray(value) ? value.join("") : String(value);
+                return outputs.flatMap((output) =>
+                    output.output_type === "error" ? (mime === "error" ? [output.ename + ": " + output.evalue] : [])
+                    : output.output_type === "stream" ? (mime === output.name ? [text(output.text)] : [])
+                    : output.data?.[mime] === undefined ? [] : [text(output.data[mime])]);
+            }""",
+            mime,
+        )
+
+    def problems(self) -> list[str]:
+        """Every error, every line on stderr and every error of the page's own scripts."""
+        return self.outputs("error") + self.outputs("stderr") + self.page_errors
+
+    def scroll_to(self, cell: int) -> Locator:
+        """Bring a cell into view and return it."""
+        self.page.evaluate(
+            """(cell) => {
+                const notebook = window.jupyterapp.shell.currentWidget.content;
+                notebook.activeCellIndex = cell;
+                return notebook.scrollToItem(cell, "start");
+            }""",
+            cell,
+        )
+        found = self.page.locator(f'.jp-Cell[data-windowed-list-index="{cell}"]')
+        found.wait_for()
+        return found
+
+    def read_through(self, folder: Path) -> list[Path]:
+        """Page down from top to bottom, as a reader does, with a picture of every screen."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        self.page.evaluate("() => { document.querySelector('.jp-WindowedPanel-outer').scrollTop = 0; }")
+        pictures = []
+        while True:
+            self.page.wait_for_timeout(700)
+            pictures.append(folder / f"{len(pictures):02d}.png")
+            self.page.screenshot(path=pictures[-1])
+            moved = self.page.evaluate(
+                """() => {
+                    const panel = document.querySelector('.jp-WindowedPanel-outer');
+                    const before = panel.scrollTop;
+                    panel.scrollTop += panel.clientHeight - 60;
+                    return panel.scrollTop > before + 1;
+                }"""
+            )
+            if not moved:
+                return pictures
+
+    def explorers(self) -> list[OpenExplorer]:
+        """Every explorer of the notebook, from the top."""
+        cells = self.page.evaluate(
+            """() => Array.from(window.jupyterapp.shell.currentWidget.content.model.cells)
+                .map((cell, index) => [cell, index])
+                .filter(([cell]) => cell.type === "code" && cell.outputs.toJSON().some(
+                    (output) => output.data?.["application/vnd.jupyter.widget-view+json"]))
+                .map(([, index]) => index)"""
+        )
+        return [OpenExplorer(self, cell) for cell in cells]
+
+
+class OpenExplorer:
+    """One explorer on the page, as a reader meets it: sliders, pictures, the summary line."""
+
+    def __init__(self, notebook: OpenNotebook, cell: int):
+        self.page = notebook.page
+        self.root = notebook.scroll_to(cell).locator(".rcnn-explorer")
+        self.root.wait_for()
+        self.summary_line = self.root.locator(".rcnn-summary")
+        self.summary_line.wait_for()
+        self.sliders = self.root.locator(".noUi-handle")
+        self.handles = self.root.locator(".rcnn-handle")
+
+    @property
+    def summary(self) -> str:
+        """What the picture shows, in words."""
+        return self.summary_line.inner_text()
+
+    def pictures(self) -> list[str]:
+        """The pixels of every canvas."""
+        return self.root.locator("canvas").evaluate_all("all => all.map((canvas) => canvas.toDataURL())")
+
+    def shown(self) -> tuple[str, list[str]]:
+        """Summary and pictures, once they have not changed for a third of a second."""
+        before = None
+        while before != (now := (self.summary, self.pictures())):
+            before = now
+            self.page.wait_for_timeout(350)
+        return now
+
+    def press(self, control: Locator, *keys: str) -> None:
+        """Focus a control and press keys on it."""
+        control.scroll_into_view_if_needed()
+        control.focus()
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def drag(self, control: Locator, dx: float, dy: float) -> None:
+        """Take hold of the middle of a control with the mouse and move it in five steps."""
+        control.scroll_into_view_if_needed()
+        box = control.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        self.page.mouse.move(x, y)
+        self.page.mouse.down()
+        self.page.mouse.move(x + dx, y + dy, steps=5)
+        self.page.mouse.up()
