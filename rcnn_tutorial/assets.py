@@ -22,7 +22,7 @@ def course_folder() -> Path:
     for folder in (_PACKAGE / "_notebooks", _PACKAGE.parent / "notebooks"):
         if folder.is_dir():
             return folder
-    raise DataError(f"{_PACKAGE.parent / 'notebooks'}: the course's folder is missing; clone or install the project again")
+    raise DataError(f"{_PACKAGE.parent / 'notebooks'}: the course is missing; clone or install the project again")
 
 
 def installed() -> bool:

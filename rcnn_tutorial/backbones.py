@@ -75,16 +75,16 @@ def build_backbone(config: BackboneConfig, pretrained: str | None = None) -> Bac
 
 
 def fold_batch_norm(block: nn.Module) -> None:
-    """Merge each frozen batch norm of a frozen block into the convolution before it.
+    """Merge each batch norm of a block into the convolution before it, with the statistics it has now.
 
-    The block computes the same: convolution and fixed affine map are one linear map. It does so in half the time,
-    because the large feature maps of the first blocks are written once instead of twice.
+    The block computes the same as in eval mode: convolution and fixed affine map are one linear map. It does so sooner,
+    because large feature maps are written once instead of twice. It is no longer fit for training.
     """
     for child in block.children():
         fold_batch_norm(child)
     children = list(block.named_children())
     for (_, conv), (name, norm) in zip(children, children[1:], strict=False):
-        if isinstance(conv, nn.Conv2d) and isinstance(norm, FrozenBatchNorm2d):
+        if isinstance(conv, nn.Conv2d) and isinstance(norm, FrozenBatchNorm2d | nn.BatchNorm2d):
             statistics = (norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias)
             conv.weight, conv.bias = fuse_conv_bn_weights(conv.weight, conv.bias, *statistics)
             setattr(block, name, nn.Identity())

@@ -28,12 +28,21 @@ def box_iou(a: Tensor, b: Tensor) -> Tensor:
 
     a: (..., N, 4), b: (..., M, 4), leading dimensions broadcast. Returns (..., N, M) in [0, 1]; 0 where both are empty.
     """
-    top_left = torch.maximum(a[..., :, None, :2], b[..., None, :, :2])  # (..., N, M, 2)
-    bottom_right = torch.minimum(a[..., :, None, 2:], b[..., None, :, 2:])  # (..., N, M, 2)
-    width, height = (bottom_right - top_left).clamp(min=0).unbind(-1)  # (..., N, M) each
-    intersection = width * height  # (..., N, M)
-    union = box_area(a)[..., :, None] + box_area(b)[..., None, :] - intersection  # (..., N, M)
-    return intersection / union.clamp(min=torch.finfo(union.dtype).tiny)
+    # `a` runs along the innermost dimension: mostly it is the long list (anchors against objects), and elementwise
+    # operations are fastest along one long contiguous row.
+    a, b = a[..., None, :, :], b[..., :, None, :]  # (..., 1, N, 4), (..., M, 1, 4)
+    a_x1, a_y1, a_x2, a_y2 = _coordinates(a)  # (..., 1, N) each
+    b_x1, b_y1, b_x2, b_y2 = _coordinates(b)  # (..., M, 1) each
+    width = (torch.minimum(a_x2, b_x2) - torch.maximum(a_x1, b_x1)).clamp(min=0)  # (..., M, N)
+    height = (torch.minimum(a_y2, b_y2) - torch.maximum(a_y1, b_y1)).clamp(min=0)  # (..., M, N)
+    intersection = width * height  # (..., M, N)
+    union = box_area(a) + box_area(b) - intersection  # (..., M, N)
+    return (intersection / union.clamp(min=torch.finfo(union.dtype).tiny)).mT  # (..., N, M)
+
+
+def _coordinates(boxes: Tensor) -> tuple[Tensor, ...]:
+    """x1, y1, x2, y2 of boxes (..., 4), each (...) and contiguous."""
+    return boxes.movedim(-1, 0).contiguous().unbind(0)
 
 
 def centers_and_sizes(boxes: Tensor) -> tuple[Tensor, Tensor]:

@@ -184,7 +184,8 @@ def _add_handout_options(parser: Parser) -> None:
 
 
 def _add_benchmark_options(parser: Parser) -> None:
-    parser.add_argument("cases", nargs="*", choices=BENCHMARKS, metavar="CASE", help=f"{', '.join(BENCHMARKS)}; default: all")
+    cases_help = f"{', '.join(BENCHMARKS)}; default: all"
+    parser.add_argument("cases", nargs="*", choices=BENCHMARKS, metavar="CASE", help=cases_help)
     parser.add_argument("--repeats", type=_positive, default=9, help="runs of each side, of which the median counts")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
@@ -227,7 +228,7 @@ def detect(args: argparse.Namespace) -> None:
 
     for path in args.images:  # a file that cannot be read is reported before anything is written
         read_image(path)
-    model = load_model(args.weights, _device(args.device))
+    model = load_model(args.weights, _device(args.device)).for_inference()
     found = []
     for path, picture in zip(_progress(args.images, "detect"), pictures, strict=True):
         image = read_image(path)
@@ -403,7 +404,7 @@ def evaluate(args: argparse.Namespace) -> None:
     from rcnn_tutorial.data import open_dataset
 
     device = _device(args.device)
-    model = load_model(args.weights, device)
+    model = load_model(args.weights, device).for_inference()
     dataset = open_dataset(args.data, args.split, classes=model.classes)
     result = evaluation.evaluate(model, dataset, args.metric, device)
     print(json.dumps(_as_report(result), indent=2) if args.json else _as_table(result))
@@ -477,7 +478,8 @@ def benchmark(args: argparse.Namespace) -> None:
 
     rows = [row for name in args.cases or CASES for row in CASES[name](args.repeats)]
     if args.json:
-        print(json.dumps({"machine": machine(), "rows": [row._asdict() | {"ratio": row.ratio} for row in rows]}, indent=2))
+        figures = [row._asdict() | {"ratio": row.ratio} for row in rows]
+        print(json.dumps({"machine": machine(), "rows": figures}, indent=2))
     else:
         print(f"{as_table(rows)}\n\n{machine()}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rcnn_tutorial.backbones import Backbone, build_backbone, frozen_blocks
+from rcnn_tutorial.backbones import Backbone, build_backbone, fold_batch_norm, frozen_blocks
 from rcnn_tutorial.config import Config
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.stages.anchor_target import AnchorTargets, anchor_target_layer
@@ -70,6 +71,16 @@ class FasterRCNN(nn.Module):
         for block in frozen_blocks(self.head, self.config.backbone.frozen_blocks):
             block.eval()
         return self
+
+    def for_inference(self) -> FasterRCNN:
+        """A copy that detects the same objects sooner and is not fit for training or saving.
+
+        Every batch norm is merged into the convolution before it, and the weights lie as convolutions like them.
+        """
+        fast = copy.deepcopy(self).eval().requires_grad_(False)
+        fold_batch_norm(fast.head)
+        fold_batch_norm(fast.tail)
+        return fast.to(memory_format=torch.channels_last)
 
     def forward(self, images: Sequence[Tensor] | Tensor, targets: Sequence[dict] | None = None, generator=None):
         """In training mode a dict of four losses; in eval mode a list of {boxes (D, 4), labels (D,), scores (D,)}.

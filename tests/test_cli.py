@@ -451,7 +451,8 @@ def test_benchmark_reports_rows_and_machine(form, capsys, monkeypatch):
     from rcnn_tutorial.benchmark import cases
     from rcnn_tutorial.benchmark.measure import Row
 
-    monkeypatch.setattr(cases, "CASES", {"toy": lambda repeats: [Row("step", 3.0, 4.0), Row("alone", float(repeats), None)]})
+    rows = [Row("step", 3.0, 4.0), Row("alone", 2.0, None)]
+    monkeypatch.setattr(cases, "CASES", {"toy": lambda repeats: rows[:repeats]})
     assert run(["benchmark", "toy", "--repeats", 2, *([form] if form else [])]) == 0
     out = capsys.readouterr().out
     if form:
@@ -478,11 +479,11 @@ def test_interrupt_is_exit_code_130(monkeypatch, capsys):
 
 
 def test_warnings_are_one_line_on_stderr(monkeypatch, capsys):
-    def warned():
+    def warned(_):
         warnings.warn("3 boxes were clipped", stacklevel=1)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "course_folder", warned)
+    monkeypatch.setattr(cli, "_folder_to_work_in", warned)
     before = warnings.showwarning
     run(["lab"])
     assert capsys.readouterr().err.splitlines()[0] == "rcnn-tutorial: warning: 3 boxes were clipped"

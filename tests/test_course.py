@@ -13,7 +13,8 @@ def write(tmp_path):
 
     def write(*sources: str):
         cells = [nbformat.v4.new_code_cell(source) for source in sources]
-        notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": ""}})
+        kernel = {"kernelspec": {"name": "python3", "display_name": ""}}
+        notebook = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
         path = tmp_path / "lesson.ipynb"
         nbformat.write(notebook, path)
         return path

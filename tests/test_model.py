@@ -8,7 +8,9 @@ import torch
 
 from rcnn_tutorial.backbones import Backbone
 from rcnn_tutorial.boxes import box_iou
+from rcnn_tutorial.checkpoints import load_model
 from rcnn_tutorial.config import BackboneConfig, Config, toy_config
+from rcnn_tutorial.data import load_sample
 from rcnn_tutorial.data.toy import ToyScenes
 from rcnn_tutorial.errors import ConfigError, DataError
 from rcnn_tutorial.model import FasterRCNN, build_model
@@ -96,6 +98,21 @@ def test_detection_returns_a_dict_an_image(learned):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("name", ["toy", "voc"])  # batch norm trained here, frozen there
+@torch.no_grad()
+def test_the_copy_for_inference_finds_the_same_and_leaves_the_model_alone(name):
+    model = load_model(name)
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    fast = model.for_inference()
+    assert not any("BatchNorm" in type(module).__name__ for module in fast.modules())
+    image = load_sample("scene")[0].as_subclass(torch.Tensor)
+    [expected], [found] = model([image]), fast([image])
+    keep = expected["scores"] > 0.1  # below, two boxes may change places
+    torch.testing.assert_close(found["boxes"][: keep.sum()], expected["boxes"][keep], atol=0.05, rtol=1e-3)
+    torch.testing.assert_close(found["scores"][: keep.sum()], expected["scores"][keep], atol=1e-3, rtol=0)
+    assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
+
+
 def test_boxes_are_in_the_pixels_of_the_given_image(learned):
     image, truth = SCENES[3]
     larger = torch.nn.functional.interpolate(image.as_subclass(torch.Tensor)[None], scale_factor=2.5, mode="bilinear")[

@@ -176,7 +176,8 @@ def test_a_wheel_alone_brings_the_course_and_detects(tmp_path):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
     (site,) = (tmp_path / "venv").rglob("site-packages")
     dependencies = Path(torch.__file__).parents[1]
-    (site / "dependencies.pth").write_text(f"{dependencies}\n")  # its own .pth files, the clone's among them, stay unread
+    # A .pth file reads no further .pth files, so that the clone's own stays unread.
+    (site / "dependencies.pth").write_text(f"{dependencies}\n")
     with zipfile.ZipFile(next((tmp_path / "dist").glob("*.whl"))) as wheel:
         wheel.extractall(site)
     empty = tmp_path / "empty"

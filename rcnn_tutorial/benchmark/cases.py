@@ -120,7 +120,7 @@ def photo_inference(side: str, method: str = "align") -> Callable[[], object]:
     """Detecting in one photo with one side."""
     model, peer = photo_pair(method)
     images, _ = photo_batch()
-    detector = model.eval().to(memory_format=torch.channels_last) if side == "ours" else peer.eval()
+    detector = model.for_inference() if side == "ours" else peer.eval()
     return torch.no_grad()(lambda: detector(images))
 
 
@@ -188,9 +188,7 @@ def stages(repeats: int = 15) -> list[Row]:
         for value in values:
             work = target_layers(**{name: value})
             rows.append(Row(f"target layers, {name} {value}", median_times({"": work}, repeats)[""], None))
-            rows.append(
-                Row(f"target layers, {name} {value}, memory", _memory_of(name, value), None, unit="MB")
-            )
+            rows.append(Row(f"target layers, {name} {value}, memory", _memory_of(name, value), None, unit="MB"))
     return rows
 
 

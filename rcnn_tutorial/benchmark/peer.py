@@ -78,7 +78,7 @@ class PeerBackbone(nn.Module):
 
 
 class PeerAnchors(AnchorGenerator):
-    """torchvision's generator with our anchor shapes and stride (its own is the image's side over the grid's, floored)."""
+    """torchvision's generator with our shapes and stride (its own stride is the image's side over the grid's, floored)."""
 
     def __init__(self, config: AnchorConfig, stride: int):
         super().__init__(sizes=(config.scales,), aspect_ratios=(config.ratios,))
@@ -91,7 +91,7 @@ class PeerAnchors(AnchorGenerator):
 
 
 class PeerRPNHead(nn.Module):
-    """Our three convolutions. torchvision wants one logit an anchor: the difference of our two gives the same softmax."""
+    """Our three convolutions. torchvision wants one logit an anchor: the difference of our two is the same."""
 
     def __init__(self, rpn: RegionProposalNetwork):
         super().__init__()

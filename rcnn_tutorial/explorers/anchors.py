@@ -1,4 +1,4 @@
-"""Explorers of the second notebook: anchors on the grid, and the overlap and coefficients of two boxes."""
+"""Explorers of the third notebook: anchors on the grid, and the overlap and coefficients of two boxes."""
 
 from __future__ import annotations
 
@@ -85,11 +85,11 @@ def _sentence(inside: Tensor, row: int, column: int, names: list[str]) -> str:
     """inside: (rows, columns, A)."""
     rows, columns, shapes = inside.shape
     kept = int(inside[row, column].sum())
+    leaving = f"{shapes - kept} {'leaves' if shapes - kept == 1 else 'leave'} it"
     never = [name for name, fits in zip(names, inside.any(0).any(0).tolist(), strict=True) if not fits]
-    text = f"Cell (column {column}, row {row}): {kept} of {shapes} shapes inside the image, {shapes - kept} leave it. "
-    text += (
-        f"Whole grid: {rows} × {columns} cells × {shapes} = {inside.numel():,} anchors, {int(inside.sum()):,} inside."
-    )
+    text = f"Cell (column {column}, row {row}): {kept} of {shapes} shapes inside the image, {leaving}. "
+    count = f"{rows} × {columns} cells × {shapes} = {inside.numel():,} anchors"
+    text += f"Whole grid: {count}, {int(inside.sum()):,} inside."
     return text + (f" Inside nowhere: {', '.join(never)}." if never else "")
 
 

@@ -79,7 +79,7 @@ class CropPoolingExplorer(Explorer):
         reading, sentence = getattr(self, f"read_{method}")(roi, size, stride, tuple(cells.shape[-2:]))
         self.canvas.draw([*self.ground(cells, stride), *reading])
         crop = self.crop(cells, roi, size, stride)[0]  # (channels, size, size)
-        first = Points([(0.5, 0.5)], color=CHOSEN, shape="ring", radius=9, name="first value")
+        first = Points([(0.5, 0.5)], color=OTHER, shape="ring", radius=9, name="first value")
         self.canvases[1].draw([shown(crop, cells), first], size=(size, size))
         return sentence
 
@@ -181,7 +181,7 @@ def point_layers(points: Tensor, name: str) -> list[Layer]:
     """The points (N, 2) at which a method reads, the first one ringed."""
     return [
         Points(points, color=BEFORE, radius=4 if len(points) <= 64 else 2.5, name=name),
-        Points(points[:1], color=CHOSEN, shape="ring", radius=9),
+        Points(points[:1], color=OTHER, shape="ring", radius=9),
     ]
 
 

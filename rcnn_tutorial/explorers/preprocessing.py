@@ -18,11 +18,14 @@ from rcnn_tutorial.stages.preprocessing import Preprocessed, preprocess
 
 _FIELD = 1000  # pixels: side of the ground on which everything is laid; it grows with larger sizes
 _THUMBNAIL = 400  # pixels: longer side of the picture that is sent
+_ASPECTS = (0.3, 3.0)  # width / height, the ends of the slider
+_ASPECT_STEP = 0.05
 
 
 class PreprocessingExplorer(Explorer):
     """A photo, cut to any aspect, grows until it covers the target square, unless it then leaves the maximum square.
 
+    It starts at the photo's own aspect, rounded to the slider's step; there nothing is cut.
     image: (3, H, W) in [0, 1]. boxes: (N, 4) its objects in pixels, or None. stride: of the head, pixels a cell.
     """
 
@@ -36,25 +39,30 @@ class PreprocessingExplorer(Explorer):
         self.image = image
         self.boxes = torch.zeros(0, 4) if boxes is None else boxes.as_subclass(Tensor)
         self.config, self.stride = config or PreprocessingConfig(), stride
-        aspect = min(max(image.shape[2] / image.shape[1], 0.3), 3.0)
+        self.own_aspect = image.shape[2] / image.shape[1]
+        aspect = min(max(round(self.own_aspect / _ASPECT_STEP) * _ASPECT_STEP, _ASPECTS[0]), _ASPECTS[1])
         controls = {
             "target_size": integer("Target size (pixels)", self.config.target_size, 200, 1000, 10),
             "max_size": integer("Maximum size (pixels)", self.config.max_size, 400, 1600, 10),
-            "aspect": number("Aspect (width / height)", aspect, 0.3, 3.0, 0.05),
+            "aspect": number("Aspect (width / height)", aspect, *_ASPECTS, _ASPECT_STEP),
         }
         super().__init__(controls, Canvas(size=(_FIELD, _FIELD), width=600))
 
     def draw(self) -> str:
         sizes = {"target_size": self.target_size.value, "max_size": self.max_size.value}
-        config = Config(
-            preprocessing=dataclasses.replace(self.config, **sizes)
-        ).preprocessing  # refuses what cannot work
-        photo, boxes = cut_to_aspect(self.image, self.boxes, self.aspect.value)
+        config = Config(preprocessing=dataclasses.replace(self.config, **sizes)).preprocessing  # may refuse
+        photo, boxes = self._cut_photo()
         scaled = preprocess([photo], config)
         scaled_boxes = boxes * scaled.scales[0]  # (N, 4)
         side = round(1.03 * max(_FIELD, config.max_size, *photo.shape[-2:]))
         self.canvas.draw(self._layers(scaled, scaled_boxes, config), size=(side, side))
         return _sentence(scaled, config, self.stride) + _objects_sentence(boxes, scaled_boxes)
+
+    def _cut_photo(self) -> tuple[Tensor, Tensor]:
+        """The photo and its boxes at the chosen aspect, whole where that is its own."""
+        if abs(self.aspect.value - self.own_aspect) <= 0.51 * _ASPECT_STEP:
+            return self.image.as_subclass(Tensor), self.boxes
+        return cut_to_aspect(self.image, self.boxes, self.aspect.value)
 
     def _layers(self, scaled: Preprocessed, boxes: Tensor, config: PreprocessingConfig) -> list[Layer]:
         height, width = scaled.sizes[0].tolist()
@@ -67,7 +75,7 @@ class PreprocessingExplorer(Explorer):
             Boxes([(0, 0, target, target)], color=OTHER, dash="dotted", name=f"target {target}"),
             Boxes([(0, 0, before[1], before[0])], color=BEFORE, dash="dashed", name="size before"),
             Boxes([(0, 0, width, height)], color=AFTER, name="size after"),
-            Boxes(boxes, color=GROUND_TRUTH, width=1.5, labels=numbers),
+            Boxes(boxes, color=GROUND_TRUTH, width=1.5, labels=numbers, name="objects" if numbers else ""),
         ]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,20 +19,22 @@ _DASHES = ("solid", "dashed", "dotted", "dashdot")
 
 
 def shapes_figure(image: Tensor, anchors: Tensor, config: AnchorConfig, width: float = 8.0) -> Figure:
-    """One cell's anchors (A, 4), ratio-major, on the image (3, H, W); a dash for every ratio."""
+    """One cell's anchors (A, 4), ratio-major, on the image (3, H, W); a dash and a line of sizes a ratio."""
+    sizes = [f"{w:g} × {h:g}" for w, h in anchor_sizes(config).tolist()]
     with style():
-        figure, axes = plt.subplots(figsize=(width, width * image.shape[1] / image.shape[2]))
+        figure = Figure(figsize=(width, width * image.shape[1] / image.shape[2] + 1.0))
+        axes = figure.add_subplot()
         _show(axes, image)
         for number, box in enumerate(anchors.tolist()):
-            ratio = number // len(config.scales)
-            first = number % len(config.scales) == 0
-            label = f"ratio {config.ratios[ratio]:g}" if first else None
+            ratio, scale = divmod(number, len(config.scales))
+            same_ratio = ", ".join(sizes[number : number + len(config.scales)])
+            label = None if scale else f"ratio {config.ratios[ratio]:g}: {same_ratio}"
             _rectangle(axes, box, _ON_PHOTOS[ratio % 3], _DASHES[ratio % 4], label)
         x, y = (anchors[0, :2] + anchors[0, 2:]) / 2
         axes.plot(x, y, "o", color="white", markeredgecolor="black", markersize=9)
-        axes.legend(loc="lower right", frameon=True, fontsize=13, facecolor="0.3", labelcolor="white")
-        plt.close(figure)
-        return figure
+        ground = {"frameon": True, "facecolor": "0.25", "framealpha": 1, "labelcolor": "white"}
+        figure.legend(loc="outside lower center", fontsize=13, **ground)
+    return figure
 
 
 def inside_figure(inside: Tensor, config: AnchorConfig, stride: int, size: tuple[int, int]) -> Figure:
@@ -43,22 +44,25 @@ def inside_figure(inside: Tensor, config: AnchorConfig, stride: int, size: tuple
     """
     rows, columns = len(config.ratios), len(config.scales)
     with style():
-        figure, grid = plt.subplots(rows, columns, figsize=(3.3 * columns, 2.8 * rows), squeeze=False)
+        figure = Figure(figsize=(3.1 * columns, 2.6 * rows + 0.4))
+        grid = figure.subplots(rows, columns, squeeze=False)
         for number, (axes, (width, height)) in enumerate(zip(grid.flat, anchor_sizes(config).tolist(), strict=True)):
             y, x = inside[:, :, number].nonzero(as_tuple=True)
-            axes.plot(*_centers(x, y, stride, config), ".", color=AFTER, markersize=3)
+            fits = axes.plot(*_centers(x, y, stride, config), ".", color=AFTER, markersize=3)
             y, x = (~inside[:, :, number]).nonzero(as_tuple=True)
-            axes.plot(*_centers(x, y, stride, config), "x", color=BEFORE, markersize=2.5, markeredgewidth=0.7)
+            leaves = axes.plot(*_centers(x, y, stride, config), "x", color=BEFORE, markersize=2.5, markeredgewidth=0.7)
             axes.set(xlim=(0, size[1]), ylim=(size[0], 0), xticks=[], yticks=[], aspect="equal")
             axes.set_title(f"{width:g} × {height:g}: {int(inside[:, :, number].sum()):,} fit")
-        plt.close(figure)
-        return figure
+        marks, names = [*fits, *leaves], ["centered here, the shape fits", "centered here, it leaves the image"]
+        figure.legend(marks, names, loc="outside lower center", ncols=2, fontsize=13, markerscale=3)
+    return figure
 
 
 def iou_figure(first: Tensor, second: Tensor, iou: float) -> Figure:
     """Two boxes (4,) with their intersection hatched and the two areas named."""
     with style():
-        figure, axes = plt.subplots(figsize=(6.4, 4))
+        figure = Figure(figsize=(6.4, 4))
+        axes = figure.add_subplot()
         shared = [*torch.maximum(first, second)[:2].tolist(), *torch.minimum(first, second)[2:].tolist()]
         if shared[0] < shared[2] and shared[1] < shared[3]:
             corner, size = shared[:2], (shared[2] - shared[0], shared[3] - shared[1])
@@ -69,26 +73,25 @@ def iou_figure(first: Tensor, second: Tensor, iou: float) -> Figure:
         axes.invert_yaxis()
         axes.set(aspect="equal", xlabel="x (pixels)", ylabel="y (pixels)", title=f"IoU = {iou:.4f}")
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=12)
-        plt.close(figure)
-        return figure
+    return figure
 
 
 def reach_figure(sides: Tensor, curves: Mapping[str, Tensor], thresholds: tuple[float, float] = (0.3, 0.7)) -> Figure:
     """Best IoU that any anchor reaches with a square object, by the object's side (K,) in pixels; a curve each."""
     with style():
-        figure, axes = plt.subplots(figsize=(8, 4.2))
+        figure = Figure(figsize=(9.5, 4.2))
+        axes = figure.add_subplot()
         for number, (name, best) in enumerate(curves.items()):
             axes.plot(sides, best, color=(BEFORE, CHOSEN, AFTER)[number % 3], ls=_DASHES[number % 4], label=name)
-        for threshold, says in zip(thresholds, ("below: background", "above: foreground (type B)"), strict=True):
+        for threshold, says in zip(thresholds, ("below {}:\nbackground", "from {} on:\nforeground"), strict=True):
             axes.axhline(threshold, color="0.45", lw=1)
-            axes.annotate(says, (float(sides[0]), threshold), (0, 4), textcoords="offset points", fontsize=12)
+            axes.text(1.01, threshold, says.format(threshold), transform=axes.get_yaxis_transform(), va="center")
         axes.set_xscale("log", base=2)
         axes.set_xticks([side for side in (16, 32, 64, 128, 256, 512) if sides[0] <= side <= sides[-1]])
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}")
         axes.set(xlabel="side of a square object (pixels)", ylabel="best IoU of any anchor", ylim=(0, 1.02))
         axes.legend(loc="lower right", fontsize=12)
-        plt.close(figure)
-        return figure
+    return figure
 
 
 def _show(axes: Axes, image: Tensor) -> None:

@@ -78,7 +78,7 @@ def scores_figure(image: Tensor, heat: Tensor, stride: int, size: tuple[int, int
             _draw_group(axes, group)
             axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0))
         axes.set(xlim=(0, width), ylim=(height, 0))
-        figure.colorbar(shown, ax=axes, label="probability")
+        figure.colorbar(shown, ax=axes, label="probability", shrink=0.8)
     return figure
 
 
@@ -116,7 +116,7 @@ def overlaps_figure(max_overlaps: Tensor, config: ProposalTargetConfig) -> Figur
                 axes.axvspan(left, right, facecolor=color, edgecolor=color, hatch=hatch, alpha=0.22, lw=0, zorder=0)
                 text = f"{name}\n{count:,}"
                 axes.text((left + right) / 2, 0.97 * top, text, ha="center", va="top", weight="bold", bbox=_PAPER)
-        axes.set(xlim=(0, 1), ylim=(0, top), xlabel="IoU with the closest object", ylabel="proposals")
+        axes.set(xlim=(-0.02, 1), ylim=(0, top), xlabel="IoU with the closest object", ylabel="proposals")
     return figure
 
 

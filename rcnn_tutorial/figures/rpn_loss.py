@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rcnn_tutorial.boxes import centers_and_sizes, encode
 from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, OTHER, PALETTE, ink_on, style
-from rcnn_tutorial.stages.anchor_target import BACKGROUND, FOREGROUND, AnchorTargets
+from rcnn_tutorial.stages.anchor_target import BACKGROUND, DONT_CARE, FOREGROUND, AnchorAssignment, AnchorTargets
 from rcnn_tutorial.stages.rpn import RegionProposalNetwork
 from rcnn_tutorial.stages.rpn_loss import smooth_l1
 
@@ -115,6 +115,30 @@ def labels_figure(image: Tensor, objects: Tensor, anchors: Tensor, targets: Anch
         right.set_title(f"Sampled: {len(foreground)} foreground, {len(background)} background")
         for axes in (left, right):
             _dark_legend(axes)
+    return figure
+
+
+def undecided_figure(image: Tensor, objects: Tensor, anchors: Tensor, found: AnchorAssignment, most: int = 6) -> Figure:
+    """At most `most` don't care anchors that do overlap an object, from the lowest IoU to the highest, a panel each.
+
+    image: (3, H, W) in [0, 1]. objects: (G, 4), anchors: (N, 4), both in its pixels. found: of a batch of one.
+    """
+    overlaps = found.max_overlaps[0]  # (N,)
+    undecided = torch.nonzero((found.labels[0] == DONT_CARE) & (overlaps > 0)).flatten()  # (U,)
+    ranked = undecided[overlaps[undecided].argsort()]  # (U,)
+    places = torch.linspace(0, max(len(ranked) - 1, 0), min(most, len(ranked))).round().long()
+    height, width = image.shape[-2:]
+    with style():
+        figure = Figure(figsize=(10, 2 * (10 / 3 * height / width + 0.4)))
+        panels = figure.subplots(2, -(-most // 2)).flatten()
+        for axes in panels:
+            axes.set_axis_off()
+        for axes, row in zip(panels, ranked[places].tolist(), strict=False):
+            _show(axes, image)
+            _draw_boxes(axes, objects, OBJECT, "-", 2, "object")
+            _draw_boxes(axes, anchors[row][None], OTHER, ":", 3, "don't care")
+            axes.set_title(f"IoU {float(overlaps[row]):.2f}")
+        figure.suptitle("White, dotted: don't care" if len(ranked) else "No anchor lies between the thresholds")
     return figure
 
 

@@ -272,9 +272,9 @@ STAGES = (  # title, the notebook that explains it, the view
 def tour_figure(tour: Tour) -> Figure:
     """One photo through all nine stages; under each, the shape of its tensor."""
     height, width = tour.image.shape[-2:]
-    panel = 3.7, min(max(3.7 * height / width, 1.4), 4.6)  # inches
+    panel = 3.2, min(max(3.2 * height / width, 1.4), 3.6)  # inches; all nine fit on a screen
     with style():
-        figure = Figure(figsize=(3 * panel[0], 3 * (panel[1] + 0.6)))
+        figure = Figure(figsize=(3 * panel[0], 3 * (panel[1] + 0.5)))
         for number, (axes, (title, _, view)) in enumerate(zip(figure.subplots(3, 3).flat, STAGES, strict=True)):
             seen = view(tour)
             _draw_view(axes, seen)
@@ -305,11 +305,24 @@ def _draw_marks(axes: Axes, marks: Marks, width: int) -> None:
     patches = [Rectangle((x1, y1), x2 - x1, y2 - y1) for x1, y1, x2, y2 in boxes]
     line = {"edgecolor": marks.color, "linewidth": 0.8 * marks.width, "linestyle": marks.dash}
     axes.add_collection(PatchCollection(patches, facecolor="none", **line))
-    for (x1, y1, x2, _), text in zip(boxes, marks.labels, strict=False):
-        ground = {"facecolor": marks.color, "edgecolor": "none", "pad": 1.5}
-        x, side = (x2, "right") if x1 + x2 > 1.4 * width else (x1, "left")  # texts at the right edge grow leftward
-        color = ink_on(marks.color)
-        axes.text(x, y1, text, color=color, fontsize=10, ha=side, va="bottom", bbox=ground, clip_on=True)
+    ground = {"facecolor": marks.color, "edgecolor": "none", "pad": 1.5}
+    look = {"color": ink_on(marks.color), "fontsize": 10, "va": "bottom", "bbox": ground, "clip_on": True}
+    taken: list[tuple[float, float]] = []
+    for box, text in zip(boxes, marks.labels, strict=False):
+        taken.append(_label_place(box, width, taken))
+        axes.text(*taken[-1], text, ha="left" if taken[-1][0] == box[0] else "right", **look)
+
+
+def _label_place(box: list[float], width: int, taken: list[tuple[float, float]]) -> tuple[float, float]:
+    """Where a box's text starts: above the box, else just inside it or at its bottom, away from the texts so far."""
+    x1, y1, x2, y2 = box
+    x = x2 if x1 + x2 > 1.4 * width else x1  # texts at the right edge grow leftward
+    line = 0.09 * width
+    places = [(x, max(y1, line)), (x, y1 + line), (x, y2)]
+    for place in places:
+        if all(abs(place[0] - other[0]) > 5 * line or abs(place[1] - other[1]) > line for other in taken):
+            return place
+    return places[0]
 
 
 def projection_figure(image: Tensor, rois: Tensor, scale: float) -> Figure:

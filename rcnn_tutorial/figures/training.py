@@ -5,6 +5,7 @@ What the explorer shares comes first: the losses' look, the moving average, and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -40,6 +41,7 @@ WINDOW = 10  # steps of the moving average
 PARTS = ("head", "rpn.rpn_net", "rpn.scores", "rpn.coefficients", "tail", "classification")
 RECALLS = np.arange(11) / 10
 MARKERS = "osD^v"
+CURVES = (*PALETTE[:3], *PALETTE[4:6])  # the colors of curves: without the yellow, which is faint on white
 
 
 def moving_average(values: Sequence[float], window: int = WINDOW) -> list[float]:
@@ -119,16 +121,18 @@ def _mark_phases(axes: Axes, reports: Sequence[StepReport]) -> None:
     axes.set_ylim(0, 1.2 * top)  # room for the names
 
 
-def compare_figure(runs: Mapping[str, Sequence[StepReport]], title: str = "") -> Figure:
-    """The sum of the losses of several runs, as moving averages. At most five runs."""
+def compare_figure(runs: Mapping[str, Sequence[StepReport]], names: Sequence[str] = LOSSES, title: str = "") -> Figure:
+    """The sum of the losses `names` of several runs, as moving averages. At most five runs."""
+    what = "sum of the losses" if len(names) > 1 else names[0]
     with style():
         figure = Figure(figsize=(9, 3.8))
         axes = figure.add_subplot()
         for i, (name, reports) in enumerate(runs.items()):
-            steps, totals = [report.step for report in reports], [report.total for report in reports]
+            steps = [report.step for report in reports]
+            totals = [sum(report.losses.get(loss, 0.0) for loss in names) for report in reports]
             look = {"marker": MARKERS[i], "markevery": max(1, len(steps) // 10), "markersize": 8}
             axes.plot(steps, moving_average(totals), label=name, **look)
-        axes.set(xlabel="step", ylabel=f"sum of the losses\n(mean of {WINDOW} steps)", title=title)
+        axes.set(xlabel="step", ylabel=f"{what}\n(mean of {WINDOW} steps)", title=title)
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
@@ -163,10 +167,13 @@ def progress_figure(
     boxes are right (solid), in the place of an object but misnamed (dash-dotted), or elsewhere (dashed).
     """
     with style():
-        figure = Figure(figsize=(3.1 * len(moments), 3.9))
-        for axes, (title, found) in zip(
-            figure.subplots(1, len(moments), squeeze=False)[0], moments.items(), strict=True
-        ):
+        columns = min(len(moments), 3)  # more would be too small to read from the last row of a class
+        rows = math.ceil(len(moments) / columns)
+        figure = Figure(figsize=(3.4 * columns, 3.9 * rows + 0.4))
+        panels = figure.subplots(rows, columns, squeeze=False).flatten()
+        for axes in panels[len(moments) :]:
+            axes.set_axis_off()
+        for axes, (title, found) in zip(panels, moments.items(), strict=False):
             best = best_places(found, shown)
             verdicts = judge(best, target)
             axes.imshow(image.permute(1, 2, 0).cpu().numpy(), extent=(0, image.shape[2], image.shape[1], 0))
@@ -216,7 +223,8 @@ def precision_recall_figure(moments: Mapping[str, Mapping[str, Curve]]) -> Figur
         for i, (name, curves) in enumerate(moments.items()):
             mean = mean_precision(curves)
             label = f"{name}: mAP {mean.mean():.3f}"
-            axes.plot(RECALLS, mean, marker=MARKERS[i], markersize=8, linewidth=3, label=label)
+            look = {"color": CURVES[i], "marker": MARKERS[i], "markersize": 8, "linewidth": 3}
+            axes.plot(RECALLS, mean, label=label, **look)
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.04), xlabel="recall", ylabel="precision")
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
@@ -227,16 +235,16 @@ def recall_figure(recalls: Mapping[str, Mapping[int, float]]) -> Figure:
     counts = list(next(iter(recalls.values())))
     width = 0.8 / len(recalls)
     with style():
-        figure = Figure(figsize=(9, 3.8))
+        figure = Figure(figsize=(9.5, 4.2))
         axes = figure.add_subplot()
         for i, (name, recall) in enumerate(recalls.items()):
             places = np.arange(len(counts)) + (i - (len(recalls) - 1) / 2) * width
-            look = {"color": PALETTE[i], "hatch": ("", "//", "..", "xx", "\\\\")[i], "edgecolor": "black"}
+            look = {"color": CURVES[i], "hatch": ("", "//", "..", "xx", "\\\\")[i], "edgecolor": "black"}
             bars = axes.bar(places, [recall[count] for count in counts], 0.92 * width, label=name, **look)
             axes.bar_label(bars, fmt="%.2f", fontsize=12)
         axes.set(xticks=range(len(counts)), xticklabels=counts, ylim=(0, 1.1))
         axes.set(xlabel="best proposals of an image", ylabel="share of the objects covered")
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        figure.legend(loc="outside upper center", ncols=len(recalls), handlelength=1.6, columnspacing=1.4)
     return figure
 
 
@@ -273,14 +281,14 @@ def _norm(loss: Tensor, part: torch.nn.Module) -> float | None:
 
 
 def gradient_figure(tables: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> Figure:
-    """Tables of `gradient_norms` side by side: a filled cell with the norm where a loss reaches a part of the model.
+    """Tables of `gradient_norms`, one under the other: a filled cell where a loss reaches a part, with the norm.
 
     tables: title -> loss -> part -> norm. Cells that only later tables fill get a heavy red frame.
     """
     first = next(iter(tables.values()))
     with style():
-        figure = Figure(figsize=(6.6 * len(tables), 3.9))
-        for axes, (title, norms) in zip(figure.subplots(1, len(tables), squeeze=False)[0], tables.items(), strict=True):
+        figure = Figure(figsize=(8.6, 3.6 * len(tables)))
+        for axes, (title, norms) in zip(figure.subplots(len(tables), squeeze=False)[:, 0], tables.items(), strict=True):
             for row, (loss, parts) in enumerate(norms.items()):
                 for column, (part, norm) in enumerate(parts.items()):
                     _draw_cell(axes, column, row, norm, new=norm is not None and first[loss][part] is None)

@@ -1,5 +1,6 @@
 """The anchor target layer: which anchors teach the RPN what (post: "Anchor Target Layer")."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -65,13 +66,14 @@ def assign_anchors(
     IoU with some object is at least `positive_overlap`. Background stays below `negative_overlap` with all objects.
     The rest, and all anchors that are not `inside` (B, N), is don't care.
     """
-    overlaps = box_iou(anchors, ground_truth.boxes)  # (B, N, G)
-    overlaps = overlaps.masked_fill(~(inside[:, :, None] & ground_truth.valid[:, None, :]), -1.0)
+    # Padded objects are empty boxes: they overlap nothing. In place, which keeps the layout that `box_iou` chose.
+    overlaps = box_iou(anchors, ground_truth.boxes).masked_fill_(~inside[:, :, None], -1.0)  # (B, N, G)
     max_overlaps, object_indices = overlaps.max(dim=2)  # (B, N) each
     best = overlaps.amax(dim=1, keepdim=True)  # (B, 1, G): each object's best IoU
-    # Without the second test an object that touches no anchor (best IoU 0) would tie with every anchor elsewhere, and
-    # all of them would become foreground, as they do in the reference.
-    type_a = ((overlaps == best) & (best > 0)).any(dim=2)  # (B, N)
+    # An object that touches no anchor has no best one. With a best IoU of 0 it would tie with every anchor elsewhere,
+    # and all of them would become foreground, as they do in the reference.
+    best = best.masked_fill(best <= 0, math.inf)  # (B, 1, G)
+    type_a = (overlaps == best).any(dim=2)  # (B, N)
     type_b = inside & (max_overlaps >= config.positive_overlap)  # (B, N)
     background = inside & (max_overlaps < config.negative_overlap)  # (B, N)
 

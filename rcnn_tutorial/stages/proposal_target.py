@@ -70,7 +70,7 @@ def assign_rois(boxes: Tensor, valid: Tensor, ground_truth: GroundTruth, config:
     background, where the reference stops with an error.
     """
     overlaps = box_iou(boxes, ground_truth.boxes)  # (B, R, G)
-    max_overlaps, object_indices = overlaps.masked_fill(~ground_truth.valid[:, None, :], 0.0).max(dim=2)  # (B, R) each
+    max_overlaps, object_indices = overlaps.max(dim=2)  # (B, R) each; padded objects are empty and overlap nothing
     foreground = valid & (max_overlaps >= config.foreground_threshold)  # (B, R)
     background = valid & (max_overlaps < config.background_high) & (max_overlaps >= config.background_low)  # (B, R)
     nothing = ~(foreground | background).any(dim=1, keepdim=True)  # (B, 1)

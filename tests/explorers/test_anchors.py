@@ -22,7 +22,7 @@ def iou() -> IoUExplorer:
 
 def test_the_post_s_numbers(anchors):
     assert anchors.summary == (
-        "Cell (column 25, row 19): 8 of 9 shapes inside the image, 1 leave it. "
+        "Cell (column 25, row 19): 8 of 9 shapes inside the image, 1 leaves it. "
         "Whole grid: 38 × 50 cells × 9 = 17,100 anchors, 5,944 inside. Inside nowhere: 352×704."
     )
     labels = [label for layer in anchors.canvas.layers for label in layer.labels]

@@ -132,7 +132,7 @@ def test_what_is_drawn_is_what_the_stage_detects(detections):
 
 def test_one_class_alone_can_be_shown(detections):
     for name in detections.classes:
-        detections.set(score_threshold=0.0, most=2, class_name=name)
+        detections.set(score_threshold=0.0, threshold=1.0, most=2, class_name=name)  # nothing is suppressed
         assert detections.summary.endswith(f"leave 2: 2 {name}.")
 
 

@@ -72,3 +72,11 @@ def test_extreme_photos(size, sweep):
 def test_limits_of_another_detector_are_where_it_starts():
     explorer = PreprocessingExplorer(photo(), config=PreprocessingConfig(target_size=352, max_size=587))
     assert (explorer.target_size.value, explorer.max_size.value) == (352, 587)
+
+
+def test_it_starts_with_the_whole_photo_although_the_slider_has_steps():
+    explorer = PreprocessingExplorer(photo(500, 741))
+    assert explorer.aspect.value == pytest.approx(1.5)
+    assert explorer.summary.startswith("500 × 741 (height × width) times 1.2000 is 600 × 889 pixels")
+    explorer.aspect.value = 1.0
+    assert explorer.summary.startswith("500 × 500")

@@ -203,6 +203,11 @@ def test_an_interrupt_loses_only_the_step_it_hits(monitor):
     assert monitor.done == 3
 
 
+def background() -> list[asyncio.Task]:
+    """The tasks that train, in the running loop."""
+    return [task for task in asyncio.all_tasks() if "_keep_going" in str(task.get_coro())]
+
+
 def test_start_trains_in_the_background_until_paused(monitor):
     async def scenario():
         monitor.start()
@@ -210,16 +215,16 @@ def test_start_trains_in_the_background_until_paused(monitor):
         assert monitor.running and "training" in monitor.summary
         assert [one.disabled for one in monitor.buttons] == [True, False, True, False]
         while monitor.done < 3:
+            assert monitor.running, monitor.summary  # or it would be waited for without end
             await asyncio.sleep(0.01)
         monitor.pause()
         done = monitor.done
-        await asyncio.sleep(0.1)
+        await asyncio.gather(*background())  # the task ends by itself, however slow the machine
         assert monitor.done == done and not monitor.running
         assert f"Step {done} of 20, paused." in monitor.summary
         monitor.start()
-        while monitor.running:
-            await asyncio.sleep(0.01)
-        assert monitor.done == 20 and "finished" in monitor.summary
+        await asyncio.gather(*background())
+        assert monitor.done == 20 and not monitor.running and "finished" in monitor.summary
 
     asyncio.run(scenario())
 
@@ -229,7 +234,7 @@ def test_pausing_and_starting_at_once_trains_in_one_task_only(monitor):
         monitor.start()
         monitor.pause()
         monitor.start()
-        tasks = [task for task in asyncio.all_tasks() if "_keep_going" in str(task.get_coro())]
+        tasks = background()
         await asyncio.sleep(0.05)
         alive = [task for task in tasks if not task.done()]
         monitor.pause()

@@ -12,6 +12,7 @@ from rcnn_tutorial.figures.rpn_loss import (
     overlap_by_size_figure,
     probability_figure,
     smooth_l1_figure,
+    undecided_figure,
 )
 from rcnn_tutorial.stages.anchor_target import anchor_target_layer
 from rcnn_tutorial.stages.anchors import generate_anchors
@@ -58,6 +59,11 @@ def test_labels_figure_counts_what_it_draws(objects):
     assert expected[0] in left.get_title() and expected[1] in right.get_title()
     assert drawn(left) == ([1, 18, 2] if objects else [])
     assert right.collections[-1].get_offsets().shape[0] == (238 if objects else 256)
+
+    titles = [axes.get_title() for axes in undecided_figure(torch.zeros(3, 600, 800), boxes, anchors, targets[-1]).axes]
+    shown = [float(title.removeprefix("IoU ")) for title in titles if title]
+    assert len(shown) == (6 if objects else 0) and shown == sorted(shown)
+    assert all(0.3 <= overlap <= 0.7 for overlap in shown)
     figure.canvas.draw()
 
 

@@ -136,6 +136,22 @@ def test_every_figure_draws(tmp_path):
         assert path.stat().st_size > 5000
 
 
+def test_comparing_one_loss_leaves_out_the_others():
+    run = reports(12)
+    for names in (figures.LOSSES, ["loss_box"]):
+        line = figures.compare_figure({"AdamW": run}, names).axes[0].lines[0]
+        sums = [sum(report.losses[name] for name in names) for report in run]
+        assert list(line.get_ydata()) == pytest.approx(figures.moving_average(sums))
+
+
+def test_many_moments_stand_in_rows_of_three():
+    image = torch.rand(3, 128, 128, generator=torch.Generator().manual_seed(0))
+    moments = {f"step {step}": FOUND for step in range(5)}
+    axes = figures.progress_figure(image, TARGET, moments, CLASSES).axes
+    assert [one.get_title() for one in axes] == [*moments, ""]
+    assert [one.axison for one in axes] == [True] * 5 + [False]
+
+
 def test_a_loss_that_rests_leaves_a_gap():
     run = reports(3) + [report._replace(step=report.step + 10) for report in reports(2)]
     lines = [
@@ -148,10 +164,10 @@ def test_a_loss_that_rests_leaves_a_gap():
 def test_only_new_paths_are_framed():
     empty = {"loss_box": {"rpn.rpn_net": None, "tail": 0.1}}
     full = {"loss_box": {"rpn.rpn_net": 0.2, "tail": 0.1}}
-    left, right = figures.gradient_figure({"on": empty, "off": full}).axes
-    assert [patch.get_linewidth() for patch in left.patches] == [2, 2]
-    assert [patch.get_linewidth() for patch in right.patches] == [3.5, 2]
-    assert [text.get_text() for text in right.texts[:2]] == ["0.200", "0.100"]
+    upper, lower = figures.gradient_figure({"on": empty, "off": full}).axes
+    assert [patch.get_linewidth() for patch in upper.patches] == [2, 2]
+    assert [patch.get_linewidth() for patch in lower.patches] == [3.5, 2]
+    assert [text.get_text() for text in lower.texts[:2]] == ["0.200", "0.100"]
 
 
 def test_the_precision_recall_figure_tells_the_map():
