@@ -75,7 +75,7 @@ class Canvas(WholeWidget):
         self.handle_styles = dict(handles or {})
         self.picture = None  # the image as it was given
         self.size = (100, 100)
-        self.title, self._width, self._count = title, width, 0
+        self.title, self.width, self._count = title, width, 0
         super().__init__()
         self.on_msg(_answer_hover)
         self.handles = {name: [float(x) for x in handle.box] for name, handle in self.handle_styles.items()}
@@ -97,7 +97,7 @@ class Canvas(WholeWidget):
             self.frame = {  # the count comes first, so that no comparison of two frames looks at their buffers
                 "count": self._count,
                 "size": self.size,
-                "width": self._width,
+                "width": self.width,
                 "title": self.title,
                 "layers": messages,
                 "handles": handles,

@@ -28,21 +28,31 @@ from rcnn_tutorial.explorers.layers import (
 )
 from rcnn_tutorial.figures.style import ink_on, style
 
+LEGEND_COLUMNS = 4
 _MARKERS = {"dot": "o", "ring": "o", "cross": "x"}
 _GROUND = "#404040"  # where there is no image; all colors of the course stand out on it
 
 
 def canvas_figure(canvases: Sequence, summary: str, width: float = 9.0) -> Figure:
     """The pictures of one explorer side by side, `width` inches in all, the summary under them."""
-    each = width / len(canvases)
-    heights = [each * canvas.size[0] / canvas.size[1] for canvas in canvases]
-    text = textwrap.fill(summary, int(width * 11))
+    shares = [canvas.width / sum(other.width for other in canvases) for canvas in canvases]  # as on the page
+    heights = [width * share * canvas.size[0] / canvas.size[1] for share, canvas in zip(shares, canvases, strict=True)]
+    lines = textwrap.wrap(summary, int(width * 11))
+    legends = max(-(-len(named_layers(canvas)) // LEGEND_COLUMNS) for canvas in canvases)
+    titles = any(canvas.title for canvas in canvases)
+    words = 0.2 + 0.35 * titles + 0.3 * legends + 0.25 * len(lines)  # inches
     with style():
-        figure = Figure(figsize=(width, min(max(heights), 1.2 * width) + 0.6 + 0.25 * text.count("\n")))
-        for axes, canvas in zip(figure.subplots(1, len(canvases), squeeze=False)[0], canvases, strict=True):
+        figure = Figure(figsize=(width, min(max(heights), 1.2 * width) + words))
+        grid = figure.subplots(1, len(canvases), squeeze=False, width_ratios=shares)
+        for axes, canvas in zip(grid[0], canvases, strict=True):
             draw_canvas(axes, canvas)
-        figure.supxlabel(text, fontsize=12)
+        figure.supxlabel("\n".join(lines), fontsize=12)
     return figure
+
+
+def named_layers(canvas) -> list:
+    """What the legend lists."""
+    return [layer for layer in (*canvas.layers, *canvas.handle_styles.values()) if layer.name]
 
 
 def draw_canvas(axes: Axes, canvas) -> None:
@@ -56,11 +66,14 @@ def draw_canvas(axes: Axes, canvas) -> None:
     for key, handle in canvas.handle_styles.items():
         draw_layer(axes, handle_boxes(handle, canvas.handles[key], handle.name or key), canvas.size)
     axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[], aspect="equal", title=canvas.title)
-    named = [layer for layer in (*canvas.layers, *canvas.handle_styles.values()) if layer.name]
-    if named:
+    if named := named_layers(canvas):
         marks = [legend_mark(layer) for layer in named]
         legend = axes.legend(
-            handles=marks, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=min(4, len(marks)), fontsize=10
+            handles=marks,
+            loc="upper center",
+            bbox_to_anchor=(0.5, 0),
+            ncols=min(LEGEND_COLUMNS, len(marks)),
+            fontsize=10,
         )
         legend.set_frame_on(True)
         legend.get_frame().set(facecolor=_GROUND, edgecolor="none")

@@ -314,15 +314,14 @@ def _draw_marks(axes: Axes, marks: Marks, width: int) -> None:
 
 
 def _label_place(box: list[float], width: int, taken: list[tuple[float, float]]) -> tuple[float, float]:
-    """Where a box's text starts: above the box, else just inside it or at its bottom, away from the texts so far."""
+    """Where a box's text starts: above the box, or as many lines further down as keep it off the texts so far."""
     x1, y1, x2, y2 = box
     x = x2 if x1 + x2 > 1.4 * width else x1  # texts at the right edge grow leftward
     line = 0.09 * width
-    places = [(x, max(y1, line)), (x, y1 + line), (x, y2)]
-    for place in places:
-        if all(abs(place[0] - other[0]) > 5 * line or abs(place[1] - other[1]) > line for other in taken):
-            return place
-    return places[0]
+    y = max(y1, line)
+    while y + line <= y2 and any(abs(x - other) < 5 * line and abs(y - above) < 0.9 * line for other, above in taken):
+        y += line
+    return x, y
 
 
 def projection_figure(image: Tensor, rois: Tensor, scale: float) -> Figure:
