@@ -96,7 +96,7 @@ def load_training(path: str | Path, config: Config, training: TrainingConfig) ->
     checkpoint = read_checkpoint(path)
     if not {"step", "config", "training"} <= checkpoint.info.keys():
         raise DataError(f"{path}: holds a model but no state of a training to resume; load it with load_model")
-    free = ("workers", "checkpoint_every")
+    free = ("workers", "checkpoint_every", "on_bad_file")
     before = {"config": checkpoint.info["config"], "training": checkpoint.info["training"]}
     now = json.loads(json.dumps({"config": to_dict(config), "training": to_dict(training)}))
     for field, (old, new) in _differences(before, now):
@@ -152,16 +152,21 @@ def load_weights(model: nn.Module, checkpoint: Checkpoint, prefix: str = "model.
 
 
 def write_atomically(path: str | Path, data: bytes) -> None:
-    """Write a file such that whoever opens `path`, even after a crash, finds the old content or the new, no mixture."""
+    """Write a file such that whoever opens `path`, even after a crash, finds the old content or the new, no mixture.
+
+    Raises DataError, the old content in place, when the disk is full or the place cannot be written to.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")  # a killed process leaves one behind; the next write replaces it
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        raise DataError(f"{path}: not written ({error.strerror or error}); make room or name another place") from error
     finally:
         temporary.unlink(missing_ok=True)
     if os.name == "posix":  # the new name lives in the directory; elsewhere directories cannot be opened

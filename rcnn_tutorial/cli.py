@@ -7,12 +7,15 @@ or its content cannot be used. torch is imported by the commands, not here, so t
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import rcnn_tutorial
@@ -25,7 +28,7 @@ from rcnn_tutorial.config import (
     to_dict,
     toy_config,
 )
-from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
+from rcnn_tutorial.errors import ConfigError, DataError, Interrupted, TutorialError
 
 PROGRAM = "rcnn-tutorial"
 
@@ -70,6 +73,7 @@ FIELDS = (
     ("training.color_jitter", "--color-jitter", "strength of random colors; 0: none", {}),
     ("training.seed", "--seed", "of weights, order of the images, augmentation and sampling", {}),
     ("training.workers", "--workers", "processes that load images; the result does not depend on it", {}),
+    ("training.on_bad_file", "--on-bad-file", "what an unreadable file does", {"choices": ("fail", "skip")}),
     ("training.amp", "--amp", "compute the networks in bfloat16", {}),
     ("training.checkpoint_every", "--checkpoint-every", "steps between two checkpoints", {}),
     ("training.alternating", "--alternating", "the paper's 4-step training instead of joint training", {}),
@@ -307,22 +311,45 @@ def train(args: argparse.Namespace) -> None:
     reports = training.train(model, dataset, recipe, args.out, args.resume, device, validation)
     if not args.resume:
         write_atomically(args.out / "config.json", json.dumps(settings, indent=2).encode())
-    _follow(reports, recipe.steps)
+    _follow(reports, recipe.steps, f"--resume --out {args.out}")
     path = args.out / "model.safetensors"
     save_model(path, model, extra={"data": args.data, "split": args.split, "training": settings["training"]})
     print(path)
 
 
-def _follow(reports: Iterable, steps: int) -> None:
-    """Run the training to its end under a progress bar that shows the latest losses."""
+def _follow(reports: Generator, steps: int, resume: str) -> None:
+    """Run the training to its end under a progress bar that shows the latest losses.
+
+    Ctrl-C lets the step in progress end and its checkpoint be written; a second one stops at once.
+    """
     from tqdm import tqdm
 
-    with tqdm(total=steps, desc="train", unit="step", file=sys.stderr) as bar:
+    with _postponed_interrupt() as interrupted, tqdm(total=steps, desc="train", unit="step", file=sys.stderr) as bar:
         for report in reports:
             bar.set_postfix(loss=f"{report.total:.3f}", lr=f"{report.learning_rate:.2g}", refresh=False)
             bar.update(report.step - bar.n)
             if report.validation is not None:
                 bar.write(f"step {report.step}: validation mAP {report.validation:.4f}", file=sys.stderr)
+            if interrupted.is_set() and report.step < steps:
+                reports.close()
+                raise Interrupted(f"interrupted after step {report.step} of {steps}, all saved; go on with {resume}")
+
+
+@contextlib.contextmanager
+def _postponed_interrupt() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C into an event to be looked at between two steps."""
+    interrupted = threading.Event()
+
+    def note(*_) -> None:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        interrupted.set()
+
+    previous = signal.signal(signal.SIGINT, note)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def _settings(args: argparse.Namespace) -> dict:

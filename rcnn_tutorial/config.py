@@ -74,6 +74,7 @@ _TRAINING_RULES = (
     ("average_decay", lambda v, c: 0 <= v < 1, "use 0 (no average) or a number below 1"),
     ("workers", lambda v, c: v >= 0, "use 0 or more"),
     ("checkpoint_every", *_POSITIVE),
+    ("on_bad_file", lambda v, c: v in ("fail", "skip"), "use fail or skip"),
 )
 
 
@@ -240,6 +241,7 @@ class TrainingConfig:
     color_jitter: float = 0.0  # strength of random brightness, contrast and saturation; 0: none
     seed: int = 0
     workers: int = 0  # processes that load data; the result does not depend on it
+    on_bad_file: str = "fail"  # fail | skip: what to do about an image or annotation that cannot be read
     amp: bool = False  # autocast to bfloat16 in the networks
     checkpoint_every: int = 500  # steps between checkpoints; the last step always writes one
     alternating: bool = False  # the paper's 4-step alternating training instead of joint training

@@ -13,5 +13,11 @@ class ConfigError(TutorialError):
     exit_code = 2
 
 
+class Interrupted(TutorialError):
+    """The user stopped the command, and what is needed to go on is saved (exit code 130, as shells have it)."""
+
+    exit_code = 130
+
+
 class DataError(TutorialError):
     """A file or an array that cannot be used: missing, damaged, of the wrong kind (exit code 1)."""

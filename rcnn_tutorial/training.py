@@ -36,7 +36,6 @@ from rcnn_tutorial.model import FasterRCNN
 CHECKPOINT = "checkpoint.safetensors"
 RPN_LOSSES = ("rpn_cross_entropy", "rpn_loss_box")
 DETECTOR_LOSSES = ("cross_entropy", "loss_box")
-DETECTOR_OUTPUT = ("tail", "class_scores", "box_coefficients")  # what the detector has of its own, after the head
 NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
 
 
@@ -82,7 +81,8 @@ def train(
     dataset: map-style, gives (image, target); see `rcnn_tutorial.data`.
     run: folder for `checkpoint.safetensors` (every `checkpoint_every` steps and after the last) and `log.jsonl`, one
         line a step. None keeps nothing.
-    resume: go on from the checkpoint in `run`, to exactly the weights of a run that was never interrupted.
+    resume: go on from the checkpoint in `run`, to exactly the weights of a run that was never interrupted. Closing the
+        iterator early (`reports.close()`) writes a checkpoint to resume from.
     validation: a data set to measure the VOC07 mAP on whenever a checkpoint is due.
 
     With `average_decay` the model holds its averaged weights after the last step.
@@ -202,7 +202,12 @@ class _Run:
                         log.write(json.dumps(report._asdict()) + "\n")
                         if self._due():
                             self._save(phase)
-                        yield report
+                        try:
+                            yield report
+                        except GeneratorExit:  # whoever follows the training stops here
+                            if not self._due():
+                                self._save(phase)
+                            raise
 
     def _enter(self, phase: Phase) -> None:
         """Prepare optimizer and average for a phase, fresh at its start or as they were where training stopped."""

@@ -78,7 +78,7 @@ class PeerBackbone(nn.Module):
 
 
 class PeerAnchors(AnchorGenerator):
-    """torchvision's generator with our shapes and stride (its own stride is the image's side over the grid's, floored)."""
+    """torchvision's generator with our shapes and stride (its own is the image's side over the grid's, floored)."""
 
     def __init__(self, config: AnchorConfig, stride: int):
         super().__init__(sizes=(config.scales,), aspect_ratios=(config.ratios,))

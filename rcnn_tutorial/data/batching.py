@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import signal
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
@@ -26,14 +28,17 @@ def training_loader(dataset: Dataset, training: TrainingConfig, start_step: int 
     """Batches (list of images, list of targets) without end, from step `start_step` on.
 
     dataset: map-style, item (image, target). Images are augmented as `training` says; difficult objects are left
-    out, as in the reference. Errors of the data set, also in a worker process, come out unchanged.
+    out, as in the reference. Errors of the data set, also in a worker process, come out unchanged; with
+    `on_bad_file` = "skip" a sample that cannot be read is left out of its batch, with a warning that names it.
     """
     augmented = AugmentedDataset(dataset, training_transforms(training), training.seed)
     return _Loader(
         _ErrorsAsItems(augmented),
+        skip=training.on_bad_file == "skip",
         batch_sampler=_Batches(len(dataset), training.batch_size, training.seed, start_step),
         num_workers=training.workers,
-        collate_fn=_collate_or_error,
+        collate_fn=_samples_and_errors,
+        worker_init_fn=_ignore_interrupts,
         generator=torch.Generator(),  # else the loader would draw from the global one
     )
 
@@ -117,14 +122,36 @@ class _Loader(DataLoader):
     """A DataLoader that raises the package's errors as they are.
 
     DataLoader itself would bury an error of a worker process in a new one that has the traceback for a message. So
-    the workers hand such errors over as if they were samples.
+    the workers hand such errors over beside the samples.
     """
 
+    def __init__(self, *arguments, skip: bool, **options):
+        super().__init__(*arguments, **options)
+        self.skip = skip
+
     def __iter__(self) -> Iterator[tuple[list[Tensor], list[dict]]]:
-        for batch in super().__iter__():
-            if isinstance(batch, TutorialError):
-                raise batch
-            yield batch
+        for samples, errors in _alive(super().__iter__()):
+            if errors and not (self.skip and samples):
+                raise errors[0]
+            for error in errors:
+                warnings.warn(f"left out: {error}", stacklevel=2)
+            yield collate(samples)
+
+
+def _alive(loaded: Iterator) -> Iterator:
+    """Say what it means when a worker process is gone, instead of torch's report of its signal."""
+    try:
+        yield from loaded
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        reason = str(error).splitlines()[0]
+        raise TutorialError(f"a process that loads images is gone ({reason}); resume with fewer --workers") from error
+
+
+def _ignore_interrupts(_worker: int) -> None:
+    """Leave Ctrl-C to the main process, which still wants the batches of its step."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class _ErrorsAsItems(Dataset):
@@ -138,6 +165,6 @@ class _ErrorsAsItems(Dataset):
             return error
 
 
-def _collate_or_error(samples: list):
-    errors = [sample for sample in samples if isinstance(sample, TutorialError)]
-    return errors[0] if errors else collate(samples)
+def _samples_and_errors(items: list) -> tuple[list[Sample], list[TutorialError]]:
+    errors = [item for item in items if isinstance(item, TutorialError)]
+    return [item for item in items if not isinstance(item, TutorialError)], errors

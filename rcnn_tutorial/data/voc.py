@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element
 
 import defusedxml.ElementTree
 import numpy as np
+from torch import Tensor
 
 from rcnn_tutorial.config import VOC_CLASSES
 from rcnn_tutorial.data.images import image_size
@@ -49,6 +50,18 @@ class VocFolder(PhotoDataset):
         listed = find_split(folder, split)
         records = [_read_record(folder, name, labels, listed) for name in _read_names(listed)]
         super().__init__(f"{folder} ({split})", records, classes)
+
+
+def open_voc_photo(path: Path) -> tuple[Tensor, dict]:
+    """The item of one photo, .../JPEGImages/NAME.jpg, with the boxes of .../Annotations/NAME.xml, as in VocFolder."""
+    labels = {name: label for label, name in enumerate(VOC_CLASSES, start=1)}
+    record = _read_record(path.parents[1], path.stem, labels, path)
+    return PhotoDataset(str(path), [record], VOC_CLASSES)[0]
+
+
+def has_annotation(path: Path) -> bool:
+    """Whether a photo lies in a VOC folder and has its XML file there."""
+    return path.parent.name == "JPEGImages" and (path.parents[1] / "Annotations" / f"{path.stem}.xml").is_file()
 
 
 def find_voc_folder(root: Path) -> Path:

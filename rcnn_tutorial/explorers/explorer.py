@@ -185,7 +185,11 @@ def integer(label: str, value: int, low: int, high: int, step: int = 1, live: bo
 def number(
     label: str, value: float, low: float, high: float, step: float, live: bool = True, digits: int = 2
 ) -> widgets.FloatSlider:
-    """A slider over numbers; arrow keys move it by `step`. live=False: it counts when let go."""
+    """A slider over numbers; arrow keys move it by `step`. live=False: it counts when let go.
+
+    It starts at the step nearest to `value`: the browser knows no place between two steps and would move it there.
+    """
+    value = min(high, low + step * round((value - low) / step))
     readout = f".{digits}f"
     return widgets.FloatSlider(
         value, min=low, max=high, step=step, description=label, continuous_update=live, readout_format=readout, **_WIDE

@@ -2,11 +2,13 @@ import importlib.util
 
 import pytest
 import torch
+from PIL import Image
 from torchvision import tv_tensors
 
 from rcnn_tutorial import assets
 from rcnn_tutorial.config import VOC_CLASSES
-from rcnn_tutorial.data.samples import SAMPLES, load_sample
+from rcnn_tutorial.data import samples
+from rcnn_tutorial.data.samples import SAMPLES, load_sample, open_photo
 from rcnn_tutorial.errors import ConfigError, DataError
 
 NAMES = {
@@ -74,3 +76,40 @@ def test_assets_of_a_clone_and_of_a_wheel(tmp_path, monkeypatch):
         (tmp_path / place / "samples").mkdir(parents=True)
         (tmp_path / place / "samples" / "boxes.json").write_text("{}")
         assert assets.asset_path("samples/boxes.json") == tmp_path / place / "samples" / "boxes.json"
+
+
+@pytest.fixture
+def voc(tmp_path):
+    """A VOC folder with two photos, the first with a cat from (10, 20) to (60, 80)."""
+    root = tmp_path / "VOC2007"
+    for folder in ("Annotations", "ImageSets/Main", "JPEGImages"):
+        (root / folder).mkdir(parents=True)
+    for name in ("a", "b"):
+        Image.new("RGB", (200, 100), "gray").save(root / "JPEGImages" / f"{name}.jpg")
+    box = "<xmin>11</xmin><ymin>21</ymin><xmax>60</xmax><ymax>80</ymax>"
+    (root / "Annotations" / "a.xml").write_text(
+        f"<annotation><object><name>cat</name><bndbox>{box}</bndbox></object></annotation>"
+    )
+    return root
+
+
+def test_a_photo_of_a_voc_folder_comes_with_its_objects_and_the_folder_stands_for_its_first(voc):
+    for path in (voc / "JPEGImages" / "a.jpg", voc, voc.parent):
+        image, target = open_photo(path)
+        assert image.shape == (3, 100, 200) and target["boxes"].tolist() == [[10, 20, 60, 80]]
+        assert VOC_CLASSES[target["labels"][0] - 1] == "cat"
+    assert len(open_photo(voc / "JPEGImages" / "b.jpg")[1]["boxes"]) == 0  # not annotated
+
+
+def test_boxes_shrink_with_a_large_photo(voc, monkeypatch):
+    monkeypatch.setattr(samples, "MOST_PIXELS", 5_000)
+    image, target = open_photo(voc / "JPEGImages" / "a.jpg")
+    assert image.shape == (3, 50, 100) and target["boxes"].tolist() == [[5, 10, 30, 40]]
+
+
+@pytest.mark.parametrize("missing", ["photo.jpg", "folder"])
+def test_a_photo_that_cannot_be_opened_is_named(tmp_path, missing):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DataError, match=missing) as caught:
+        open_photo(tmp_path / missing)
+    assert "\n" not in str(caught.value)
