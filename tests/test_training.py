@@ -1,6 +1,7 @@
 """Training: schedule, optimizer, average; a resumed run equals an unbroken one; nothing bad reaches the weights."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -206,16 +207,18 @@ def test_a_resumed_run_reaches_the_weights_of_an_unbroken_one(training, tmp_path
     unbroken = new_model()
     list(train(unbroken, scenes(), training, tmp_path / "unbroken"))
     for stop, checkpoint in ((4, 3), (7, 6)):  # in the middle and at the start of a phase of alternating training
-        run = tmp_path / f"stopped after {stop}"
-        reports = train(new_model(), scenes(), training, run)
+        closed, killed = tmp_path / f"closed after {stop}", tmp_path / f"killed after {stop}"
+        reports = train(new_model(), scenes(), training, closed)
         for _ in range(stop):
             next(reports)
+        shutil.copytree(closed, killed)  # what a killed process would leave
         reports.close()
-        resumed = new_model(seed=99)
-        rest = list(train(resumed, scenes(), replace(training, workers=stop // 7), run, resume=True))
-        assert [report.step for report in rest] == list(range(checkpoint + 1, 9))
-        assert changed(state(unbroken), resumed) == set()
-        assert log_of(run) == log_of(tmp_path / "unbroken")
+        for run, saved in ((closed, stop), (killed, checkpoint)):
+            resumed = new_model(seed=99)
+            rest = list(train(resumed, scenes(), replace(training, workers=stop // 7), run, resume=True))
+            assert [report.step for report in rest] == list(range(saved + 1, 9))
+            assert changed(state(unbroken), resumed) == set()
+            assert log_of(run) == log_of(tmp_path / "unbroken")
 
 
 def test_a_finished_run_resumes_to_nothing(tmp_path):

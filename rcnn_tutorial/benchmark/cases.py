@@ -102,12 +102,28 @@ def photo_pair(method: str = "align") -> tuple[FasterRCNN, nn.Module]:
         weights = Path(folder) / "resnet50.pth"
         torch.save(network.state_dict(), weights)
         model = build_model(config, pretrained=str(weights))
-    for layer in (model.rpn.scores, model.classification.cls_score_net):
-        nn.init.normal_(layer.weight, std=1.0)  # random weights hardly differ in their scores; ranks must not be ties
+    calibrate(model)
     backbone = split_resnet(network, config.backbone.tail_stride)
     for block in list(backbone.head)[: config.backbone.frozen_blocks]:
         block.requires_grad_(False)
     return model, build_peer(model, backbone)
+
+
+@torch.no_grad()
+def calibrate(model: FasterRCNN) -> None:
+    """Scale the output layers of a random model so that scores spread by 3 and coefficients by 0.1, as trained ones do.
+
+    Otherwise scores would tie, and boxes would be so wild that most have no area.
+    """
+    trace = model.eval().trace(photo_batch()[0])
+    rpn, roi, layers = trace.rpn, trace.proposed, model.classification
+    for layer, outputs, spread in (
+        (model.rpn.scores, rpn.scores, 3.0),
+        (model.rpn.coefficients, rpn.coefficients, 0.1),
+        (layers.cls_score_net, roi.scores, 3.0),
+        (layers.bbox_pred_net, roi.coefficients, 1.0),  # normalized: the standard deviations make 0.1 of it
+    ):
+        layer.weight.mul_(spread / outputs.std())
 
 
 def photo_batch(objects: int = 8) -> Batch:

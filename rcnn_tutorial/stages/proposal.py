@@ -1,5 +1,7 @@
 """The proposal layer: anchors become a few hundred promising boxes (post: "Proposal Layer")."""
 
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from typing import NamedTuple
 
 import torch
@@ -34,11 +36,9 @@ def proposal_layer(
     coefficients = rpn.coefficients.gather(1, order[..., None].expand(-1, -1, 4))  # (B, K, 4)
     boxes = clip(decode(coefficients, anchors[order]), sizes[:, None])  # (B, K, 4)
 
-    kept = []
-    for image_boxes, image_scores in zip(boxes.detach(), scores, strict=True):
-        keep = nms(image_boxes, image_scores, config.nms_threshold)
-        # NaN is not below 0: boxes of a network that has diverged stay, so that the losses show it.
-        kept.append(keep[~(image_scores[keep] < 0)][:post_nms_top_n])
+    kept = nms_of_each(boxes.detach(), scores, config.nms_threshold)
+    # NaN is not below 0: boxes of a network that has diverged stay, so that the losses show it.
+    kept = [keep[~(ranked[keep] < 0)][:post_nms_top_n] for keep, ranked in zip(kept, scores, strict=True)]
     index = torch.nn.utils.rnn.pad_sequence(kept, batch_first=True)  # (B, R)
     counts = torch.tensor([len(keep) for keep in kept], device=boxes.device)  # (B,)
     valid = torch.arange(index.shape[1], device=boxes.device) < counts[:, None]  # (B, R)
@@ -48,3 +48,14 @@ def proposal_layer(
         order.gather(1, index),
         valid,
     )
+
+
+def nms_of_each(boxes: Tensor, scores: Tensor, threshold: float) -> list[Tensor]:
+    """What NMS keeps of each image, best first. boxes: (B, K, 4). scores: (B, K). Returns B x (kept,) indices into K.
+
+    torchvision's NMS runs in one thread; on a CPU the images of a batch share out the threads.
+    """
+    if boxes.is_cuda or len(boxes) == 1:
+        return [nms(*image, threshold) for image in zip(boxes, scores, strict=True)]
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        return list(pool.map(nms, boxes, scores, repeat(threshold)))
