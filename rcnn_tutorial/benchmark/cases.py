@@ -140,9 +140,9 @@ def photo_inference(side: str, method: str = "align") -> Callable[[], object]:
     return torch.no_grad()(lambda: detector(images))
 
 
-def photo_step(side: str) -> Callable[[], object]:
+def photo_step(side: str, method: str = "align") -> Callable[[], object]:
     """A training step on one photo with one side."""
-    model, peer = photo_pair()
+    model, peer = photo_pair(method)
     training = replace(TrainingConfig(), batch_size=1, learning_rate=1e-6)  # random weights must not run away
     return our_step(model, training, photo_batch()) if side == "ours" else peer_step(peer, training, photo_batch())
 
@@ -155,8 +155,10 @@ def infer(repeats: int = 5) -> list[Row]:
     crop = times.pop("crop")
     rows = [Row("R50-C4 inference", **times), Row("R50-C4 inference, crop pooling", crop, times["peer"])]
     del detecting
-    steps = {side: photo_step(side) for side in sides}
-    rows.append(Row("R50-C4 training step", **median_times(steps, repeats, warmup=1)))
+    steps = {side: photo_step(side) for side in sides} | {"crop": photo_step("ours", method="crop")}
+    times = median_times(steps, repeats, warmup=1)
+    crop = times.pop("crop")
+    rows += [Row("R50-C4 training step", **times), Row("R50-C4 training step, crop pooling", crop, times["peer"])]
     del steps
     memory = {side: peak_memory(photo_step, side) for side in sides}
     return [*rows, Row("R50-C4 training step, peak memory", **memory, unit="MB")]
