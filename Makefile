@@ -13,7 +13,7 @@ PYTEST := $(RUN) -m pytest -q -n 2 --dist loadfile
 NBVAL := --nbval --nbval-cell-timeout=600 --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser notebooks lint clean install
+.PHONY: help lab test test-browser notebooks fuzz site lint clean install
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,10 +29,18 @@ test-browser: install ## run every notebook in JupyterLab in Chromium, move its 
 	    { echo "Playwright is missing; install it with: $(VENV)/bin/uv pip install --python $(RUN) '.[browser]'" >&2; exit 1; }
 	@command -v "$${CHROMIUM:-chromium}" >/dev/null || command -v google-chrome >/dev/null || \
 	    { echo 'Chromium is missing; on Debian and Ubuntu: apt install chromium. Elsewhere: CHROMIUM=/path/to/chrome' >&2; exit 1; }
+	@test -f "$${AXE:-build/node_modules/axe-core/axe.min.js}" || \
+	    { echo 'axe-core is missing; install it with: npm install --prefix build axe-core. Elsewhere: AXE=/path/to/axe.min.js' >&2; exit 1; }
 	@$(RUN) -m pytest -q tests/browser
+
+fuzz: install ## damage annotations, images and checkpoints in 10 000 ways a kind; `make test` tries 200
+	@FUZZ_EXAMPLES=10000 $(PYTEST) tests -k damage_never --ignore=tests/browser
 
 notebooks: install ## execute all notebooks in place
 	@$(RUN) -m rcnn_tutorial.course
+
+site: install ## write the course as pages to read without a kernel, to build/site
+	@$(RUN) -m rcnn_tutorial.site
 
 lint: install ## check style and formatting
 	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check .

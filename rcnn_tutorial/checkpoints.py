@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from rcnn_tutorial.assets import asset_path
 from rcnn_tutorial.config import Config, TrainingConfig, from_dict, to_dict
-from rcnn_tutorial.errors import ConfigError, DataError
+from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
 from rcnn_tutorial.model import FasterRCNN, build_model
 
 FORMAT = 1  # raised when a file stops being readable by older versions of this package
@@ -61,8 +61,11 @@ def load_model(path_or_name: str | Path, device: str | torch.device = "cpu") -> 
     """
     path = asset_path(f"{path_or_name}.safetensors") if path_or_name in BUNDLED else Path(path_or_name)
     checkpoint = read_checkpoint(path)
+    prefix = checkpoint.info.get("detect_with", "model.")
+    with torch.device("meta"):  # shapes alone: a config from a stranger may ask for more memory than there is
+        check_tensors(_build(checkpoint), checkpoint, prefix)
     model = _build(checkpoint)
-    load_weights(model, checkpoint, checkpoint.info.get("detect_with", "model."))
+    load_weights(model, checkpoint, prefix)
     return model.to(device).eval()
 
 
@@ -91,12 +94,12 @@ def load_training(path: str | Path, config: Config, training: TrainingConfig) ->
     """Read a training checkpoint that training with `config` and `training` may go on from.
 
     Raises DataError for a file that cannot be used; ConfigError, naming the field, where the run that wrote it had
-    other settings (only `workers` and `checkpoint_every` leave the result as it is and may differ).
+    other settings (only those that leave the result as it is, such as `workers`, may differ).
     """
     checkpoint = read_checkpoint(path)
     if not {"step", "config", "training"} <= checkpoint.info.keys():
         raise DataError(f"{path}: holds a model but no state of a training to resume; load it with load_model")
-    free = ("workers", "checkpoint_every", "on_bad_file")
+    free = ("workers", "checkpoint_every", "on_bad_file", "deterministic")
     before = {"config": checkpoint.info["config"], "training": checkpoint.info["training"]}
     now = json.loads(json.dumps({"config": to_dict(config), "training": to_dict(training)}))
     for field, (old, new) in _differences(before, now):
@@ -139,7 +142,13 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
 
 def load_weights(model: nn.Module, checkpoint: Checkpoint, prefix: str = "model.") -> None:
     """Copy one group of weights into `model`. Raises DataError that names the first tensor that does not fit."""
-    given, wanted = checkpoint.group(prefix), model.state_dict()
+    check_tensors(model, checkpoint, prefix)
+    model.load_state_dict(checkpoint.group(prefix))
+
+
+def check_tensors(model: nn.Module, checkpoint: Checkpoint, prefix: str = "model.") -> None:
+    """Raise DataError that names the first tensor of a group that is missing, unknown or of another shape."""
+    given, wanted = checkpoint.group(str(prefix)), model.state_dict()
     for name in [*wanted, *given]:
         if name not in given:
             raise DataError(f"{checkpoint.path}: has no tensor {name!r}; it belongs to another architecture")
@@ -148,7 +157,6 @@ def load_weights(model: nn.Module, checkpoint: Checkpoint, prefix: str = "model.
         if given[name].shape != wanted[name].shape:
             shapes = f"{tuple(given[name].shape)}, not {tuple(wanted[name].shape)}"
             raise DataError(f"{checkpoint.path}: {name} has shape {shapes}; it belongs to another architecture")
-    model.load_state_dict(given)
 
 
 def write_atomically(path: str | Path, data: bytes) -> None:
@@ -178,8 +186,9 @@ def write_atomically(path: str | Path, data: bytes) -> None:
 def _build(checkpoint: Checkpoint) -> FasterRCNN:
     try:
         return build_model(from_dict(Config, checkpoint.info["config"]))
-    except (ConfigError, KeyError, TypeError) as error:
-        raise DataError(f"{checkpoint.path}: its config is not usable ({error}); update rcnn_tutorial") from None
+    except (TutorialError, KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{checkpoint.path}: its config is not usable ({reason}); update rcnn_tutorial") from None
 
 
 def _write(path: str | Path, tensors: dict[str, Tensor], info: dict) -> None:

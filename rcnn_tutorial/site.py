@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import base64
 import io
+import mimetypes
 import os
 import re
 import sys
@@ -39,15 +40,14 @@ CODE_STYLE = "xcode"  # of Pygments' light styles the one with colors whose cont
 LIVE_VIEW = "application/vnd.jupyter.widget-view+json"
 PICTURES = ("image/png", "image/jpeg")
 WIDE_FORMULA = 36  # characters of TeX; a longer one may be wider than a phone
-WIDE_OUTPUT = 44  # characters a line, likewise
+WIDE_TABLE = 3  # columns, likewise
 THUMBNAIL = (480, 360)  # pixels
 
 # What nbconvert makes of the cells of a notebook.
 CELLS = """
 {%- extends 'base/display_priority.j2' -%}
 {%- macro text(words) -%}
-  <pre class="output"{% if words | is_wide %} tabindex="0" role="group" aria-label="Output"{% endif %}>
-    {{- words | strip_ansi | escape_html }}</pre>
+  <pre class="output">{{ words | strip_ansi | escape_html }}</pre>
 {%- endmacro -%}
 {%- macro picture(output, type) -%}
   <figure{% if output.metadata.caption %} class="explorer"{% endif %}>
@@ -148,9 +148,12 @@ class PageRenderer(IPythonRenderer):
     """Markdown of the file `path` in the folder `course` to HTML; `sections` collects its second-level headings."""
 
     def __init__(self, path: Path, course: Path):
-        super().__init__(escape=False, embed_images=True, exclude_anchor_links=True, path=str(path.parent))
+        super().__init__(escape=False, exclude_anchor_links=True)
         self.file, self.course = path, course
         self.sections: list[tuple[str, str]] = []  # (anchor, text)
+
+    def block_html(self, html: str) -> str:
+        return html  # nbconvert would parse it, and so close a <details> whose end is in a later block
 
     def heading(self, text: str, level: int, **attrs) -> str:
         words = re.sub("<[^>]*>", "", text)
@@ -177,24 +180,28 @@ class PageRenderer(IPythonRenderer):
         page = Path(address).with_name(TEACHER[1]) if file.name == TEACHER[0] else Path(address).with_suffix(".html")
         return f"{page.as_posix()}{mark}{anchor}"
 
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        try:
+            encoded = base64.b64encode((self.file.parent / url).read_bytes()).decode("ascii")
+        except OSError as error:
+            raise DataError(f"{self.file}: its picture {url} cannot be read ({error.strerror}); mend it") from error
+        return f'<img src="data:{mimetypes.guess_type(url)[0]};base64,{encoded}" alt="{escape(text)}">'
+
     def inline_math(self, body: str) -> str:
         return self._formula(body, "inline")
 
     def block_math(self, body: str) -> str:
-        scrolls = ' tabindex="0" role="group" aria-label="Formula"' if len(body) > WIDE_FORMULA else ""
-        return f'<span class="formula"{scrolls}>{self._formula(body, "block")}</span>'
+        return self._formula(body, "block")
 
     def latex_environment(self, name: str, body: str) -> str:
         return self.block_math(rf"\begin{{{name}}}{body}\end{{{name}}}")
 
     def _formula(self, tex: str, display: str) -> str:
         try:
-            formula = convert(tex.strip(), display=display).replace(r"\_", "_")  # left as it is by \texttt
-        except Exception as error:  # its errors have no base of their own
+            formula = to_mathml(tex.strip(), display)
+        except Exception as error:  # the converter's errors have no base of their own
             raise DataError(f"{self.file}: the formula {tex.strip()} cannot become MathML ({error!r})") from error
-        if "\\" in formula:
-            raise DataError(f"{self.file}: in the formula {tex.strip()} a command is unknown; write it otherwise")
-        return formula
+        return f'<span class="formula {display}"{_scrolling("Formula", len(tex) > WIDE_FORMULA)}>{formula}</span>'
 
     def table(self, text: str) -> str:
         """A table whose head is empty has its headings in the first column."""
@@ -202,7 +209,28 @@ class PageRenderer(IPythonRenderer):
         if not re.sub("<[^>]*>", "", head).strip():
             head, end = "", ""
             body = re.sub(r"(<tr>\s*)<td([^>]*)>(.*?)</td>", r'\1<th scope="row"\2>\3</th>', body, flags=re.DOTALL)
-        return f"<table>\n{head}{end}{body}</table>\n".replace("<th>", '<th scope="col">')
+        head = re.sub("<th[^>]*></th>", "<td></td>", head)  # nothing to head: the corner above the first column
+        head = re.sub("<th(?=[ >])", '<th scope="col"', head)
+        scrolling = _scrolling("Table", head.count("<th ") > WIDE_TABLE)
+        return f'<div class="table"{scrolling}><table>\n{head}{end}{body}</table></div>\n'
+
+
+def to_mathml(tex: str, display: str) -> str:
+    """A formula as MathML, "inline" or "block". Raises ValueError for a command that the converter does not know."""
+    tex = re.sub(r"\\\\\[[^\]]*\]", r"\\\\", tex)  # the gap in \\[1ex]; the converter would print it
+    formula = convert(tex, display=display).replace(r"\_", "_")  # left as it is in \texttt
+    formula = re.sub("<mi>(ln|cos|sin)</mi>", r'<mo lspace="0.167em" rspace="0.167em">\1</mo>', formula)
+    formula = formula.replace(
+        '<mo stretchy="false">&#x0007C;</mo>', '<mo stretchy="false" lspace="0" rspace="0">|</mo>'
+    )
+    if "\\" in formula:
+        raise ValueError("a command is unknown")
+    return formula
+
+
+def _scrolling(name: str, wide: bool) -> str:
+    """Attributes of what may be wider than a phone: the keyboard reaches it, so that arrow keys can scroll it."""
+    return f' tabindex="0" role="group" aria-label="{name}"' if wide else ""
 
 
 def write_site(folder: Path) -> list[Path]:
@@ -268,7 +296,6 @@ def make_body(notebook: NotebookNode, renderer: PageRenderer) -> str:
     exporter.file_extension = ".html"
     exporter.register_filter("markdown2html", MarkdownWithMath(renderer=renderer).render)
     exporter.register_filter("highlight_code", Highlight2HTML(pygments_lexer="ipython3"))
-    exporter.register_filter("is_wide", lambda text: max(map(len, text.splitlines()), default=0) > WIDE_OUTPUT)
     return exporter.from_notebook_node(notebook)[0]
 
 

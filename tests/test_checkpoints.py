@@ -1,5 +1,6 @@
 """Checkpoints: what goes in comes out, whole or not at all; what does not fit is refused by name."""
 
+import copy
 import json
 import os
 import pickle
@@ -7,6 +8,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from rcnn_tutorial import checkpoints
@@ -19,10 +22,12 @@ from rcnn_tutorial.checkpoints import (
     save_training,
     write_atomically,
 )
-from rcnn_tutorial.config import TrainingConfig, toy_config
+from rcnn_tutorial.config import TrainingConfig, to_dict, toy_config
 from rcnn_tutorial.errors import ConfigError, DataError
 from rcnn_tutorial.model import build_model
 from rcnn_tutorial.training import build_optimizer
+
+FUZZ_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", 200))  # `make fuzz` tries more
 
 
 @pytest.fixture
@@ -209,3 +214,61 @@ def test_the_file_appears_under_its_name_only_when_complete(tmp_path, monkeypatc
     write_atomically(target, content)
     assert seen == [(False, True)]
     assert target.read_bytes() == content
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A checkpoint file, and its config flattened: (file, {path of keys: value})."""
+    file = tmp_path_factory.mktemp("small") / "model.safetensors"
+    save_model(file, build_model(toy_config(("circle",))), half=True)
+    return file
+
+
+def places(values, path=()):
+    """The path of keys of every value of a nested dict."""
+    for key, value in values.items():
+        yield (*path, key)
+        if isinstance(value, dict):
+            yield from places(value, (*path, key))
+
+
+PLACES = list(places(to_dict(toy_config(("circle",)))))
+ANYTHING = st.one_of(
+    st.none(), st.booleans(), st.integers(-(10**18), 10**18), st.floats(), st.text(max_size=3),
+    st.lists(st.integers(0, 9), max_size=3), st.just({}),
+)  # fmt: skip
+
+
+def loads_or_says_why(file) -> None:
+    try:
+        model = load_model(file)
+    except DataError as error:
+        assert len(str(error).splitlines()) == 1
+    else:
+        assert len(list(model.parameters())) > 0
+
+
+@settings(max_examples=FUZZ_EXAMPLES, deadline=None)
+@given(place=st.sampled_from(PLACES), value=ANYTHING)
+def test_damage_never_gives_another_error_in_the_config(small, place, value):
+    checkpoint = read_checkpoint(small)
+    config = copy.deepcopy(checkpoint.info["config"])
+    inner = config
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    damaged = small.with_name("config.safetensors")
+    save_file(checkpoint.tensors, damaged, {"rcnn_tutorial": json.dumps(checkpoint.info | {"config": config})})
+    loads_or_says_why(damaged)
+
+
+@settings(max_examples=FUZZ_EXAMPLES, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8), st.floats(0, 1))
+def test_damage_never_gives_another_error_in_the_bytes(small, changes, length):
+    content = bytearray(small.read_bytes())
+    header = 8 + int.from_bytes(content[:8], "little")  # beyond it lie numbers, which may be any
+    for place, byte in changes:
+        content[int(place * (header - 1))] = byte
+    damaged = small.with_name("bytes.safetensors")
+    damaged.write_bytes(content[: int(length * len(content)) if length < 0.5 else len(content)])
+    loads_or_says_why(damaged)

@@ -1,6 +1,7 @@
 import copy
 import json
 import logging
+import os
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from PIL import Image
 from rcnn_tutorial.data.coco import CocoFolder
 from rcnn_tutorial.errors import DataError
 
+FUZZ_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", 200))  # `make fuzz` tries more
 CONTENT = {
     "categories": [{"id": 17, "name": "cat"}, {"id": 3, "name": "car"}, {"id": 90, "name": "toothbrush"}],
     "images": [
@@ -157,7 +159,7 @@ def coco(tmp_path_factory):
     return write_coco(tmp_path_factory.mktemp("coco"))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=FUZZ_EXAMPLES, deadline=None)
 @given(path=st.sampled_from(PLACES), value=ANYTHING)
 def test_damage_never_gives_another_error(coco, path, value):
     coco[1].write_text(json.dumps(changed(path, value)))

@@ -1,4 +1,5 @@
 import io
+import os
 import struct
 import warnings
 import zlib
@@ -14,6 +15,7 @@ from torchvision import tv_tensors
 from rcnn_tutorial.data.images import clean_boxes, image_size, make_target, read_image
 from rcnn_tutorial.errors import DataError
 
+FUZZ_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", 200))  # `make fuzz` tries more
 COLORS = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[0, 0, 0], [255, 255, 255], [51, 102, 153]]], np.uint8)
 EXPECTED = torch.from_numpy(COLORS).permute(2, 0, 1) / 255  # (3, 2, 3)
 
@@ -144,7 +146,7 @@ def test_refuses_images_without_pixels(tmp_path):
     error_of(path)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=FUZZ_EXAMPLES, deadline=None)
 @given(data=st.data())
 def test_damage_never_gives_another_error(tmp_path_factory, data):
     kind = data.draw(st.sampled_from(["jpeg", "png", "gif", "bmp", "tiff", "webp", "ppm"]))

@@ -1,4 +1,5 @@
 import logging
+import os
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from rcnn_tutorial.config import VOC_CLASSES
 from rcnn_tutorial.data.voc import VocFolder
 from rcnn_tutorial.errors import DataError
 
+FUZZ_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", 200))  # `make fuzz` tries more
 CAT = "<object><name>cat</name><difficult>0</difficult>{}</object>"
 BOX = "<bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox>"
 SIZE = "<size><width>80</width><height>60</height><depth>3</depth></size>"
@@ -179,7 +181,7 @@ def voc(tmp_path_factory):
     return write_voc(tmp_path_factory.mktemp("voc"), a=SIZE)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=FUZZ_EXAMPLES, deadline=None)
 @given(cuts=st.lists(st.tuples(st.integers(0, len(CONTENT)), st.integers(0, 3), PIECES), min_size=1, max_size=4))
 def test_damage_never_gives_another_error(voc, cuts):
     content = CONTENT

@@ -1,0 +1,157 @@
+"""The course as static pages, in Chromium with the network off: nothing missing, nothing that shuts a reader out.
+
+axe-core checks every page against WCAG 2 A and AA; the keyboard walks through all of them.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+from browser_lab import SCREENSHOTS
+
+from rcnn_tutorial.assets import course_folder
+from rcnn_tutorial.course import notebook_paths
+from rcnn_tutorial.site import write_site
+
+NOTEBOOKS = [path.relative_to(course_folder()).with_suffix(".html") for path in notebook_paths()]
+NAMES = ["index.html", "teacher.html", *(path.as_posix() for path in NOTEBOOKS)]
+SCREENS = {"projector": {"width": 1400, "height": 1000}, "phone": {"width": 400, "height": 800}}
+AXE = Path(os.environ.get("AXE", Path(__file__).parents[2] / "build/node_modules/axe-core/axe.min.js"))
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+# What Tab must stop at; what lies in a closed fold is not to be seen and not to be reached.
+STOPS = """() => {
+    const stops = [...document.querySelectorAll('a[href], summary, [tabindex="0"]')];
+    window.stops = stops.filter((stop) => stop.checkVisibility());
+    return window.stops.length;
+}"""
+FOCUSED = """() => {
+    const at = document.activeElement, style = getComputedStyle(at), box = at.getBoundingClientRect();
+    const seen = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
+    return {
+        number: window.stops.indexOf(at),
+        name: at.outerHTML.slice(0, 120),
+        visible: seen && style.outlineStyle === "solid" && parseFloat(style.outlineWidth) >= 2,
+    };
+}"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The folder of the site."""
+    folder = tmp_path_factory.mktemp("site")
+    write_site(folder)
+    return folder
+
+
+@pytest.fixture(scope="module", params=SCREENS)
+def open_page(request, browser, site):
+    """Open a page by name, offline; its `.problems` are the requests for anything else and the console's errors."""
+    context = browser.new_context(viewport=SCREENS[request.param])
+    context.set_offline(True)
+    page = context.new_page()
+    page.problems = []
+
+    def answer(route):
+        if route.request.url.startswith("file:"):
+            return route.continue_()
+        page.problems.append(f"request for {route.request.url}")
+        return route.abort()
+
+    context.route("**/*", answer)
+    page.on("requestfailed", lambda asked: page.problems.append(f"failed: {asked.url[:100]}"))
+    page.on("console", lambda said: page.problems.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+
+    def open_page(name):
+        page.problems.clear()
+        page.goto((site / name).as_uri())
+        return page
+
+    open_page.screen = request.param
+    yield open_page
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def axe():
+    """The source of axe-core."""
+    if not AXE.is_file():
+        pytest.fail(f"{AXE} is missing; run: npm install --prefix build axe-core", pytrace=False)
+    return AXE.read_text(encoding="utf-8")
+
+
+def unfold(page):
+    """Open every fold, so that the answers are looked at too."""
+    page.evaluate("() => document.querySelectorAll('details').forEach((fold) => { fold.open = true; })")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_offline_nothing_is_missing(open_page, name):
+    page = open_page(name)
+    unfold(page)
+    broken = page.evaluate(
+        "() => [...document.images].filter((picture) => !picture.complete || !picture.naturalWidth).length"
+    )
+    assert broken == 0
+    assert page.problems == []
+    width = page.evaluate("() => document.documentElement.scrollWidth")
+    assert width <= page.viewport_size["width"]  # only what is marked for it scrolls sideways
+    SCREENSHOTS.joinpath("site").mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / "site" / f"{name.replace('/', '_')}_{open_page.screen}.png")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_axe_finds_no_violation(open_page, axe, name):
+    page = open_page(name)
+    unfold(page)
+    page.evaluate(axe)  # the page's own policy refuses every script, and with it a <script> of axe's
+    found = page.evaluate(
+        "(tags) => axe.run(document, {runOnly: {type: 'tag', values: tags}, resultTypes: ['violations']})", RULES
+    )
+    told = [f"{rule['id']}: {node['html'][:200]}" for rule in found["violations"] for node in rule["nodes"]]
+    assert told == []
+    assert len(found["passes"]) > 5  # it did look
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tab_reaches_everything_and_the_focus_is_seen(open_page, name):
+    page = open_page(name)
+    count = page.evaluate(STOPS)
+    assert count >= 10
+    reached = []
+    for _ in range(count):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(FOCUSED)
+        assert focused["visible"], focused
+        reached.append(focused["number"])
+    assert reached == list(range(count))
+
+
+def test_enter_opens_an_answer_and_closes_it(open_page):
+    page = open_page("02_anchors.html")
+    answer = page.locator("main > details").first
+    page.evaluate(STOPS)
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        if answer.locator("summary").evaluate("(summary) => summary === document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+    assert answer.locator("p").first.is_visible()
+    page.keyboard.press("Enter")
+    assert not answer.locator("p").first.is_visible()
+
+
+def test_the_first_tab_stop_skips_to_the_content(open_page):
+    page = open_page("00_tour.html")
+    page.keyboard.press("Tab")
+    assert page.locator(".skip").is_visible()
+    page.keyboard.press("Enter")
+    assert page.evaluate("() => document.activeElement.tagName") == "MAIN"
+
+
+def test_a_lesson_leads_to_the_next_by_keyboard(open_page):
+    page = open_page("00_tour.html")
+    page.locator("footer a[rel=next]").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/01_preprocessing.html")
+    assert "01 ·" in page.locator("h1").inner_text()

@@ -1,0 +1,273 @@
+"""The course as static pages: complete, self-contained, every picture and formula in a form that anybody can read."""
+
+import base64
+import posixpath
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+
+from rcnn_tutorial import site
+from rcnn_tutorial.assets import course_folder
+from rcnn_tutorial.course import notebook_paths
+from rcnn_tutorial.errors import DataError
+from rcnn_tutorial.site import PageRenderer, describe_pictures, make_pages, read_source, to_mathml
+
+COURSE = course_folder()
+NOTEBOOKS = [path.relative_to(COURSE) for path in notebook_paths(COURSE)]
+NAMES = [path.with_suffix(".html").as_posix() for path in NOTEBOOKS]
+PAIRS = list(zip(NOTEBOOKS, NAMES, strict=True))
+PAGES = ["index.html", "teacher.html", *NAMES]
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="  # a PNG of 1 x 1
+)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The whole site, written once; name -> parsed page."""
+    folder = tmp_path_factory.mktemp("site")
+    assert site.main([str(folder)]) == 0
+    paths = sorted(folder.rglob("*.*"))
+    return {path.relative_to(folder).as_posix(): BeautifulSoup(path.read_text(), "html.parser") for path in paths}
+
+
+@pytest.fixture
+def course(tmp_path):
+    """A course of one lesson: Markdown cells and code cells with their outputs."""
+
+    def write(*cells) -> Path:
+        folder = tmp_path / "course"
+        folder.mkdir()
+        nbformat.write(nbformat.v4.new_notebook(cells=list(cells)), folder / "00_tour.ipynb")
+        return folder
+
+    return write
+
+
+def markdown(text):
+    return nbformat.v4.new_markdown_cell(text)
+
+
+def code(source, **data):
+    return nbformat.v4.new_code_cell(source, outputs=[nbformat.v4.new_output("execute_result", data)])
+
+
+def explorer_summaries(notebook: Path) -> list[str]:
+    """What the explorers of a notebook say, from its own outputs."""
+    cells = nbformat.read(COURSE / notebook, as_version=4).cells
+    data = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    live = [bundle for bundle in data if site.LIVE_VIEW in bundle and "image/jpeg" in bundle]
+    return [bundle["text/plain"].split(": ", 1)[1] for bundle in live]
+
+
+def test_every_lesson_and_every_solution_has_a_page(built):
+    assert sorted(built) == sorted(PAGES)
+    assert len(NAMES) == 18
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_loads_nothing(built, name):
+    page = built[name]
+    assert not page.find_all(["script", "iframe", "object", "embed", "video", "audio", "base"])
+    loaded = [
+        tag.get(key) for tag in page.find_all(True) for key in ("src", "srcset", "data", "poster") if tag.get(key)
+    ]
+    loaded += [tag["href"] for tag in page.find_all("link")]
+    assert all(address.startswith("data:") for address in loaded)
+    styles = "".join(tag.text for tag in page.find_all("style"))
+    assert styles and not re.search(r"url\(|@import", styles)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_picture_is_embedded_and_described(built, name):
+    for picture in built[name].find_all("img"):
+        assert re.match("data:image/(png|jpeg);base64,[A-Za-z0-9+/]{100}", picture["src"])
+        assert len(picture["alt"]) > 25
+        assert not re.search("[`{$]", picture["alt"])
+
+
+@pytest.mark.parametrize(("notebook", "name"), PAIRS, ids=NAMES)
+def test_no_picture_and_no_explorer_is_lost(built, notebook, name):
+    cells = nbformat.read(COURSE / notebook, as_version=4).cells
+    data = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    assert len(built[name].main.find_all("img")) == sum("image/jpeg" in bundle for bundle in data)
+    explorers = built[name].find_all("figure", class_="explorer")
+    summaries = explorer_summaries(notebook)
+    assert [figure.figcaption.text for figure in explorers] == summaries
+    assert [figure.img["alt"] for figure in explorers] == summaries
+    assert len(summaries) >= (not name.startswith("solutions"))  # each lesson has one
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_leads_somewhere(built, name):
+    for link in built[name].find_all("a"):
+        assert link.text.strip()
+        address, _, anchor = link["href"].partition("#")
+        if re.match("https?://", address):
+            continue
+        page = built[posixpath.normpath(posixpath.join(posixpath.dirname(name), address)) if address else name]
+        assert not anchor or page.find(id=anchor)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_has_a_language_a_title_landmarks_and_one_main_heading(built, name):
+    page = built[name]
+    assert page.html["lang"] == "en"
+    assert page.title.text.startswith(page.h1.text)
+    assert len(page.find_all("h1")) == len(page.find_all("main")) == len(page.find_all("header")) == 1
+    assert page.body.find("a")["href"] == f"#{page.main['id']}"
+    ids = [tag["id"] for tag in page.find_all(id=True)]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_table_has_headings(built, name):
+    for table in built[name].find_all("table"):
+        headings = table.find_all("th")
+        assert headings and all(heading["scope"] in ("col", "row") and heading.text.strip() for heading in headings)
+
+
+@pytest.mark.parametrize(("notebook", "name"), PAIRS, ids=NAMES)
+def test_formulas_become_mathml_and_no_markup_is_left(built, notebook, name):
+    source = "\n".join(
+        cell.source
+        for cell in nbformat.read(COURSE / notebook, as_version=4).cells
+        if cell.cell_type == "markdown"
+    )  # fmt: skip
+    formulas = re.findall(r"\$\$.+?\$\$|\$[^$]+\$", re.sub("```.*?```", "", source, flags=re.DOTALL), flags=re.DOTALL)
+    assert len(built[name].main.find_all("math")) == len(formulas)
+    text = BeautifulSoup(str(built[name].main), "html.parser")
+    for tag in text.find_all(["pre", "code"]):
+        tag.decompose()
+    assert not re.search(r"\$|\\[a-z]+|\*\*|\]\(|jupyter\.widget|model_id", text.text)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_answers_are_inside_their_folds(built, name):
+    for fold in built[name].find_all("details"):
+        assert fold.find("summary").text.strip()
+        assert len(fold.text) > len(fold.find("summary").text) + 15
+
+
+def test_lessons_lead_to_their_neighbors(built):
+    lessons = NAMES[:9]
+    for before, after in zip(lessons, lessons[1:], strict=False):
+        assert built[before].footer.find("a", rel="next")["href"] == after
+        assert built[after].footer.find("a", rel="prev")["href"] == before
+    assert built["solutions/02_anchors.html"].footer.find("a")["href"] == "../02_anchors.html"
+    for name in lessons:
+        assert built[name].header.find("a", href=name)["aria-current"] == "page"
+
+
+def test_an_explorer_becomes_its_still_picture(course):
+    folder = course(
+        markdown("# Tour\n\nThe paragraph before."),
+        code(
+            "explorer", **{site.LIVE_VIEW: {"model_id": "1"}, "image/png": PIXEL, "text/plain": "NMSExplorer: 3 kept."}
+        ),
+        code("explorer.figure()", **{"image/png": PIXEL, "text/plain": "<Figure>"}),
+        code("unknown_figure()", **{"image/png": PIXEL, "text/plain": "<Figure>"}),
+    )
+    source = read_source(folder / "00_tour.ipynb", folder)
+    describe_pictures(source, {"inference_nms": {"NMSExplorer": "Suppression, step by step."}})
+    outputs = [cell.outputs[0] for cell in source.notebook.cells[1:]]
+    assert site.LIVE_VIEW not in outputs[0].data
+    assert [output.metadata.alt for output in outputs] == [
+        "3 kept.", "Suppression, step by step.", "The paragraph before.",
+    ]  # fmt: skip
+    assert [output.metadata.caption for output in outputs] == ["3 kept.", "", ""]
+
+
+def test_a_figure_is_described_by_its_own_stage(course):
+    folder = course(
+        markdown("# Tour\n\nWords."), code("network_figure(rows)", **{"image/png": PIXEL, "text/plain": ""})
+    )
+    source = read_source(folder / "00_tour.ipynb", folder)
+    describe_pictures(source, {"tour": {"network_figure": "Three."}, "zoo": {"network_figure": "Another."}})
+    assert source.notebook.cells[1].outputs[0].metadata.alt == "Three."
+
+
+def test_sentences_of_docstrings(tmp_path):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "tour.py").write_text(
+        'def a_figure():\n    """Boxes (A, 4) on the photo (the\n    scaled one). More."""\n\n\n'
+        'def b_figure():\n    """The box of class `label`."""\n\n\ndef c_figure(): ...\n'
+    )
+    found = site.docstring_sentences(tmp_path)
+    assert found == {"tour": {"a_figure": "Boxes on the photo (the scaled one).", "b_figure": ""}}
+
+
+def test_the_last_paragraph_of_prose():
+    text = (
+        "# Title\n\nFirst.\n\nSee **the** [next](x.ipynb)\nbox $w$:\n\n$$w = 1$$\n\n- a list\n\n<details>Yes.</details>"
+    )
+    assert site.last_paragraph(text) == "See the next box w:"
+
+
+@pytest.mark.parametrize(
+    ("tex", "expected"),
+    [
+        (r"\texttt{rpn\_loss}", "rpn_loss"),
+        (r"\begin{cases}a\\[1ex] b\end{cases}", "<mi>b</mi>"),
+        (r"\ln x", '<mo lspace="0.167em" rspace="0.167em">ln</mo>'),
+        (r"|x|", '<mo stretchy="false" lspace="0" rspace="0">|</mo>'),
+    ],
+)
+def test_formulas_that_the_converter_alone_gets_wrong(tex, expected):
+    formula = to_mathml(tex, "inline")
+    assert expected in formula
+    assert "1ex" not in formula
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("# Tour\n\n[gone](gone.ipynb)", "link to gone.ipynb leads nowhere"),
+        ("# Tour\n\n![a photo](gone.png)", "picture gone.png cannot be read"),
+        ("# Tour\n\n$\\nosuchcommand x$", "formula .nosuchcommand x cannot become MathML"),
+        ("No heading", "has no title"),
+    ],
+)
+def test_what_cannot_be_shown_is_told_in_one_line(course, text, complaint):
+    folder = course(markdown(text))
+    with pytest.raises(DataError, match=complaint) as told:
+        make_pages(folder)
+    assert "00_tour.ipynb" in str(told.value) and "\n" not in str(told.value)
+
+
+def test_a_damaged_notebook_is_told_in_one_line(course):
+    folder = course(markdown("# Tour"))
+    (folder / "00_tour.ipynb").write_text("{")
+    with pytest.raises(DataError, match="not a notebook that can be read"):
+        make_pages(folder)
+
+
+def test_links_to_files_without_a_page_become_plain_text(course):
+    folder = course(markdown("# Tour"))
+    renderer = PageRenderer(folder / "00_tour.ipynb", folder)
+    assert renderer.link("the code", "../rcnn_tutorial/boxes.py") == "the code"
+    assert renderer.link("here", "00_tour.ipynb#next") == '<a href="00_tour.html#next">here</a>'
+    assert renderer.link("paper", "https://arxiv.org/abs/1506.01497").startswith('<a href="https://arxiv.org')
+
+
+def test_a_picture_of_the_text_is_embedded(course):
+    folder = course(markdown("# Tour\n\n![A gray dot](dot.png)"))
+    (folder / "dot.png").write_bytes(base64.b64decode(PIXEL))
+    picture = BeautifulSoup(make_pages(folder)["00_tour.html"], "html.parser").main.img
+    assert picture["src"] == f"data:image/png;base64,{PIXEL}" and picture["alt"] == "A gray dot"
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["a", "b"], 2), (["--help"], 2)])
+def test_wrong_arguments_are_told_in_one_line(capsys, arguments, code):
+    assert site.main(arguments) == code
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_folder_that_cannot_be_is_told_in_one_line(tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(site, "make_pages", lambda course: {"index.html": ""})
+    assert site.main([str(tmp_path / "file")]) == 1
+    assert "name another folder" in capsys.readouterr().err
