@@ -20,6 +20,8 @@ PACKAGES = {  # the lowest versions that pyproject.toml asks for
     "matplotlib": "3.8",
     "pillow": "10.3",
     "jupyterlab": "4.2",
+    "nbconvert": "7.16.6",
+    "latex2mathml": "3.77",
     "ipywidgets": "8.1",
     "anywidget": "0.9",
     "tqdm": "4.66",
@@ -27,6 +29,7 @@ PACKAGES = {  # the lowest versions that pyproject.toml asks for
     "pycocotools": "2.0.7",
     "scikit-image": "0.23",
     "defusedxml": "0.7",
+    "psutil": "5.9",
 }
 
 

@@ -90,7 +90,9 @@ class LossCurves(Canvas):
 
 
 class TrainingMonitor(Explorer):
-    """Trains `model` in place, a step at a time, and shows losses and detections. Every control works at once.
+    """A detector in training: its losses step by step, and what it detects in one scene.
+
+    Trains `model` in place. Every control works at once.
 
     `start`, `pause` and `start_over` are the buttons; `advance(n)` does the same n steps at once and waits for them.
     Training runs between the kernel's other work, so that cells and sliders still answer.

@@ -39,7 +39,9 @@ def draw_detections(image: Tensor, detections: dict[str, Tensor], classes: Seque
 def detections_figure(
     image: Tensor, detections: dict[str, Tensor], classes: Sequence[str], title: str = "", width: float = 8.0
 ) -> Figure:
-    """The same picture as a matplotlib figure `width` inches wide; a small image is enlarged, its texts are not.
+    """The detections drawn on the image, each with its class and score.
+
+    width: inches. A small image is enlarged, its texts are not.
 
     The axes count the image's own pixels, with box coordinates at the pixels' edges.
     """

@@ -23,7 +23,7 @@ _LINES = ("-", "--", "-.", ":")
 
 
 def network_figure(rpn: RegionProposalNetwork, features: Tensor) -> Figure:
-    """The RPN's layers and the shape of every tensor between them, as they come out when `features` pass through.
+    """The RPN's layers and the shape of every tensor between them, read off while features pass through.
 
     features: (B, channels, H, W).
     """

@@ -122,7 +122,10 @@ def _mark_phases(axes: Axes, reports: Sequence[StepReport]) -> None:
 
 
 def compare_figure(runs: Mapping[str, Sequence[StepReport]], names: Sequence[str] = LOSSES, title: str = "") -> Figure:
-    """The sum of the losses `names` of several runs, as moving averages. At most five runs."""
+    """The losses of several training runs, as moving averages.
+
+    names: the losses that are added up. At most five runs.
+    """
     what = "sum of the losses" if len(names) > 1 else names[0]
     with style():
         figure = Figure(figsize=(9, 3.8))
@@ -161,10 +164,11 @@ def progress_figure(
     classes: Sequence[str],
     shown: int = 6,
 ) -> Figure:
-    """One scene at several moments of training, each with its `shown` best detections (see `best_places`).
+    """One scene at several moments of training, each with its best detections.
 
-    moments: title -> detections. image: (3, H, W) in [0, 1]. target: boxes (G, 4) in its pixels, labels (G,). The
-    boxes are right (solid), in the place of an object but misnamed (dash-dotted), or elsewhere (dashed).
+    moments: title -> detections, of which `best_places` picks `shown`. image: (3, H, W) in [0, 1]. target: boxes (G, 4)
+    in its pixels, labels (G,). The boxes are right (solid), in the place of an object but misnamed (dash-dotted), or
+    elsewhere (dashed).
     """
     with style():
         columns = min(len(moments), 3)  # more would be too small to read from the last row of a class
