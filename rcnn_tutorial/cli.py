@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -28,7 +29,7 @@ from rcnn_tutorial.config import (
     to_dict,
     toy_config,
 )
-from rcnn_tutorial.errors import ConfigError, DataError, Interrupted, TutorialError
+from rcnn_tutorial.errors import ConfigError, DataError, Interrupted, ProcessLost, TutorialError
 
 PROGRAM = "rcnn-tutorial"
 
@@ -75,6 +76,7 @@ FIELDS = (
     ("training.workers", "--workers", "processes that load images; the result does not depend on it", {}),
     ("training.on_bad_file", "--on-bad-file", "what an unreadable file does", {"choices": ("fail", "skip")}),
     ("training.amp", "--amp", "compute the networks in bfloat16", {}),
+    ("training.deterministic", "--deterministic", "same weights from every run on a GPU too", {}),
     ("training.checkpoint_every", "--checkpoint-every", "steps between two checkpoints", {}),
     ("training.alternating", "--alternating", "the paper's 4-step training instead of joint training", {}),
 )
@@ -92,6 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (TutorialError, OSError) as error:
         if args.debug:
             raise
+        _let_the_first_speak(error)
         return _fail(str(error), getattr(error, "exit_code", 1))
     return 0
 
@@ -293,14 +296,21 @@ def _write_picture(path: Path, image, detections: dict, classes: Sequence[str]) 
 
 def train(args: argparse.Namespace) -> None:
     """Train a detector; prints the path of its checkpoint."""
+    from rcnn_tutorial.distributed import process_group
+
+    with process_group(_device(args.device)) as device:
+        _train_on(device, args)
+
+
+def _train_on(device: str, args: argparse.Namespace) -> None:
     import torch
 
     from rcnn_tutorial import training
     from rcnn_tutorial.checkpoints import save_model, write_atomically
     from rcnn_tutorial.data import open_dataset
+    from rcnn_tutorial.distributed import is_writer
     from rcnn_tutorial.model import build_model
 
-    device = _device(args.device)
     settings = _settings(args)
     dataset = open_dataset(args.data, args.split, classes=settings["model"]["classes"] or None)
     validation = open_dataset(args.data, args.validation, classes=dataset.classes) if args.validation else None
@@ -309,29 +319,36 @@ def train(args: argparse.Namespace) -> None:
     torch.manual_seed(recipe.seed)
     model = build_model(config, pretrained=None if args.resume else args.pretrained)
     reports = training.train(model, dataset, recipe, args.out, args.resume, device, validation)
-    if not args.resume:
+    if not args.resume and is_writer():
         write_atomically(args.out / "config.json", json.dumps(settings, indent=2).encode())
     _follow(reports, recipe.steps, f"--resume --out {args.out}")
-    path = args.out / "model.safetensors"
-    save_model(path, model, extra={"data": args.data, "split": args.split, "training": settings["training"]})
-    print(path)
+    if is_writer():
+        path = args.out / "model.safetensors"
+        save_model(path, model, extra={"data": args.data, "split": args.split, "training": settings["training"]})
+        print(path)
 
 
 def _follow(reports: Generator, steps: int, resume: str) -> None:
     """Run the training to its end under a progress bar that shows the latest losses.
 
-    Ctrl-C lets the step in progress end and its checkpoint be written; a second one stops at once.
+    Ctrl-C lets the step in progress end and its checkpoint be written; a second one stops at once. Of several
+    processes all stop after the same step, whichever heard of it first.
     """
     from tqdm import tqdm
 
-    with _postponed_interrupt() as interrupted, tqdm(total=steps, desc="train", unit="step", file=sys.stderr) as bar:
+    from rcnn_tutorial.distributed import gather, is_writer
+
+    bar = tqdm(total=steps, desc="train", unit="step", file=sys.stderr, disable=not is_writer())
+    with _postponed_interrupt() as interrupted, bar:
         for report in reports:
             bar.set_postfix(loss=f"{report.total:.3f}", lr=f"{report.learning_rate:.2g}", refresh=False)
             bar.update(report.step - bar.n)
-            if report.validation is not None:
+            if report.validation is not None and is_writer():
                 bar.write(f"step {report.step}: validation mAP {report.validation:.4f}", file=sys.stderr)
-            if interrupted.is_set() and report.step < steps:
+            if any(gather(interrupted.is_set())) and report.step < steps:
                 reports.close()
+                if not is_writer():
+                    sys.exit(Interrupted.exit_code)
                 raise Interrupted(f"interrupted after step {report.step} of {steps}, all saved; go on with {resume}")
 
 
@@ -429,12 +446,18 @@ def evaluate(args: argparse.Namespace) -> None:
     from rcnn_tutorial import evaluation
     from rcnn_tutorial.checkpoints import load_model
     from rcnn_tutorial.data import open_dataset
+    from rcnn_tutorial.distributed import is_writer, process_group
 
-    device = _device(args.device)
-    model = load_model(args.weights, device).for_inference()
-    dataset = open_dataset(args.data, args.split, classes=model.classes)
-    result = evaluation.evaluate(model, dataset, args.metric, device)
-    print(json.dumps(_as_report(result), indent=2) if args.json else _as_table(result))
+    with process_group(_device(args.device)) as device:
+        model = load_model(args.weights, device).for_inference()
+        dataset = open_dataset(args.data, args.split, classes=model.classes)
+        result = evaluation.evaluate(model, dataset, args.metric, device)
+        if is_writer():
+            _print_result(result, args.json)
+
+
+def _print_result(result, as_json: bool) -> None:
+    print(json.dumps(_as_report(result), indent=2) if as_json else _as_table(result))
 
 
 def _as_report(result) -> dict:
@@ -547,6 +570,13 @@ def _shown(value) -> str:
     if isinstance(value, tuple):
         return " ".join(_shown(item) for item in value)
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _let_the_first_speak(error: Exception) -> None:
+    """What ends all processes of torchrun alike is reported once: torchrun ends the others while they wait here."""
+    follows = "TORCHELASTIC_RUN_ID" in os.environ and os.environ["RANK"] != "0"
+    if follows and not isinstance(error, ProcessLost):
+        time.sleep(2)
 
 
 def _fail(message: str, code: int) -> int:

@@ -19,5 +19,9 @@ class Interrupted(TutorialError):
     exit_code = 130
 
 
+class ProcessLost(TutorialError):
+    """Another of the processes that work together is gone, and this one cannot go on alone (exit code 1)."""
+
+
 class DataError(TutorialError):
     """A file or an array that cannot be used: missing, damaged, of the wrong kind (exit code 1)."""

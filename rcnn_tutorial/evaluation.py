@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -19,6 +19,7 @@ from pycocotools.cocoeval import COCOeval
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from rcnn_tutorial import distributed
 from rcnn_tutorial.boxes import box_iou
 from rcnn_tutorial.errors import ConfigError, DataError
 
@@ -61,6 +62,9 @@ def evaluate(
     metric: voc07 (11-point AP at IoU 0.5) | voc (area AP at IoU 0.5) | coco (AP averaged over IoU 0.5 to 0.95).
     The model is moved to `device` and left in the modes it was in. Raises ConfigError for an unknown metric or classes
     that differ, DataError for an empty data set.
+
+    Processes that belong together (see `distributed`) take turns at the images and exchange what they found: all of
+    them must call this, and all get the same result.
     """
     if metric not in METRICS:
         raise ConfigError(f"metric {metric!r}: unknown; choose one of {', '.join(METRICS)}")
@@ -68,14 +72,9 @@ def evaluate(
         raise ConfigError(f"the data has classes {dataset.classes}, the model {model.config.classes}; use the same")
     if len(dataset) == 0:
         raise DataError("the data to evaluate on holds no images; check its folder and split")
-    detections, proposals, targets = [], [], []
     with _eval_mode(model.to(device)), torch.no_grad():
-        for index in tqdm(range(len(dataset)), desc="evaluate", unit="image", disable=not progress):
-            image, target = dataset[index]
-            found, boxes = _detect(model, image.to(device))
-            detections.append(found)
-            proposals.append(boxes)
-            targets.append(target)
+        rows = list(_detect_all(model, dataset, device, progress))
+    detections, proposals, targets = (list(column) for column in zip(*rows, strict=True))
     result = average_precision(detections, targets, dataset.classes, metric)
     recall = proposal_recall(proposals, targets, RECALL_COUNTS)
     return Evaluation(metric, result.mean, result.per_class, len(dataset), recall, detections)
@@ -244,6 +243,19 @@ def _coco(images: Sequence[dict], classes: Sequence[str]) -> COCO:
     }
     coco.createIndex()
     return coco
+
+
+def _detect_all(model: nn.Module, dataset, device, progress: bool) -> Iterator[tuple[dict, Tensor, dict]]:
+    """(detections, proposals, target) of every image, in order, whichever process ran it."""
+    together = distributed.size()
+    rounds = range(0, len(dataset), together)  # in step, so that none waits for another longer than for one image
+    quiet = not (progress and distributed.is_writer())
+    for start in tqdm(rounds, desc="evaluate", unit="image", unit_scale=together, disable=quiet):
+        index, row = start + distributed.rank(), None
+        if index < len(dataset):
+            image, target = dataset[index]
+            row = (*_detect(model, image.to(device)), target)
+        yield from distributed.gather(row)[: len(dataset) - start]
 
 
 def _detect(model: nn.Module, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:

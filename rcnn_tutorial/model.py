@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from rcnn_tutorial.backbones import Backbone, build_backbone, fold_batch_norm, frozen_blocks
 from rcnn_tutorial.config import Config
+from rcnn_tutorial.distributed import SharedGenerator
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.stages.anchor_target import AnchorTargets, anchor_target_layer
 from rcnn_tutorial.stages.anchors import generate_anchors, inside_features
@@ -111,6 +112,8 @@ class FasterRCNN(nn.Module):
             raise ConfigError(f"{len(images)} images and {count} targets: pass at least one image, and a target each")
         preprocessed = preprocess(images, self.config.preprocessing)
         features, feature_sizes = self.extract_features(preprocessed.images)
+        if isinstance(generator, SharedGenerator):
+            features = generator.pad_features(features)
         grid = features.shape[-2:]
         anchors = generate_anchors(*grid, self.stride, self.config.anchors, features.device)  # (N, 4)
         rpn = self.rpn(features)
@@ -156,6 +159,8 @@ class FasterRCNN(nn.Module):
         """The training half: both target layers, the classifier on the sampled ROIs, the four losses."""
         config, sizes = self.config, trace.preprocessed.sizes
         truth = pad_ground_truth(targets, trace.preprocessed.scales, len(self.classes))
+        if isinstance(generator, SharedGenerator):
+            trace.proposals, truth = generator.pad_rows(trace.proposals, truth)
         trace.ground_truth = truth
         trace.anchor_targets = anchor_target_layer(
             trace.anchors, truth, sizes, config.anchor_targets, generator, trace.available

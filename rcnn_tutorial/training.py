@@ -7,6 +7,9 @@ Everything random in step n is a function of (seed, n) alone. Sampling of anchor
 generators that are seeded anew in every step, and the data loader's order and augmentation are functions of
 (seed, epoch, index). So the position in training is one number, and a resumed run needs no saved random state to
 reach the very same weights as one that never stopped.
+
+Processes that belong together (see `distributed`) run the same loop, each on its slice of every batch. Gradients,
+statistics of batch norm and figures are averaged in every step, so all hold the same weights; the first one writes.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import json
 import math
 import os
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,8 +28,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
+from rcnn_tutorial import distributed
 from rcnn_tutorial.checkpoints import load_optimizer, load_training, load_weights, save_training, write_atomically
 from rcnn_tutorial.config import TrainingConfig
 from rcnn_tutorial.data.batching import mixed_seed, training_loader
@@ -86,12 +92,18 @@ def train(
     validation: a data set to measure the VOC07 mAP on whenever a checkpoint is due.
 
     With `average_decay` the model holds its averaged weights after the last step.
+    Processes that belong together call this alike; all must see the same `run`. They share the `batch_size` images of
+    a step, and the weights come out as those of one process but for rounding, and for two things that depend on which
+    images are together: batch norm that is not frozen, and dropout.
     Raises ConfigError and DataError at once for what cannot work, and TutorialError from the step whose loss or
     gradient is not finite: before it reaches the weights, the last checkpoint intact.
     """
     run = Path(run) if run is not None else None
     _check_request(model, dataset, training, run, resume)
     checkpoint = load_training(run / CHECKPOINT, model.config, training) if resume else None
+    if training.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
+    run = run if distributed.is_writer() else None
     model.to(device=device, memory_format=torch.channels_last)  # the faster layout for convolutions, here and on GPUs
     make_phases = alternating_phases if training.alternating else joint_phases
     return _Run(make_phases(model, training.steps), training, run, checkpoint, validation).reports(dataset)
@@ -189,7 +201,8 @@ class _Run:
                 load_weights(network, checkpoint, prefix)
 
     def reports(self, dataset) -> Iterator[StepReport]:
-        batches = iter(training_loader(dataset, self.training, start_step=self.step))
+        part, parts = distributed.rank(), distributed.size()
+        batches = iter(training_loader(dataset, self.training, self.step, part, parts))
         with _open_log(self.folder, self.step) as log:
             for phase in self.phases:
                 if self.step >= phase.end:
@@ -213,6 +226,7 @@ class _Run:
         """Prepare optimizer and average for a phase, fresh at its start or as they were where training stopped."""
         if self.step == phase.start and phase.inherit_rpn is not None:
             phase.model.rpn.load_state_dict(phase.inherit_rpn.rpn.state_dict())
+        self.parallel = _Losses(phase, self.training.amp).in_parallel() if distributed.size() > 1 else None
         self.optimizer = build_optimizer(phase.model, self.training)
         self.average = copy.deepcopy(phase.model) if self.training.average_decay else None
         if self.step > phase.start:
@@ -226,7 +240,7 @@ class _Run:
         started = time.perf_counter()
         images, targets = next(batches)
         images = [image.to(_device(self.model), non_blocking=True) for image in images]  # targets: see pad_ground_truth
-        report = train_step(phase, self.optimizer, images, targets, self.training, self.step + 1)
+        report = train_step(phase, self.optimizer, images, targets, self.training, self.step + 1, self.parallel)
         self.step += 1
         if self.average is not None:
             update_average(self.average, phase.model, self.training.average_decay, self.step - phase.start)
@@ -255,10 +269,17 @@ class _Run:
 
 
 def train_step(
-    phase: Phase, optimizer: torch.optim.Optimizer, images: list, targets: list, training: TrainingConfig, step: int
+    phase: Phase,
+    optimizer: torch.optim.Optimizer,
+    images: list,
+    targets: list,
+    training: TrainingConfig,
+    step: int,
+    parallel: DistributedDataParallel | None = None,
 ) -> StepReport:
     """Forward, backward and update: step `step` (1-based), on one batch.
 
+    parallel: the phase's `_Losses` on all processes, where the images are this process's slice of the batch.
     Raises TutorialError, the model as it was before the step, when a loss or the gradient is not finite.
     """
     started = time.perf_counter()
@@ -267,24 +288,57 @@ def train_step(
         group["lr"] = rate * group["rate"]
     _set_modes(phase)
     statistics = _batch_norm_statistics(phase.model)
-    with _random_state_of(step, training.seed, _device(phase.model)) as generator:
-        losses = phase_losses(phase, images, targets, generator, training.amp)
-    total = torch.stack(list(losses.values())).sum()
     optimizer.zero_grad()
-    total.backward()
+    losses, total, examples = _backward(phase, images, targets, training, step, parallel)
     parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     norm = get_total_norm([p.grad for p in parameters])
     # One transfer for all figures: every read of a number from a GPU waits for it to finish its work.
-    *figures, total_figure, norm_figure = torch.stack([*losses.values(), total, norm]).tolist()
+    measured = torch.stack([*losses.values(), total, norm]).detach()
+    distributed.average([measured])
+    *figures, total_figure, norm_figure = measured.tolist()
     figures = dict(zip(losses, figures, strict=True))
     if not all(map(math.isfinite, [*figures.values(), norm_figure])):
         _restore(statistics)
         raise TutorialError(_not_finite(step, figures, norm_figure, targets))
     if training.clip_norm:
         clip_grads_with_norm_(parameters, training.clip_norm, norm)
+    distributed.average([buffer for buffer, _ in statistics if buffer.is_floating_point()])
     optimizer.step()
     seconds = time.perf_counter() - started
-    return StepReport(step, phase.name, figures, total_figure, rate, norm_figure, seconds, len(images))
+    return StepReport(step, phase.name, figures, total_figure, rate, norm_figure, seconds, examples)
+
+
+def _backward(phase: Phase, images: list, targets: list, training: TrainingConfig, step: int, parallel):
+    """Forward and backward: ({name: loss}, their sum, number of images in the step)."""
+    with _random_state_of(step, training.seed, _device(phase.model)) as generator, _algorithms(training.deterministic):
+        examples = len(images)
+        if parallel is not None:
+            generator = distributed.SharedGenerator(generator, len(images))
+            examples = generator.total
+        losses = (parallel or _Losses(phase, training.amp))(images, targets, generator)
+        total = torch.stack(list(losses.values())).sum()
+        total.backward()
+    return losses, total, examples
+
+
+class _Losses(nn.Module):
+    """`phase_losses` as a module, which is what DistributedDataParallel takes."""
+
+    def __init__(self, phase: Phase, amp: bool):
+        super().__init__()
+        self.phase, self.amp = phase, amp
+        self.model = phase.model  # registered here, because its gradients are to be averaged
+
+    def in_parallel(self) -> DistributedDataParallel:
+        """These losses on all processes; makes the weights those of the first process."""
+        return DistributedDataParallel(self)
+
+    def forward(self, images: list, targets: list, generator) -> dict[str, Tensor]:
+        """{name: loss}; with a SharedGenerator weighted such that the mean over processes is that of the batch."""
+        losses = phase_losses(self.phase, images, targets, generator, self.amp)
+        if isinstance(generator, distributed.SharedGenerator):
+            losses = {name: loss * generator.weight for name, loss in losses.items()}
+        return losses
 
 
 def phase_losses(phase: Phase, images: list, targets: list, generator: torch.Generator, amp: bool) -> dict:
@@ -310,11 +364,28 @@ def _check_request(model: FasterRCNN, dataset, training: TrainingConfig, run: Pa
         raise DataError(f"{run / CHECKPOINT}: no such file to resume from; leave --resume away to start anew")
     if run is not None and not resume and (run / CHECKPOINT).exists():
         raise ConfigError(f"{run / CHECKPOINT} exists already; pass --resume to go on from it, or another --out")
+    _check_parts(model, training.batch_size, distributed.size())
+
+
+def _check_parts(model: FasterRCNN, batch_size: int, parts: int) -> None:
+    """Refuse a batch that cannot be shared out evenly; warn of batch norm that sees only its own part."""
+    if batch_size % parts:
+        fitting = batch_size // parts * parts
+        remedy = " or ".join(str(size) for size in (fitting, fitting + parts) if size)
+        raise ConfigError(f"batch_size = {batch_size}: cannot be shared evenly by {parts} processes; use {remedy}")
+    adapting = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
+    if parts > 1 and adapting and distributed.is_writer():
+        warnings.warn(
+            f"batch norm is not frozen: each process normalizes with its own {batch_size // parts} of the images, and "
+            "the running statistics are averaged; use --frozen-batch-norm, or a larger --batch-size",
+            stacklevel=3,
+        )
 
 
 def _not_finite(step: int, losses: dict[str, float], gradient_norm: float, targets: list[dict]) -> str:
     figures = ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
-    images = ", ".join(str(target["image_id"]) for target in targets)
+    names = distributed.gather([str(target["image_id"]) for target in targets])
+    images = ", ".join(name for part in names for name in part)
     return (
         f"step {step}: a value is not finite ({figures}, gradient norm {gradient_norm:.4g}) on images {images}; "
         "lower the learning rate or check the boxes of these images"
@@ -368,8 +439,35 @@ def _random_state_of(step: int, seed: int, device: torch.device):
     """Yield the sampling generator of a step; dropout's global one is seeded alike, and put back afterwards."""
     seed_of_step = mixed_seed(seed, step)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed_of_step)
+        torch.manual_seed(seed_of_step + distributed.rank())  # dropout differs where the images do
         yield torch.Generator(device).manual_seed(seed_of_step)
+
+
+@contextlib.contextmanager
+def _algorithms(deterministic: bool):
+    """Within the context, deterministic algorithms alone where they are asked for. The GPU's fastest often are not.
+
+    Raises ConfigError for an operation that has none.
+    """
+    if not deterministic:
+        yield
+        return
+    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    except RuntimeError as error:
+        if "deterministic" not in str(error):
+            raise
+        operation = str(error).split(" does not have")[0]
+        raise ConfigError(
+            f"--deterministic: {operation} has no deterministic algorithm on this device; use --pooling align, or "
+            "leave --deterministic away"
+        ) from error
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.backends.cudnn.benchmark = before[1]
 
 
 def _open_log(folder: Path | None, step: int):

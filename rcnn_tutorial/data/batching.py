@@ -24,18 +24,21 @@ from rcnn_tutorial.errors import ConfigError, TutorialError
 Sample = tuple[Tensor, dict]  # image (3, H, W) and target
 
 
-def training_loader(dataset: Dataset, training: TrainingConfig, start_step: int = 0) -> DataLoader:
+def training_loader(
+    dataset: Dataset, training: TrainingConfig, start_step: int = 0, part: int = 0, parts: int = 1
+) -> DataLoader:
     """Batches (list of images, list of targets) without end, from step `start_step` on.
 
     dataset: map-style, item (image, target). Images are augmented as `training` says; difficult objects are left
     out, as in the reference. Errors of the data set, also in a worker process, come out unchanged; with
     `on_bad_file` = "skip" a sample that cannot be read is left out of its batch, with a warning that names it.
+    part: which of `parts` equal slices of every batch to load, when as many processes share it.
     """
     augmented = AugmentedDataset(dataset, training_transforms(training), training.seed)
     return _Loader(
         _ErrorsAsItems(augmented),
         skip=training.on_bad_file == "skip",
-        batch_sampler=_Batches(len(dataset), training.batch_size, training.seed, start_step),
+        batch_sampler=_Batches(part, parts, len(dataset), training.batch_size, training.seed, start_step),
         num_workers=training.workers,
         collate_fn=_samples_and_errors,
         worker_init_fn=_ignore_interrupts,
@@ -109,13 +112,15 @@ def _epochs(length: int, seed: int, first: int) -> Iterator[list[tuple[int, int]
 
 
 class _Batches(Sampler):
-    """`batches` in the form that DataLoader asks for: something that can be iterated again and again."""
+    """One part of `batches` in the form that DataLoader asks for: something that can be iterated again and again."""
 
-    def __init__(self, *arguments: int):
-        self.arguments = arguments
+    def __init__(self, part: int, parts: int, *arguments: int):
+        self.part, self.parts, self.arguments = part, parts, arguments
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        return batches(*self.arguments)
+        for batch in batches(*self.arguments):
+            share = len(batch) // self.parts
+            yield batch[self.part * share : (self.part + 1) * share]
 
 
 class _Loader(DataLoader):

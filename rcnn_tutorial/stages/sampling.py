@@ -3,9 +3,13 @@
 import torch
 from torch import Tensor
 
+from rcnn_tutorial.distributed import SharedGenerator
 
-def random_keys(like: Tensor, generator: torch.Generator | None = None) -> Tensor:
+
+def random_keys(like: Tensor, generator: torch.Generator | SharedGenerator | None = None) -> Tensor:
     """One random number in [0, 1) for every entry of `like` (B, N). Sorting by it is a random order."""
+    if isinstance(generator, SharedGenerator):
+        return generator.rand(like.shape)
     return torch.rand(like.shape, generator=generator, device=like.device)
 
 

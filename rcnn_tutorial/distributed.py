@@ -1,0 +1,165 @@
+"""Several processes that train or evaluate together, one a GPU, on one machine or many.
+
+torchrun starts them and watches over them; torch.distributed lets them talk, over nccl between GPUs and over gloo
+else. In a process that stands alone every function here answers for that one, and nothing is exchanged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor
+
+from rcnn_tutorial.errors import ConfigError, ProcessLost
+
+# How long a process waits for the others. They work in step, so that none is ever more than a batch (or the writing
+# of a checkpoint) behind.
+PATIENCE = timedelta(seconds=50)
+
+
+@contextlib.contextmanager
+def process_group(device: str) -> Iterator[str]:
+    """Within the context, the processes that torchrun started belong together. Yields this one's device.
+
+    device: cpu or cuda; the latter becomes the GPU of this process's own. Without torchrun nothing happens.
+    Raises ConfigError for more processes than GPUs, and ProcessLost when another process is gone or silent, or
+    torchrun sends SIGTERM, as it does to those that are left.
+    """
+    if not dist.is_torchelastic_launched():
+        yield device
+        return
+    if device == "cuda":
+        device = _own_gpu(int(os.environ["LOCAL_RANK"]))
+    previous = signal.signal(signal.SIGTERM, _ended)
+    try:
+        # Counts and flags go through gloo on the GPU too: their exchange does not wait for it to finish its work.
+        dist.init_process_group("gloo" if device == "cpu" else "cpu:gloo,cuda:nccl", timeout=PATIENCE)
+        yield device
+    except RuntimeError as error:
+        if not _is_loss(error):
+            raise
+        raise _lost("no connection") from error
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    dist.destroy_process_group()  # not after an error: the others may no longer answer
+
+
+def size() -> int:
+    """How many processes work together."""
+    return dist.get_world_size() if _together() else 1
+
+
+def rank() -> int:
+    """The number of this process, from 0."""
+    return dist.get_rank() if _together() else 0
+
+
+def is_writer() -> bool:
+    """Whether this process is the one that writes files and reports."""
+    return rank() == 0
+
+
+def gather(value) -> list:
+    """The values of all processes, in the order of their ranks; any Python object, tensors on the CPU."""
+    if not _together():
+        return [value]
+    values = [None] * size()
+    dist.all_gather_object(values, value)
+    return values
+
+
+def average(tensors: Sequence[Tensor]) -> None:
+    """Replace every tensor by its mean over all processes. All are floats, on one device."""
+    if not _together() or not tensors:
+        return
+    flat = torch.cat([tensor.detach().flatten() for tensor in tensors])
+    dist.all_reduce(flat)
+    parts = (flat / size()).split([tensor.numel() for tensor in tensors])
+    for tensor, part in zip(tensors, parts, strict=True):
+        tensor.copy_(part.view_as(tensor))
+
+
+class SharedGenerator:
+    """Random numbers for a batch that is spread over the processes.
+
+    All draw the same numbers, those of the whole batch, and each takes the rows of its own images. So what is sampled
+    of an image does not depend on the number of processes. Tensors are padded to the length they have in the whole
+    batch, because a number's place in the sequence depends on it.
+    """
+
+    def __init__(self, generator: torch.Generator, images: int):
+        """generator: in the same state in every process. images: how many of the batch are here."""
+        counts = gather(images)
+        self.generator, self.device, self.total = generator, generator.device, sum(counts)
+        self.first = sum(counts[: rank()])
+        self.weight = images * len(counts) / self.total  # of a mean over the images here, when means are averaged
+
+    def rand(self, shape: Sequence[int]) -> Tensor:
+        """Uniform numbers in [0, 1) of shape (B, ...), B being the images of this process."""
+        numbers = torch.rand((self.total, *shape[1:]), generator=self.generator, device=self.device)
+        return numbers[self.first : self.first + shape[0]]
+
+    def pad_features(self, features: Tensor) -> Tensor:
+        """features (B, C, h, w) with zeros up to the rows and columns (H, W) of the whole batch."""
+        height, width = features.shape[-2:]
+        rows, columns = _largest(height, width)
+        return F.pad(features, (0, columns - width, 0, rows - height))
+
+    def pad_rows(self, *batches: NamedTuple) -> list[NamedTuple]:
+        """Every tensor (B, n, ...) of each of `batches` with zeros up to the n of the whole batch."""
+        lengths = _largest(*(batch[0].shape[1] for batch in batches))
+        return [
+            type(batch)(*(_pad_second(tensor, length) for tensor in batch))
+            for batch, length in zip(batches, lengths, strict=True)
+        ]
+
+
+def _together() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+def _ended(*_) -> None:
+    raise _lost("SIGTERM")
+
+
+def _lost(reason: str) -> ProcessLost:
+    return ProcessLost(
+        f"process {os.environ['RANK']} cannot go on without the others ({reason}); torchrun's report names the first "
+        "that ended; a training goes on from its last checkpoint with --resume"
+    )
+
+
+def _own_gpu(local_rank: int) -> str:
+    count = torch.cuda.device_count()
+    if local_rank >= count:
+        raise ConfigError(
+            f"process {local_rank + 1} of this machine has no GPU of its own; use --nproc-per-node {count}, "
+            "or --device cpu"
+        )
+    torch.cuda.set_device(local_rank)
+    return f"cuda:{local_rank}"
+
+
+def _is_loss(error: RuntimeError) -> bool:
+    """Whether the error says that another process could not be reached. gloo's errors have no type of their own."""
+    return isinstance(error, dist.DistError) or "gloo" in str(error) or "closed by peer" in str(error)
+
+
+def _largest(*counts: int) -> list[int]:
+    """The largest of each count over all processes."""
+    largest = torch.tensor(counts)
+    dist.all_reduce(largest, dist.ReduceOp.MAX)
+    return largest.tolist()
+
+
+def _pad_second(tensor: Tensor, length: int) -> Tensor:
+    """(B, n, ...) to (B, length, ...)."""
+    return F.pad(tensor, (0, 0) * (tensor.ndim - 2) + (0, length - tensor.shape[1]))

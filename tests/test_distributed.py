@@ -1,0 +1,270 @@
+"""Several processes: the weights and figures of one, one writer, resuming on another number, and an end when one dies.
+
+pytest compares; torchrun runs this same file for what each of two processes does (`work`).
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from rcnn_tutorial import cli, data, distributed
+from rcnn_tutorial.checkpoints import load_model, read_checkpoint, save_model
+from rcnn_tutorial.config import TrainingConfig, toy_config
+from rcnn_tutorial.data.toy import ToyScenes
+from rcnn_tutorial.errors import ConfigError, DataError
+from rcnn_tutorial.evaluation import evaluate
+from rcnn_tutorial.model import build_model
+from rcnn_tutorial.training import CHECKPOINT, train
+
+ROOT = Path(__file__).parents[1]
+SIZES = ((64, 64), (64, 96), (96, 64))
+SGD = TrainingConfig(steps=4, batch_size=2, learning_rate=0.01, average_decay=0.9, checkpoint_every=2)
+RUNS = {
+    "sgd": SGD,
+    "alternating": replace(SGD, alternating=True),
+    "uneven": replace(SGD, batch_size=4, on_bad_file="skip"),  # a process has two images, the other one
+    "adapting": SGD,  # batch norm is not frozen
+}
+# Sums in another order differ in the last bits of float32, and four steps do not make much more of it.
+TOLERANCE = {"rtol": 1e-5, "atol": 1e-6}
+EVALUATE = ["evaluate", "--data", "toy", "--device", "cpu", "--json", "--weights"]
+
+
+class Scenes(torch.utils.data.Dataset):
+    """Six scenes of three sizes, so that the images of one process need less padding than those of the batch."""
+
+    classes = ToyScenes().classes
+
+    def __init__(self, broken: bool = False):
+        self.broken = broken
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, index):
+        if self.broken and index == 1:
+            raise DataError("photos/1.jpg: truncated; replace it")
+        return ToyScenes(size=SIZES[index % 3])[index]
+
+
+def new_model(seed: int = 0, frozen: bool = True):
+    config = toy_config(Scenes.classes)
+    config = replace(
+        config,
+        preprocessing=replace(config.preprocessing, target_size=64, max_size=128),
+        backbone=replace(config.backbone, frozen_batch_norm=frozen),
+        inference=replace(config.inference, score_threshold=0.0, max_detections=20),
+    )
+    torch.manual_seed(seed)
+    return build_model(config)
+
+
+def train_as(name: str, folder: Path, seed: int = 0):
+    """One of RUNS from its start to its end; returns the model."""
+    model = new_model(seed, frozen=name != "adapting")
+    list(train(model, Scenes(name == "uneven"), RUNS[name], folder / name, validation=Scenes()))
+    return model
+
+
+def stop_after_two_steps(folder: Path) -> None:
+    reports = train(new_model(), Scenes(), SGD, folder)
+    next(reports), next(reports)
+    reports.close()
+
+
+def resume(folder: Path):
+    """The two steps that are left; returns the model."""
+    model = new_model(seed=1)
+    assert [report.step for report in train(model, Scenes(), SGD, folder, resume=True)] == [3, 4]
+    return model
+
+
+def work(folder: Path) -> None:
+    """What each of the two processes does. The folder holds `one`, where one process stopped."""
+    torch.set_num_threads(1)
+    with distributed.process_group("cpu"):
+        rank = distributed.rank()
+        for name in RUNS:  # the second process starts from other weights, which must not matter
+            save_model(folder / f"{name}-{rank}.safetensors", train_as(name, folder, seed=rank))
+        stop_after_two_steps(folder / "two")
+        save_model(folder / f"one-{rank}.safetensors", resume(folder / "one"))
+        result = evaluate(load_model(folder / "sgd-0.safetensors"), Scenes(), progress=False)
+        torch.save(result._asdict(), folder / f"evaluation-{rank}.pt")
+        data.TOY_LENGTHS["val"] = 3
+        distributed.process_group = contextlib.nullcontext  # the command need not join: they are together already
+        assert cli.main([*EVALUATE, str(folder / "sgd-0.safetensors")]) == 0
+
+
+def torchrun(*arguments, processes: int = 2, **options) -> subprocess.Popen:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([*command, *map(str, arguments)], env=environment, text=True, **options)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """What `work` leaves behind."""
+    folder = tmp_path_factory.mktemp("two")
+    stop_after_two_steps(folder / "one")
+    process = torchrun(__file__, folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert errors.count("batch norm is not frozen: each process normalizes with its own 1 of the images") == 1
+    (folder / "output.json").write_text(output)
+    return folder
+
+
+def assert_same_weights(path: Path, expected, prefix: str = "model.") -> None:
+    found = read_checkpoint(path).group(prefix)
+    assert found.keys() == expected.state_dict().keys()
+    torch.testing.assert_close(found, {name: t.contiguous() for name, t in expected.state_dict().items()}, **TOLERANCE)
+
+
+def log_of(run: Path) -> list[dict]:
+    """The run's log without what a clock decides, and without the validation of steps that have none."""
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name != "seconds" and value is not None} for line in lines]
+
+
+@pytest.mark.parametrize("name", ["sgd", "alternating", "uneven"])
+@pytest.mark.filterwarnings("ignore:left out")
+def test_two_processes_end_with_the_weights_and_the_log_of_one(folder, tmp_path, name):
+    model = train_as(name, tmp_path)
+    start = new_model().state_dict()
+    assert max((tensor - start[name]).abs().max() for name, tensor in model.state_dict().items()) > 1e-3
+    assert_same_weights(folder / f"{name}-0.safetensors", model)
+    checkpoint = folder / name / CHECKPOINT
+    assert_same_weights(checkpoint, model, prefix=read_checkpoint(checkpoint).info["detect_with"])
+    assert len(log_of(folder / name)) == RUNS[name].steps
+    for found, expected in zip(log_of(folder / name), log_of(tmp_path / name), strict=True):
+        assert found.pop("losses") == pytest.approx(expected.pop("losses"), rel=1e-4)
+        assert found.pop("phase") == expected.pop("phase")
+        assert found == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_all_processes_hold_the_same_weights(folder, name):
+    first, second = (read_checkpoint(folder / f"{name}-{rank}.safetensors").tensors for rank in (0, 1))
+    assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
+
+
+def test_one_process_writes_one_checkpoint_and_one_log(folder):
+    for name in RUNS:
+        assert sorted(path.name for path in (folder / name).iterdir()) == [CHECKPOINT, "log.jsonl"]
+
+
+def test_resuming_goes_on_with_another_number_of_processes(folder, tmp_path):
+    whole = train_as("sgd", tmp_path)
+    assert_same_weights(folder / "one-0.safetensors", whole)  # from one to two
+    resumed = resume(folder / "two")  # and from two to one
+    torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), **TOLERANCE)
+
+
+def test_evaluation_is_that_of_one_process_on_every_process(folder):
+    expected = evaluate(load_model(folder / "sgd-0.safetensors"), Scenes(), progress=False)
+    for rank in (0, 1):
+        found = torch.load(folder / f"evaluation-{rank}.pt", weights_only=True)
+        assert found["mAP"] == expected.mAP and found["recall"] == expected.recall
+        assert found["images"] == len(found["detections"]) == 6
+        assert sum(len(one["boxes"]) for one in expected.detections) > 0
+        for one, other in zip(found["detections"], expected.detections, strict=True):
+            assert all(torch.equal(one[key], other[key]) for key in ("boxes", "labels", "scores"))
+
+
+def test_a_batch_that_cannot_be_shared_evenly_is_refused(monkeypatch):
+    monkeypatch.setattr(distributed, "size", lambda: 4)
+    for size, remedy in ((6, "4 or 8"), (3, "4")):
+        with pytest.raises(ConfigError, match=f"batch_size = {size}: .* by 4 processes; use {remedy}$"):
+            train(new_model(), Scenes(), replace(SGD, batch_size=size))
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "test")
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(ConfigError, match="process 3 of this machine has no GPU .* --nproc-per-node 2"):
+        with distributed.process_group("cuda"):
+            pass
+
+
+def test_deterministic_training_is_the_same_on_a_cpu_and_leaves_torch_as_it_was():
+    plain, deterministic = new_model(), new_model()
+    list(train(plain, Scenes(), SGD))
+    for _ in train(deterministic, Scenes(), replace(SGD, deterministic=True, workers=1)):
+        assert not torch.are_deterministic_algorithms_enabled()
+    assert all(torch.equal(t, deterministic.state_dict()[name]) for name, t in plain.state_dict().items())
+
+
+def test_an_operation_without_a_deterministic_algorithm_is_named(monkeypatch):
+    def refuse(*_, **__):
+        assert torch.are_deterministic_algorithms_enabled()
+        raise RuntimeError("grid_sampler_2d_backward_cuda does not have a deterministic implementation, but you set")
+
+    monkeypatch.setattr("rcnn_tutorial.training.phase_losses", refuse)
+    with pytest.raises(ConfigError, match="^--deterministic: grid_sampler_2d_backward_cuda has no .* --pooling align"):
+        next(train(new_model(), Scenes(), replace(SGD, deterministic=True)))
+
+
+TRAIN = "-m rcnn_tutorial train --data toy --device cpu --target-size 64 --max-size 64 --batch-size 2".split()
+
+
+@pytest.fixture
+def endless(tmp_path):
+    """A training of two processes that has done some steps, and its folder."""
+    run = tmp_path / "run"
+    options = ("--frozen-batch-norm", "--lr", "1e-4", "--steps", 5000, "--checkpoint-every", 1, "--out", run)
+    process = torchrun(*TRAIN, *options, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    log = run / "log.jsonl"
+    while not (log.exists() and log.read_text().count("\n") > 2):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.1)
+    yield process, run
+    process.kill()
+    process.wait()
+
+
+def test_a_killed_process_ends_the_others_with_a_message(endless):
+    process, run = endless
+    workers = [child for child in psutil.Process(process.pid).children() if "RANK" in child.environ()]
+    killed = next(worker for worker in workers if worker.environ()["RANK"] == "1")
+    started = time.monotonic()
+    killed.kill()
+    output, errors = process.communicate(timeout=60)
+    assert time.monotonic() - started < 60
+    assert process.returncode == 1 and output == ""
+    assert "rcnn-tutorial: error: process 0 cannot go on without the others (" in errors
+    assert f"Signal 9 (SIGKILL) received by PID {killed.pid}" in errors
+    assert not any(worker.is_running() for worker in workers)
+    assert load_model(run / CHECKPOINT).classes == Scenes.classes
+    assert read_checkpoint(run / CHECKPOINT).info["step"] in (len(log_of(run)) - 1, len(log_of(run)))
+
+
+def test_ctrl_c_ends_the_step_and_saves_once(endless):
+    process, run = endless
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    step = read_checkpoint(run / CHECKPOINT).info["step"]
+    assert process.returncode != 0 and output == ""
+    assert errors.count("rcnn-tutorial: error: ") == 1
+    assert f"error: interrupted after step {step} of 5000, all saved; go on with --resume --out {run}\n" in errors
+    assert len(log_of(run)) == step
+
+
+def test_the_command_reports_once_what_one_process_measures(folder, monkeypatch, capsys):
+    monkeypatch.setitem(data.TOY_LENGTHS, "val", 3)
+    assert cli.main([*EVALUATE, str(folder / "sgd-0.safetensors")]) == 0
+    assert json.loads((folder / "output.json").read_text()) == json.loads(capsys.readouterr().out)
+
+
+if __name__ == "__main__":
+    work(Path(sys.argv[1]))
