@@ -319,14 +319,15 @@ def test_frozen_blocks_stay_as_they_are():
 
 # --- Extreme inputs.
 
-MANY = [[x, y, x + 6, y + 6] for x in range(0, 120, 6) for y in range(0, 60, 6)]
+MANY = [[x, y, x + 6, y + 6] for x in range(0, 120, 6) for y in range(0, 90, 6)]
 EXTREMES = {
     "no objects": ((128, 128), target([], [])),
     "16 x 16 pixels": ((16, 16), target([[2, 2, 14, 14]], [1])),
-    "long and thin": ((16, 200), target([[2, 2, 14, 14]], [1])),
+    "20 times as wide as high": ((16, 320), target([[2, 2, 14, 14]], [1])),
+    "20 times as high as wide": ((320, 16), target([[2, 2, 14, 300]], [1])),
     "one pixel": ((1, 1), target([[0, 0, 1, 1]], [1])),
     "one-pixel boxes": ((128, 128), target([[0, 0, 1, 1], [64, 64, 65, 65], [127, 127, 128, 128]], [1, 2, 3])),
-    "200 objects": ((128, 128), target(MANY, [1 + i % 9 for i in range(200)])),
+    "300 objects": ((128, 128), target(MANY, [1 + i % 9 for i in range(300)])),
     "larger than any anchor": ((128, 128), target([[0, 0, 128, 128]], [2])),
     "beyond the image": ((128, 128), target([[-500, -500, 600, 600]], [2])),
 }
@@ -359,6 +360,13 @@ def test_images_of_a_few_cells(pixels):
 
 
 @torch.no_grad()
+def test_a_photo_of_24_megapixels_is_scaled_down_before_anything_else(fresh):
+    trace = fresh.eval().trace([torch.rand(3, 1, 1).expand(3, 4000, 6000)])
+    assert max(trace.preprocessed.images[0].shape) <= 214
+    assert all(found.boxes.isfinite().all() and (found.boxes <= 6000).all() for found in trace.detections)
+
+
+@torch.no_grad()
 def test_images_without_objects_share_a_batch_with_others(fresh):
     image, truth = SCENES[0]
     losses = fresh.trace([image, image], [truth, target([], [])], seed()).losses
@@ -380,10 +388,11 @@ def test_nan_shows_in_the_losses_and_in_no_detection(append):
 
 
 @torch.no_grad()
-def test_detections_under_autocast_are_close(learned):
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_detections_under_autocast_are_close(learned, precision):
     image = SCENES[3][0]
     (exact,) = learned([image])
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", precision):
         (rough,) = learned([image])
     sure = exact["scores"] > 0.5
     assert sure.sum() >= 5 and rough["boxes"].dtype == torch.float32

@@ -262,6 +262,16 @@ def test_a_value_that_is_not_finite_stops_before_the_weights(training, tmp_path)
     assert all(torch.isfinite(tensor).all() for tensor in loaded.values())
 
 
+@pytest.mark.parametrize("training", [ADAMW, SGD], ids=["adamw", "sgd"])
+def test_a_rate_that_explodes_ends_with_a_reason_or_with_finite_weights(training):
+    model = new_model()
+    try:
+        list(train(model, scenes(), replace(training, learning_rate=1e4, clip_norm=0.0)))
+    except TutorialError as error:
+        assert "not finite" in str(error) and "lower the learning rate" in str(error)
+    assert all(tensor.isfinite().all() for tensor in model.state_dict().values())
+
+
 def test_alternating_training_touches_only_what_each_phase_trains():
     model, snapshots = new_model(), {}
     before = state(model)
