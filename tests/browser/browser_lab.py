@@ -168,12 +168,12 @@ class OpenNotebook:
                 return pictures
 
     def explorers(self) -> list[OpenExplorer]:
-        """Every explorer of the notebook, from the top."""
+        """Every explorer of the notebook, from the top: the widgets that have a still picture beside them."""
         cells = self.page.evaluate(
             """() => Array.from(window.jupyterapp.shell.currentWidget.content.model.cells)
                 .map((cell, index) => [cell, index])
                 .filter(([cell]) => cell.type === "code" && cell.outputs.toJSON().some(
-                    (output) => output.data?.["application/vnd.jupyter.widget-view+json"]))
+                    (output) => output.data?.["application/vnd.jupyter.widget-view+json"] && output.data["image/jpeg"]))
                 .map(([, index]) => index)"""
         )
         return [OpenExplorer(self, cell) for cell in cells]
