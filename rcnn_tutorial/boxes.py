@@ -33,11 +33,12 @@ def box_iou(a: Tensor, b: Tensor) -> Tensor:
     a, b = a[..., None, :, :], b[..., :, None, :]  # (..., 1, N, 4), (..., M, 1, 4)
     a_x1, a_y1, a_x2, a_y2 = _coordinates(a)  # (..., 1, N) each
     b_x1, b_y1, b_x2, b_y2 = _coordinates(b)  # (..., M, 1) each
-    width = (torch.minimum(a_x2, b_x2) - torch.maximum(a_x1, b_x1)).clamp(min=0)  # (..., M, N)
-    height = (torch.minimum(a_y2, b_y2) - torch.maximum(a_y1, b_y1)).clamp(min=0)  # (..., M, N)
-    intersection = width * height  # (..., M, N)
-    union = box_area(a) + box_area(b) - intersection  # (..., M, N)
-    return (intersection / union.clamp(min=torch.finfo(union.dtype).tiny)).mT  # (..., N, M)
+    # In place wherever it can be: fresh memory for every step would take longer than the arithmetic.
+    width = torch.minimum(a_x2, b_x2).sub_(torch.maximum(a_x1, b_x1)).clamp_(min=0)  # (..., M, N)
+    height = torch.minimum(a_y2, b_y2).sub_(torch.maximum(a_y1, b_y1)).clamp_(min=0)  # (..., M, N)
+    intersection = width.mul_(height)  # (..., M, N)
+    union = (box_area(a) + box_area(b)).sub_(intersection)  # (..., M, N)
+    return intersection.div_(union.clamp_(min=torch.finfo(union.dtype).tiny)).mT  # (..., N, M)
 
 
 def _coordinates(boxes: Tensor) -> tuple[Tensor, ...]:
