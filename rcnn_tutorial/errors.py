@@ -6,6 +6,10 @@ class TutorialError(Exception):
 
     exit_code = 1
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in a notebook: the sentence, which holds the remedy, and no traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class ConfigError(TutorialError):
     """A request that cannot work: an impossible setting, an unknown name, a wrong option (exit code 2)."""

@@ -2,6 +2,7 @@
 
 import nbformat
 import pytest
+from nbclient import NotebookClient
 
 from rcnn_tutorial.course import broken_rules, execute, main, notebook_paths
 from rcnn_tutorial.errors import DataError
@@ -51,6 +52,15 @@ def test_a_failing_notebook_is_named_and_left_as_it_was(write, capsys, source, r
         execute(path)
     assert reason in str(caught.value) and "\n" not in str(caught.value)
     assert path.read_bytes() == before
+
+
+def test_in_a_notebook_the_package_s_errors_are_a_sentence_and_no_traceback(write):
+    path = write("from rcnn_tutorial.data import open_photo\nopen_photo('missing.jpg')")
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, allow_errors=True).execute()
+    (output,) = notebook.cells[0].outputs
+    (line,) = output.traceback
+    assert line.startswith("DataError: missing.jpg") and "\n" not in line
 
 
 def test_main_reports_a_failure_in_one_line(write, capsys):
