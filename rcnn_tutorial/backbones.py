@@ -154,7 +154,7 @@ def load_pretrained(network: nn.Module, name: str, pretrained: str) -> None:
     if Path(pretrained).suffix in (".pth", ".pt", ".safetensors"):
         state = read_state(Path(pretrained))
     else:
-        state = torchvision_weights(name, pretrained).get_state_dict(progress=True, check_hash=True)
+        state = download_state(torchvision_weights(name, pretrained))
     # A counter of training batches, which only unfrozen batch norms hold and none uses.
     state = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
     own = network.state_dict()
@@ -179,6 +179,15 @@ def torchvision_weights(name: str, weights: str):
         names = ", ".join(known.__members__)
         message = f"pretrained {weights!r}: no such weights for {name}; use {names}, or a .pth or .safetensors file"
         raise ConfigError(message) from None
+
+
+def download_state(weights) -> dict[str, Tensor]:
+    """The tensors of a torchvision weights entry, from its cache or its server."""
+    try:
+        return weights.get_state_dict(progress=True, check_hash=True)
+    except (OSError, RuntimeError) as error:  # no network or no room; a hash that does not fit
+        message = f"{weights}: not downloaded ({error}); pass a .pth or .safetensors file of these weights instead"
+        raise DataError(message) from error
 
 
 def read_state(path: Path) -> dict[str, Tensor]:

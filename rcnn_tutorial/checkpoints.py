@@ -10,8 +10,10 @@ of alternating training).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import reprlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,7 +63,7 @@ def load_model(path_or_name: str | Path, device: str | torch.device = "cpu") -> 
     """
     path = asset_path(f"{path_or_name}.safetensors") if path_or_name in BUNDLED else Path(path_or_name)
     checkpoint = read_checkpoint(path)
-    prefix = checkpoint.info.get("detect_with", "model.")
+    prefix = str(checkpoint.info.get("detect_with", "model."))
     with torch.device("meta"):  # shapes alone: a config from a stranger may ask for more memory than there is
         check_tensors(_build(checkpoint), checkpoint, prefix)
     model = _build(checkpoint)
@@ -105,18 +107,34 @@ def load_training(path: str | Path, config: Config, training: TrainingConfig) ->
     for field, (old, new) in _differences(before, now):
         if field not in {f"training.{name}" for name in free}:
             raise ConfigError(f"{path}: was written with {field} = {old!r}, not {new!r}; resume with the same value")
+    step = checkpoint.info["step"]
+    if type(step) is not int or not 0 <= step <= training.steps:
+        raise DataError(f"{path}: step = {reprlib.repr(step)} of {training.steps}: no step to go on from; train anew")
     return checkpoint
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) -> None:
-    """Restore what the optimizer remembers of earlier steps (momentum, moments), exactly as it was."""
+    """Restore what the optimizer remembers of earlier steps (momentum, moments), exactly as it was.
+
+    Raises DataError that names the first tensor that is missing, unknown or of another shape: the fused optimizers
+    would read and write beyond its end.
+    """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    for name, tensor in checkpoint.group("optimizer.").items():
-        index, key = name.split(".")
-        parameter = parameters[int(index)]
-        # Written into a tensor laid out like the parameter's own: the fused optimizers walk both in memory order.
-        like = torch.empty_like(parameter) if tensor.shape == parameter.shape else torch.empty_like(tensor)
-        optimizer.state[parameter][key] = like.copy_(tensor)
+    keys = ("momentum_buffer",) if isinstance(optimizer, torch.optim.SGD) else ("step", "exp_avg", "exp_avg_sq")
+    given, known = checkpoint.group("optimizer."), set()
+    for number, parameter in enumerate(parameters):
+        names = {f"{number}.{key}": key for key in keys}
+        known |= names.keys()
+        if given.keys().isdisjoint(names):
+            continue  # a parameter that no step has moved yet
+        for name, key in names.items():
+            # Written into a tensor laid out like the parameter's own: the fused optimizers walk both in memory order.
+            like = parameter.new_empty(()) if key == "step" else torch.empty_like(parameter)
+            if name not in given or given[name].shape != like.shape:
+                raise DataError(f"{checkpoint.path}: 'optimizer.{name}' is missing or of another shape; train anew")
+            optimizer.state[parameter][key] = like.copy_(given[name])
+    for name in given.keys() - known:
+        raise DataError(f"{checkpoint.path}: unexpected tensor {f'optimizer.{name}'!r}; it belongs to another training")
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
@@ -133,7 +151,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     try:
         info = json.loads(header["rcnn_tutorial"])
         version = int(info["format"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
         raise DataError(f"{path}: not a checkpoint of rcnn_tutorial; save one with save_model") from None
     if version > FORMAT:
         raise DataError(f"{path}: format {version} is newer than the {FORMAT} known here; update rcnn_tutorial")
@@ -148,7 +166,7 @@ def load_weights(model: nn.Module, checkpoint: Checkpoint, prefix: str = "model.
 
 def check_tensors(model: nn.Module, checkpoint: Checkpoint, prefix: str = "model.") -> None:
     """Raise DataError that names the first tensor of a group that is missing, unknown or of another shape."""
-    given, wanted = checkpoint.group(str(prefix)), model.state_dict()
+    given, wanted = checkpoint.group(prefix), model.state_dict()
     for name in [*wanted, *given]:
         if name not in given:
             raise DataError(f"{checkpoint.path}: has no tensor {name!r}; it belongs to another architecture")
@@ -176,7 +194,8 @@ def write_atomically(path: str | Path, data: bytes) -> None:
     except OSError as error:
         raise DataError(f"{path}: not written ({error.strerror or error}); make room or name another place") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
     if os.name == "posix":  # the new name lives in the directory; elsewhere directories cannot be opened
         directory = os.open(path.parent, os.O_RDONLY)
         os.fsync(directory)

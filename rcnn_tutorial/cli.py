@@ -11,6 +11,7 @@ import contextlib
 import json
 import math
 import os
+import reprlib
 import signal
 import sys
 import threading
@@ -96,6 +97,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         _let_the_first_speak(error)
         return _fail(str(error), getattr(error, "exit_code", 1))
+    except (MemoryError, RuntimeError) as error:
+        if args.debug or not _is_out_of_memory(error):
+            raise
+        return _fail("not enough memory; use smaller images, a smaller batch or a smaller network", 1)
     return 0
 
 
@@ -200,7 +205,7 @@ def _add_benchmark_options(parser: Parser) -> None:
 def _add_lab_options(parser: Parser) -> None:
     folder_help = "copy the course there and open it (default: the clone's notebooks; without a clone: rcnn_course)"
     parser.add_argument("folder", nargs="?", type=Path, metavar="DIR", help=folder_help)
-    parser.add_argument("--port", type=int, default=8888, help="of 127.0.0.1; the next free one if it is taken")
+    parser.add_argument("--port", type=_port, default=8888, help="of 127.0.0.1; the next free one if it is taken")
     parser.add_argument("--browser", action=argparse.BooleanOptionalAction, default=True, help="open a browser")
 
 
@@ -273,12 +278,12 @@ def _as_text(found: list[dict], pictures: list[Path]) -> Iterable[str]:
 
 def _picture_paths(images: list[Path], out: Path) -> list[Path]:
     """Where the annotated pictures go. Raises ConfigError where one would replace a photo or another picture."""
-    photos, taken = {path.resolve() for path in images}, set()
+    photos, taken = {os.path.realpath(path) for path in images}, set()
     for path in images:
         picture = out / f"{path.stem}_detections{'.jpg' if path.suffix.lower() in ('.jpg', '.jpeg') else '.png'}"
-        if picture.resolve() in photos | taken:
+        if os.path.realpath(picture) in photos | taken:
             raise ConfigError(f"{path}: {picture} is taken by another of the images; give them to separate commands")
-        taken.add(picture.resolve())
+        taken.add(os.path.realpath(picture))
         yield picture
 
 
@@ -392,14 +397,20 @@ def _settings_of(run: Path) -> dict:
     from rcnn_tutorial.checkpoints import read_checkpoint
     from rcnn_tutorial.training import CHECKPOINT
 
-    info = read_checkpoint(run / CHECKPOINT).info
-    return {"model": info["config"], "training": info["training"]}
+    path = run / CHECKPOINT
+    if not path.exists():
+        raise DataError(f"{path}: no such file to resume from; leave --resume away to start anew")
+    info = read_checkpoint(path).info
+    try:
+        return _merge(_defaults(toy=False), {"model": info.get("config"), "training": info.get("training")})
+    except ConfigError as error:
+        raise DataError(f"{path}: no training to resume ({error}); name the folder of another run") from error
 
 
 def _read_config(path: Path) -> dict:
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(
             f"{path}: not a JSON file that can be read ({error}); pass one such as RUN/config.json"
         ) from None
@@ -413,7 +424,7 @@ def _merge(settings: dict, changes: dict) -> dict:
     merged = dict(settings)
     for name, value in changes.items():
         if name in settings and not _fits(value, settings[name]):
-            raise ConfigError(f"{name} = {value!r}: expected the like of {settings[name]!r}")
+            raise ConfigError(f"{name} = {reprlib.repr(value)}: expected the like of {reprlib.repr(settings[name])}")
         merged[name] = _merge(settings[name], value) if isinstance(settings.get(name), dict) else value
     return merged
 
@@ -559,9 +570,21 @@ def _share(text: str) -> float:
 
 
 def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
     return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port, which is a number from 1 to 65535")
+    return int(text)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """torch's errors about memory have no type of their own on a CPU."""
+    words = ("tried to allocate", "storage size calculation overflowed")
+    return isinstance(error, MemoryError) or any(part in str(error).lower() for part in words)
 
 
 def _shown(value) -> str:

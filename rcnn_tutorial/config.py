@@ -8,6 +8,7 @@ checkpoint holds the exact detector it was trained as.
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from dataclasses import dataclass, field
 
@@ -20,17 +21,18 @@ VOC_CLASSES = (
 
 
 # What must hold for a detector to make sense: (field, test of its value and the whole config, remedy).
-_POSITIVE = (lambda v, c: v > 0, "use a positive number")
+_POSITIVE = (lambda v, c: 0 < v < 2**31, "use a positive number below 2^31")
 _SHARE = (lambda v, c: 0 <= v <= 1, "use a number between 0 and 1")
 _DETECTOR_RULES = (
     ("classes", lambda v, c: len(v) > 0 and len(set(v)) == len(v), "give at least one class, each name once"),
     ("preprocessing.target_size", lambda v, c: v >= 16, "use at least 16 pixels"),
     ("preprocessing.max_size", lambda v, c: v >= c.preprocessing.target_size, "use at least target_size"),
-    ("preprocessing.std", lambda v, c: len(v) == 3 and min(v) > 0, "give three positive numbers"),
+    ("preprocessing.mean", lambda v, c: len(v) == 3 and math.isfinite(sum(v)), "give three numbers"),
+    ("preprocessing.std", lambda v, c: len(v) == 3 and 0 < min(v) <= max(v) < math.inf, "give three positive numbers"),
     ("backbone.tail_stride", lambda v, c: v in (1, 2), "use 1 or 2"),
     ("anchors.base_size", *_POSITIVE),
-    ("anchors.scales", lambda v, c: len(v) > 0 and min(v) > 0, "give at least one positive scale"),
-    ("anchors.ratios", lambda v, c: len(v) > 0 and min(v) > 0, "give at least one positive ratio"),
+    ("anchors.scales", lambda v, c: len(v) > 0 and 0 < min(v) <= max(v) < math.inf, "give at least one positive scale"),
+    ("anchors.ratios", lambda v, c: len(v) > 0 and 0 < min(v) <= max(v) < math.inf, "give at least one positive ratio"),
     ("rpn.channels", *_POSITIVE),
     ("rpn.sigma", *_POSITIVE),
     ("proposals.train_pre_nms_top_n", *_POSITIVE),
@@ -53,6 +55,7 @@ _DETECTOR_RULES = (
     ),
     ("proposal_targets.batch_size", *_POSITIVE),
     ("proposal_targets.foreground_fraction", *_SHARE),
+    ("proposal_targets.target_means", lambda v, c: len(v) == 4 and math.isfinite(sum(v)), "give four numbers"),
     ("proposal_targets.target_stds", lambda v, c: len(v) == 4 and min(v) > 0, "give four positive numbers"),
     ("crop_pooling.method", lambda v, c: v in ("crop", "align", "pool"), "use crop, align or pool"),
     ("crop_pooling.size", *_POSITIVE),
@@ -66,12 +69,19 @@ _TRAINING_RULES = (
     ("optimizer", lambda v, c: v in ("sgd", "adamw"), "use sgd or adamw"),
     ("learning_rate", *_POSITIVE),
     ("momentum", *_SHARE),
-    ("weight_decay", lambda v, c: v >= 0, "use 0 or more"),
+    ("weight_decay", lambda v, c: 0 <= v < math.inf, "use 0 or more"),
     ("schedule", lambda v, c: v in ("step", "cosine", "constant"), "use step, cosine or constant"),
     ("step_at", *_SHARE),
     ("warmup", lambda v, c: 0 <= v < 1, "use a share of the steps below 1"),
     ("clip_norm", lambda v, c: v >= 0, "use 0 (no limit) or more"),
     ("average_decay", lambda v, c: 0 <= v < 1, "use 0 (no average) or a number below 1"),
+    (
+        "scale_jitter",
+        lambda v, c: len(v) == 2 and 0.1 <= v[0] <= v[1] <= 10,
+        "give (smallest, largest) zoom between 0.1 and 10",
+    ),
+    ("color_jitter", *_SHARE),
+    ("seed", lambda v, c: -(2**63) <= v < 2**63, "use a whole number of at most 64 bits"),
     ("workers", lambda v, c: v >= 0, "use 0 or more"),
     ("checkpoint_every", *_POSITIVE),
     ("on_bad_file", lambda v, c: v in ("fail", "skip"), "use fail or skip"),

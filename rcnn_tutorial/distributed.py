@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import NamedTuple
@@ -48,7 +49,8 @@ def process_group(device: str) -> Iterator[str]:
             raise
         raise _lost("no connection") from error
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        # torchrun's SIGTERM often follows on the heels of the loss, and must not cut off the message about it.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN if isinstance(sys.exception(), ProcessLost) else previous)
     dist.destroy_process_group()  # not after an error: the others may no longer answer
 
 

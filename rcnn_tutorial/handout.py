@@ -47,7 +47,7 @@ def write_handout(folder: Path) -> Copied:
     """
     lessons = {folder / path.name: student_copy(path) for path in sorted(course_folder().glob("*.ipynb"))}
     new = {path: text for path, text in lessons.items() if not path.exists()}
-    _refuse([path for path in lessons.keys() - new.keys() if path.read_text(encoding="utf-8") != lessons[path]])
+    _refuse([path for path in lessons.keys() - new.keys() if not _holds(path, lessons[path])])
     for path, text in new.items():
         write_atomically(_prepared(path), text.encode())
     return Copied(list(new), [])
@@ -67,8 +67,15 @@ def _belongs(path: Path) -> bool:
     return path.is_file() and not any(part.startswith(".") for part in path.parts[-2:])
 
 
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_bytes() == text.encode()
+
+
 def _prepared(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{path.parent}: cannot be made a folder ({error.strerror}); name another place") from error
     return path
 
 

@@ -96,7 +96,8 @@ def train(
     a step, and the weights come out as those of one process but for rounding, and for two things that depend on which
     images are together: batch norm that is not frozen, and dropout.
     Raises ConfigError and DataError at once for what cannot work, and TutorialError from the step whose loss or
-    gradient is not finite: before it reaches the weights, the last checkpoint intact.
+    gradient is not finite: before it reaches the weights, the last checkpoint intact. Weights that are not finite are
+    never saved either.
     """
     run = Path(run) if run is not None else None
     _check_request(model, dataset, training, run, resume)
@@ -260,6 +261,7 @@ class _Run:
         return self.average is not None and phase.model is self.model
 
     def _save(self, phase: Phase) -> None:
+        _check_weights(phase.model, self.step)
         if self.folder is None:
             return
         networks = self.networks if self.average is None else self.networks | {"average.": self.average}
@@ -392,6 +394,13 @@ def _not_finite(step: int, losses: dict[str, float], gradient_norm: float, targe
     )
 
 
+def _check_weights(model: nn.Module, step: int) -> None:
+    """Raise TutorialError unless all weights are finite: an update may overflow after a loss that was finite."""
+    for name, tensor in model.state_dict().items():
+        if not tensor.isfinite().all():
+            raise TutorialError(f"step {step}: the weights are no longer finite ({name}); lower the learning rate")
+
+
 def _batch_norm_statistics(model: nn.Module) -> list[tuple[Tensor, Tensor]]:
     """(buffer, copy of it) of every statistic that a forward pass in training mode changes."""
     norms = [module for module in model.modules() if isinstance(module, NORMS) and module.training]
@@ -475,7 +484,15 @@ def _open_log(folder: Path | None, step: int):
     if folder is None:
         return open(os.devnull, "w")
     path = folder / "log.jsonl"
-    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-    whole = [line for line in lines if line.endswith("\n")]  # a run that was killed may leave half a line
-    write_atomically(path, "".join(line for line in whole if json.loads(line)["step"] <= step).encode())
+    write_atomically(path, _logged(path, step).encode())
     return open(path, "a", buffering=1)  # line by line, so that others can follow a run
+
+
+def _logged(path: Path, step: int) -> str:
+    """The lines of a log up to `step`; none where there is no log. Raises DataError for what is none."""
+    try:
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        whole = [line for line in lines if line.endswith("\n")]  # a run that was killed may leave half a line
+        return "".join(line for line in whole if json.loads(line)["step"] <= step)
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise DataError(f"{path}: not the log of a run ({error}); move it away to go on without it") from error

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from urllib.error import URLError
 
 import pytest
 import safetensors.torch
@@ -240,6 +241,15 @@ def test_pickled_objects_are_refused(tmp_path):
     torch.save({"conv1.weight": nn.Linear(1, 1)}, tmp_path / "weights.pth")
     with pytest.raises(DataError, match="not a readable weights file"):
         build_backbone(RESNET18, str(tmp_path / "weights.pth"))
+
+
+def test_weights_that_cannot_be_downloaded_are_named(monkeypatch):
+    def unreachable(*_, **__):
+        raise URLError("no network")
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", unreachable)
+    with pytest.raises(DataError, match=r"ResNet18_Weights.*not downloaded .*no network.*pass a \.pth"):
+        build_backbone(RESNET18, "DEFAULT")
 
 
 @pytest.mark.parametrize(

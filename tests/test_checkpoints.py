@@ -16,7 +16,9 @@ from rcnn_tutorial import checkpoints
 from rcnn_tutorial.checkpoints import (
     FORMAT,
     load_model,
+    load_optimizer,
     load_training,
+    load_weights,
     read_checkpoint,
     save_model,
     save_training,
@@ -136,7 +138,10 @@ def test_pickles_are_refused_and_not_run(tmp_path):
     assert not sprung.exists()
 
 
-@pytest.mark.parametrize("header", [None, {"format": "pt"}, {"rcnn_tutorial": "[1"}, {"rcnn_tutorial": "[]"}])
+OF_OTHERS = ("[1", "[]", "[" * 100_000, '{"format": Infinity}', '{"format": null}')
+
+
+@pytest.mark.parametrize("header", [None, {"format": "pt"}, *({"rcnn_tutorial": text} for text in OF_OTHERS)])
 def test_safetensors_of_others_are_refused(tmp_path, header):
     save_file({"weight": torch.zeros(3)}, tmp_path / "other.safetensors", header)
     with pytest.raises(DataError, match="not a checkpoint of rcnn_tutorial"):
@@ -184,6 +189,57 @@ def test_training_resumes_only_with_the_same_settings(model, path):
     other = replace(model.config, rpn=replace(model.config.rpn, sigma=2.0))
     with pytest.raises(ConfigError, match="config.rpn.sigma = 3.0, not 2.0") as error:
         load_training(path, other, training)
+    one_line(error)
+
+
+@pytest.mark.parametrize("step", [None, "2", 1.5, True, -1, 11, 10**9])
+def test_a_step_that_no_training_was_at_is_refused(model, path, step):
+    training = TrainingConfig(steps=10)
+    save_training(path, model.config, training, 5, {"model.": model}, build_optimizer(model, training))
+    with pytest.raises(DataError, match=f"step = {step!r} of 10: ") as error:
+        load_training(rewritten(path, step=step), model.config, training)
+    one_line(error)
+
+
+def moved(model, name: str) -> torch.optim.Optimizer:
+    """An optimizer that remembers one step."""
+    optimizer = build_optimizer(model, TrainingConfig(optimizer=name, steps=10))
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    return optimizer
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_an_optimizer_remembers_what_it_did(model, path, name):
+    training, optimizer = TrainingConfig(optimizer=name, steps=10), moved(model, name)
+    save_training(path, model.config, training, 1, {"model.": model}, optimizer)
+    again = build_optimizer(model, training)
+    load_optimizer(again, read_checkpoint(path))
+    expected, found = optimizer.state_dict()["state"], again.state_dict()["state"]
+    assert expected.keys() == found.keys()
+    for number, values in expected.items():
+        assert values.keys() == found[number].keys()
+        assert all(torch.equal(value, found[number][key]) for key, value in values.items())
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize("damage", ["shape", "name", "number", "gap"])
+def test_what_another_optimizer_remembers_is_refused(model, path, name, damage):
+    training, last = TrainingConfig(optimizer=name, steps=10), "momentum_buffer" if name == "sgd" else "exp_avg"
+    save_training(path, model.config, training, 1, {"model.": model}, moved(model, name))
+    tensor = f"optimizer.1.{last}"
+
+    def change(tensors):
+        if damage == "gap" and name == "adamw":
+            del tensors[tensor]
+        elif damage in ("shape", "gap"):
+            tensors[tensor] = torch.zeros(7)
+        else:
+            tensors["optimizer.x" if damage == "name" else f"optimizer.999.{last}"] = torch.zeros(7)
+
+    with pytest.raises(DataError, match="model.safetensors: .*'optimizer.") as error:
+        load_optimizer(build_optimizer(model, training), read_checkpoint(rewritten(path, change)))
     one_line(error)
 
 
@@ -237,6 +293,43 @@ ANYTHING = st.one_of(
     st.none(), st.booleans(), st.integers(-(10**18), 10**18), st.floats(), st.text(max_size=3),
     st.lists(st.integers(0, 9), max_size=3), st.just({}),
 )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    """A training checkpoint after one step of ten, and the settings that it may be resumed with."""
+    file, training = tmp_path_factory.mktemp("begun") / "checkpoint.safetensors", TrainingConfig(steps=10)
+    model = build_model(toy_config(("circle",)))
+    save_training(file, model.config, training, 1, {"model.": model}, moved(model, "sgd"))
+    return file, model, training
+
+
+NAMES = st.builds("{}{}".format, st.sampled_from(["model.", "optimizer."]), st.integers(-1, 99) | st.text(max_size=3))
+
+
+@settings(max_examples=FUZZ_EXAMPLES, deadline=None)
+@given(data=st.data(), value=ANYTHING, shape=st.none() | st.lists(st.integers(0, 3), max_size=4))
+def test_damage_never_gives_another_error_in_a_training(begun, data, value, shape):
+    file, model, training = begun
+    checkpoint = read_checkpoint(file)
+    tensors, info = dict(checkpoint.tensors), dict(checkpoint.info)
+    name = data.draw(st.sampled_from([*tensors, *info]) | NAMES)
+    if name in info:
+        info[name] = value
+    elif shape is None:
+        tensors.pop(name, None)
+    else:
+        tensors[name] = torch.zeros(shape)
+    damaged = file.with_name("damaged.safetensors")
+    save_file(tensors, damaged, {"rcnn_tutorial": json.dumps(info)})
+    try:
+        resumed = load_training(damaged, model.config, training)
+        load_weights(model, resumed)
+        load_optimizer(build_optimizer(model, training), resumed)
+    except (ConfigError, DataError) as error:
+        assert len(str(error).splitlines()) == 1
+    else:
+        assert 0 <= resumed.info["step"] <= training.steps
 
 
 def loads_or_says_why(file) -> None:

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 import rcnn_tutorial
 from rcnn_tutorial import assets, cli
-from rcnn_tutorial.checkpoints import load_model, save_model
+from rcnn_tutorial.checkpoints import load_model, read_checkpoint, save_model
 from rcnn_tutorial.config import Config, InferenceConfig, TrainingConfig, from_dict, to_dict, toy_config
 from rcnn_tutorial.data import TOY_CLASSES, ToyScenes, read_image
 from rcnn_tutorial.model import build_model
@@ -123,6 +123,11 @@ def test_help_shows_the_defaults_of_both_starting_points(capsys):
         (["train", "--data", "toy", "--out", "run", "--target-size", "3"], "preprocessing.target_size = 3"),
         (["train", "--data", "toy", "--out", "run", "--steps", "0"], "steps = 0"),
         (["evaluate", "--data", "toy", "--weights", "w", "--metric", "f1"], "'f1'"),
+        (["train", "--data", "toy", "--out", "run", "--seed", "9" * 30], "seed = 999"),
+        (["train", "--data", "toy", "--out", "run", "--rpn-channels", "9" * 30], "rpn.channels = 999"),
+        (["train", "--data", "toy", "--out", "run", "--scale-jitter", "2", "1"], "scale_jitter = (2.0, 1.0)"),
+        (["lab", "--port", "70000"], "'70000'"),
+        (["benchmark", "--repeats", "²"], "'²'"),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_code_2(arguments, complaint, capsys, tmp_path, monkeypatch):
@@ -235,7 +240,44 @@ def test_detect_refuses_a_checkpoint_of_others(photos, capsys, tmp_path):
 def test_output_folder_that_is_a_file_is_one_line(weights, photos, capsys, tmp_path):
     (tmp_path / "out").write_text("a file")
     assert run(["detect", photos[0], "--weights", weights, "--out", tmp_path / "out"]) == 1
-    assert capsys.readouterr().err.count("\n") == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "not written" in error and "name another place" in error
+
+
+def test_a_link_to_itself_is_one_line(capsys, tmp_path):
+    (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
+    assert run(["detect", tmp_path / "loop.jpg", "--out", tmp_path / "out"]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "loop.jpg" in error
+
+
+SHORTAGES = [
+    MemoryError(),
+    RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 230400000000 bytes."),
+    RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB"),
+    RuntimeError("Storage size calculation overflowed with sizes=[100, 64, 3, 3]"),
+]
+
+
+@pytest.mark.parametrize("shortage", SHORTAGES)
+def test_too_little_memory_is_one_line(shortage, capsys, monkeypatch):
+    def short(_):
+        raise shortage
+
+    monkeypatch.setattr(cli, "_folder_to_work_in", short)
+    assert run(["lab"]) == 1
+    assert capsys.readouterr().err.startswith("rcnn-tutorial: error: not enough memory; use smaller images")
+    with pytest.raises(type(shortage)):
+        run(["lab", "--debug"])
+
+
+def test_an_error_of_the_program_itself_keeps_its_traceback(monkeypatch):
+    def wrong(_):
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(cli, "_folder_to_work_in", wrong)
+    with pytest.raises(RuntimeError, match="a mistake of ours"):
+        run(["lab"])
 
 
 def test_debug_shows_the_traceback(weights):
@@ -291,6 +333,29 @@ def test_resume_without_a_run(capsys, tmp_path):
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and str(tmp_path / "run") in error
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        {},
+        {"config": None},
+        {"training": [1]},
+        {"training": {"speed": 1}},
+        {"training": {"workers": "x"}},
+        {"step": "2"},
+    ],
+)
+def test_resume_from_what_is_no_training(info, capsys, tmp_path):
+    out = tmp_path / "run"
+    run(["train", "--data", "toy", "--steps", 1, "--batch-size", 1, "--target-size", 64, "--out", out])
+    checkpoint = read_checkpoint(out / "checkpoint.safetensors")
+    changed = {name: value for name, value in (checkpoint.info | info).items() if info or name != "training"}
+    save_file(checkpoint.tensors, checkpoint.path, {"rcnn_tutorial": json.dumps(changed)})
+    capsys.readouterr()
+    assert run(["train", "--data", "toy", "--resume", "--out", out]) in (1, 2)
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and error.startswith("rcnn-tutorial: error: ")
 
 
 def toy_file(folder: Path) -> Path:
@@ -350,6 +415,7 @@ def test_options_go_before_the_file_and_the_file_before_the_defaults(tmp_path):
     [
         (None, 1, "settings.json"),
         ("{", 1, "settings.json"),
+        ("[" * 100_000, 1, "settings.json"),
         ("[]", 2, "settings.json"),
         ('{"data": {}}', 2, "settings.json"),
         ('{"training": 3}', 2, "training = 3"),

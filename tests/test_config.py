@@ -71,10 +71,13 @@ def test_unknown_fields_are_named(kind, values, message):
     [
         ("preprocessing.target_size", 15),
         ("preprocessing.max_size", 599),
+        ("preprocessing.mean", ()),
+        ("preprocessing.std", (1.0, 1.0, float("inf"))),
         ("backbone.tail_stride", 3),
         ("anchors.base_size", 0),
         ("anchors.scales", ()),
         ("anchors.scales", (8, -1)),
+        ("anchors.scales", (8, float("inf"))),
         ("anchors.ratios", ()),
         ("anchors.ratios", (0.0, 1.0)),
         ("rpn.sigma", 0.0),
@@ -94,8 +97,10 @@ def test_unknown_fields_are_named(kind, values, message):
         ("proposal_targets.foreground_fraction", 1.5),
         ("proposal_targets.target_stds", (0.1, 0.1, 0.2, 0.0)),
         ("proposal_targets.target_stds", (0.1, 0.1)),
+        ("proposal_targets.target_means", (0.0,)),
         ("crop_pooling.method", "warp"),
         ("crop_pooling.size", 0),
+        ("crop_pooling.size", 2**31),
         ("inference.nms_threshold", -0.1),
         ("inference.max_detections", 0),
     ],
@@ -123,7 +128,21 @@ def test_the_reference_pools_only_vgg16_s_crops(backbone):
     assert config.backbone.name == backbone and config.crop_pooling.max_pool == (backbone == "vgg16")
 
 
-@pytest.mark.parametrize(("field", "value"), [("optimizer", "lion"), ("warmup", 1.0), ("learning_rate", 0.0)])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("optimizer", "lion"),
+        ("warmup", 1.0),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("inf")),
+        ("weight_decay", float("nan")),
+        ("scale_jitter", (2.0, 1.0)),
+        ("scale_jitter", (0.0, 1.0)),
+        ("color_jitter", 2.0),
+        ("seed", 2**63),
+    ],
+)
 def test_impossible_training_is_named_with_a_remedy(field, value):
-    with pytest.raises(ConfigError, match=f"^{field} = {value!r}: use "):
+    with pytest.raises(ConfigError) as error:
         TrainingConfig(**{field: value})
+    assert str(error.value).startswith(f"{field} = {value!r}: ") and "\n" not in str(error.value)

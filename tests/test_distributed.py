@@ -21,7 +21,7 @@ from rcnn_tutorial import cli, data, distributed
 from rcnn_tutorial.checkpoints import load_model, read_checkpoint, save_model
 from rcnn_tutorial.config import TrainingConfig, toy_config
 from rcnn_tutorial.data.toy import ToyScenes
-from rcnn_tutorial.errors import ConfigError, DataError
+from rcnn_tutorial.errors import ConfigError, DataError, ProcessLost
 from rcnn_tutorial.evaluation import evaluate
 from rcnn_tutorial.model import build_model
 from rcnn_tutorial.training import CHECKPOINT, train
@@ -197,6 +197,28 @@ def test_more_processes_than_gpus_are_refused(monkeypatch):
             pass
 
 
+@pytest.mark.parametrize(
+    ("error", "becomes", "ignored"),
+    [
+        (RuntimeError("[gloo/transport/tcp/pair.cc:547] Connection closed by peer"), ProcessLost, True),
+        (ProcessLost("process 0 cannot go on"), ProcessLost, True),
+        (RuntimeError("a mistake of ours"), RuntimeError, False),
+        (ConfigError("steps = 0"), ConfigError, False),
+    ],
+)
+def test_only_the_message_about_a_loss_outlasts_torchrun_s_signal(error, becomes, ignored, monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "test")
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setattr(torch.distributed, "init_process_group", lambda *_, **__: None)
+    previous = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(becomes), distributed.process_group("cpu"):
+            raise error
+        assert signal.getsignal(signal.SIGTERM) == (signal.SIG_IGN if ignored else previous)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
 def test_deterministic_training_is_the_same_on_a_cpu_and_leaves_torch_as_it_was():
     plain, deterministic = new_model(), new_model()
     list(train(plain, Scenes(), SGD))
@@ -233,16 +255,17 @@ def endless(tmp_path):
     process.wait()
 
 
-def test_a_killed_process_ends_the_others_with_a_message(endless):
+@pytest.mark.parametrize(("rank", "left"), ["01", "10"])
+def test_a_killed_process_ends_the_others_with_a_message(endless, rank, left):
     process, run = endless
     workers = [child for child in psutil.Process(process.pid).children() if "RANK" in child.environ()]
-    killed = next(worker for worker in workers if worker.environ()["RANK"] == "1")
+    killed = next(worker for worker in workers if worker.environ()["RANK"] == rank)
     started = time.monotonic()
     killed.kill()
     output, errors = process.communicate(timeout=60)
     assert time.monotonic() - started < 60
     assert process.returncode == 1 and output == ""
-    assert "rcnn-tutorial: error: process 0 cannot go on without the others (" in errors
+    assert f"rcnn-tutorial: error: process {left} cannot go on without the others (" in errors
     assert f"Signal 9 (SIGKILL) received by PID {killed.pid}" in errors
     assert not any(worker.is_running() for worker in workers)
     assert load_model(run / CHECKPOINT).classes == Scenes.classes

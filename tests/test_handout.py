@@ -33,6 +33,15 @@ def test_a_second_handout_changes_nothing_and_refuses_a_changed_lesson(tmp_path)
     assert first[2].read_text() == "notes of a student" and not first[0].exists()
 
 
+def test_what_is_no_lesson_or_no_folder_is_named(tmp_path):
+    (tmp_path / "00_tour.ipynb").write_bytes(b"\xff\xfe")
+    with pytest.raises(DataError, match="00_tour.ipynb: is there already"):
+        write_handout(tmp_path)
+    for copy in (write_handout, copy_course):
+        with pytest.raises(DataError, match="00_tour.ipynb: cannot be made a folder .*; name another place"):
+            copy(tmp_path / "00_tour.ipynb")
+
+
 def test_a_copy_is_complete_and_never_touches_what_is_there(tmp_path):
     source = course_folder()
     lessons = {path.relative_to(source) for path in source.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts}

@@ -236,6 +236,14 @@ def test_resuming_mends_a_log_that_ends_in_the_middle_of_a_line(tmp_path):
     assert (tmp_path / "log.jsonl").read_text() == whole
 
 
+@pytest.mark.parametrize("line", [b"no json", b"[]", b"{}", b'{"step": "x"}', b"\xff", b"[" * 100_000])
+def test_a_log_that_is_none_is_named(line, tmp_path):
+    list(train(new_model(), scenes(), replace(SGD, steps=1), tmp_path))
+    (tmp_path / "log.jsonl").write_bytes(line + b"\n")
+    with pytest.raises(DataError, match="log.jsonl: not the log of a run .*; move it away"):
+        list(train(new_model(), scenes(), replace(SGD, steps=1), tmp_path, resume=True))
+
+
 def test_the_checkpoint_holds_the_averaged_weights(tmp_path):
     model = new_model()
     reports = train(model, scenes(), ADAMW, tmp_path)
@@ -260,6 +268,16 @@ def test_a_value_that_is_not_finite_stops_before_the_weights(training, tmp_path)
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == checkpoint
     loaded = load_model(tmp_path / "checkpoint.safetensors").state_dict()
     assert all(torch.isfinite(tensor).all() for tensor in loaded.values())
+
+
+@pytest.mark.parametrize("training", [ADAMW, SGD, ALTERNATING], ids=["adamw", "sgd", "alternating"])
+def test_weights_that_overflow_in_the_update_are_named_and_not_saved(training, tmp_path):
+    """Before the next step's loss, which would show it, there may be a checkpoint or the end of the training."""
+    huge = replace(training, learning_rate=2e9, weight_decay=1e38, warmup=0.0, clip_norm=0.0, checkpoint_every=1)
+    for run in (None, tmp_path):
+        with pytest.raises(TutorialError, match="^step 1: the weights are no longer finite .*; lower the learning"):
+            list(train(new_model(), scenes(), huge, run))
+    assert not (tmp_path / "checkpoint.safetensors").exists()
 
 
 @pytest.mark.parametrize("training", [ADAMW, SGD], ids=["adamw", "sgd"])

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Sequence
 
-from rcnn_tutorial.data.batching import AugmentedDataset, batches, collate, training_loader
+from rcnn_tutorial.data.batching import AugmentedDataset, CachedDataset, batches, collate, training_loader
 from rcnn_tutorial.data.coco import CocoFolder
 from rcnn_tutorial.data.images import CleanBoxes, clean_boxes, make_target, read_image
 from rcnn_tutorial.data.samples import SAMPLES, load_sample, open_photo
@@ -24,6 +24,7 @@ __all__ = [
     "SAMPLES",
     "TOY_CLASSES",
     "AugmentedDataset",
+    "CachedDataset",
     "CleanBoxes",
     "CocoFolder",
     "ToyScenes",

@@ -67,6 +67,23 @@ def collate(samples: Sequence[Sample]) -> tuple[list[Tensor], list[dict]]:
     return [image for image, _ in samples], [target for _, target in samples]
 
 
+class CachedDataset(Dataset):
+    """`dataset` with every sample kept in memory once it was read: for a few hundred that are slow to read or draw."""
+
+    def __init__(self, dataset: Dataset):
+        self.dataset = dataset
+        self.classes = dataset.classes
+        self.samples: dict[int, Sample] = {}
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Sample:
+        if index not in self.samples:
+            self.samples[index] = self.dataset[index]
+        return self.samples[index]
+
+
 class AugmentedDataset(Dataset):
     """`dataset` without difficult objects and with `transforms(image, target)`, where given, applied.
 

@@ -123,7 +123,7 @@ def _parse(source: Path) -> Element:
     try:
         root = defusedxml.ElementTree.parse(source).getroot()
     except (SyntaxError, ValueError, LookupError, OSError) as error:  # defusedxml's refusals are ValueErrors
-        raise DataError(f"{source}: not a readable XML file ({brief(str(error))}); write it again") from error
+        raise DataError(f"{source}: not a readable XML file ({str(error)[:80]!r}); write it again") from error
     if root.tag != "annotation":
         raise DataError(f"{source}: its root is {brief(root.tag)}; a VOC file starts with <annotation>")
     return root

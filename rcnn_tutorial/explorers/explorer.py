@@ -33,7 +33,7 @@ red, AFTER green, CHOSEN blue, OTHER white, GROUND_TRUTH yellow; layers that dif
 Draggable boxes: `Canvas(image, handles={"roi": Handle(color=CHOSEN, box=(10, 10, 90, 90), name="ROI")})`; read
 `self.canvas.box("roi")` (a tensor (4,)), set with `self.canvas.move(roi=(0, 0, 50, 50))`. Clicks: `canvas.clicked`.
 Two pictures: pass a list of canvases with a `title` each. From code and tests: `explorer.threshold.value = 0.5`,
-several at once with `explorer.set(threshold=0.5, top=10)`; then read `explorer.summary`, or `explorer.figure()`.
+several at once with `explorer.set(threshold=0.5, top=10)`; then `explorer.summary`, `print_summary()`, `figure()`.
 """
 
 from __future__ import annotations
@@ -121,6 +121,10 @@ class Explorer(widgets.Box):
         finally:
             self._held = False
         self.update()
+
+    def print_summary(self) -> None:
+        """Print the summary, a sentence a line."""
+        print(self.summary.replace(". ", ".\n"), end="\n\n")
 
     def figure(self, width: float = 9.0) -> Figure:
         """The present picture as a matplotlib figure, `width` inches wide, with the summary under it."""

@@ -31,6 +31,7 @@ from rcnn_tutorial.stages.proposal_target import ProposalTargets, proposal_targe
 
 MOVES, ROIS, HEAT = "anchors to proposals", "foreground and background ROIs", "RPN scores (heat map)"
 RECALL_COUNTS = (50, 300)
+MOST = 2000  # proposals: what the reference keeps in training; to look for more would make the sliders slow
 COVERED = 0.5  # the IoU from which a proposal counts as covering an object
 
 
@@ -49,7 +50,7 @@ class ProposalTargetExplorer(Explorer):
         self.truth = trace.ground_truth or GroundTruth(torch.zeros(1, 1, 4), torch.zeros(1, 1, dtype=torch.long))
         self.objects = self.truth.boxes[self.truth.valid]  # (G, 4)
         self.heat = best_score_of_cells(trace)  # (rows, columns)
-        self.ranked = functools.lru_cache(maxsize=4)(self._ranked)  # NMS is slow, and most sliders leave it alone
+        self.ranked = functools.lru_cache(maxsize=4)(self._ranked)  # NMS takes a while, and most sliders leave it alone
         size = tuple(trace.preprocessed.sizes[0].tolist())
         super().__init__(_controls(config), Canvas(image, size=size))
 
@@ -64,8 +65,8 @@ class ProposalTargetExplorer(Explorer):
         return f"{view} {self._funnel(ranked, proposals)} {_sample(targets)}"
 
     def _ranked(self, pre_nms: int, threshold: float) -> Proposals:
-        """All boxes that NMS leaves, best first; keeping fewer of them is a matter of cutting the list."""
-        config = ProposalConfig(test_pre_nms_top_n=pre_nms, test_post_nms_top_n=pre_nms, nms_threshold=threshold)
+        """What NMS leaves, at most MOST, best first; keeping fewer of them is a matter of cutting the list."""
+        config = ProposalConfig(test_pre_nms_top_n=pre_nms, test_post_nms_top_n=MOST, nms_threshold=threshold)
         trace = self.trace
         available = torch.ones(1, len(trace.anchors), dtype=torch.bool)  # (1, N)
         with torch.no_grad():
@@ -142,9 +143,9 @@ class ProposalTargetExplorer(Explorer):
 
     def _funnel(self, ranked: Proposals, proposals: Proposals) -> str:
         """How many boxes are left after each step, and how many objects they cover."""
-        anchors, boxes = len(self.trace.anchors), proposals.boxes[0]  # (R, 4)
+        anchors, boxes, left = len(self.trace.anchors), proposals.boxes[0], ranked.boxes.shape[1]  # boxes: (R, 4)
         text = f"{anchors:,} anchors, {min(self.pre_nms.value, anchors):,} best by score, "
-        text += f"{ranked.boxes.shape[1]:,} after NMS, {len(boxes):,} proposals kept. "
+        text += f"{left:,}{' or more' * (left == MOST)} after NMS, {len(boxes):,} proposals kept. "
         if not len(self.objects):
             return text + "No objects: nothing to cover, and nothing to be foreground."
         hits = box_iou(self.objects, boxes) >= COVERED  # (G, R)
@@ -158,9 +159,9 @@ def _controls(config: Config) -> dict:
     (pre_nms, post_nms), targets = config.proposals.top_n(training=True), config.proposal_targets
     return {
         "view": choice("View", (MOVES, ROIS, HEAT), MOVES),
-        "pre_nms": integer("Boxes before NMS", pre_nms, 100, 12_000, 100, live=False),
-        "nms": number("NMS IoU", config.proposals.nms_threshold, 0.3, 0.95, 0.05, live=False),
-        "post_nms": integer("Boxes after NMS", post_nms, 10, 2000, 10),
+        "pre_nms": integer("Boxes before NMS", pre_nms, 100, 12_000, 100),
+        "nms": number("NMS IoU", config.proposals.nms_threshold, 0.3, 0.95, 0.05),
+        "post_nms": integer("Boxes after NMS", post_nms, 10, MOST, 10),
         "fg_thresh": number("Foreground from IoU", targets.foreground_threshold, 0.3, 0.9, 0.05),
         "bg_hi": number("Background below IoU", targets.background_high, 0.1, 0.7, 0.05),
         "bg_lo": number("Background from IoU", targets.background_low, 0.0, 0.5, 0.05),

@@ -36,6 +36,7 @@ from rcnn_tutorial.training import Phase, StepReport, build_optimizer, train_ste
 LEARNING_RATES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 BREATH = 0.02  # seconds between two steps in which the kernel answers the reader
 GROUND = "#404040"  # the canvas where there is no image
+FOOT = 24  # pixels of the canvas under the axis, for the numbers of the steps
 
 
 class LossCurves(Canvas):
@@ -55,7 +56,7 @@ class LossCurves(Canvas):
 
     def show(self, reports: Sequence[StepReport]) -> None:
         """Draw the losses of all steps so far."""
-        (height, width), steps = self.size, self.steps
+        (height, width), steps = (self.size[0] - FOOT, self.size[1]), self.steps
         top = _round_up(max((loss for report in reports for loss in report.losses.values()), default=2.0))
         layers = self._axes(top)
         for name in LOSSES:
@@ -73,13 +74,13 @@ class LossCurves(Canvas):
         self.summary = f"Losses of {len(reports)} of {steps} steps."
 
     def _axes(self, top: float) -> list[Layer]:
-        """Faint lines at quarters of both axes, with the numbers that belong to them."""
-        height, width = self.size
+        """Faint lines at quarters of both axes and at zero, with the numbers that belong to them."""
+        height, width = self.size[0] - FOOT, self.size[1]
         quarters = torch.tensor([0.25, 0.5, 0.75])
-        across = [[[0.0, height * q], [width, height * q]] for q in quarters.tolist()]
+        across = [[[0.0, height * q], [width, height * q]] for q in (*quarters.tolist(), 1.0)]
         down = [[[width * q, 0.0], [width * q, height]] for q in quarters.tolist()]
         left = torch.stack([torch.zeros(3), height * quarters], dim=-1)  # (3, 2)
-        bottom = torch.stack([width * quarters, torch.full((3,), float(height))], dim=-1)  # (3, 2)
+        bottom = torch.stack([width * quarters, torch.full((3,), float(self.size[0]))], dim=-1)  # (3, 2)
         losses = [f"{top * (1 - q):g}" for q in quarters.tolist()]
         counts = [f"step {round(self.steps * q)}" for q in quarters.tolist()]
         return [

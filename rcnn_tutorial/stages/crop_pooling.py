@@ -3,12 +3,17 @@
 Spatial Transformer Networks (Jaderberg et al. 2015) supply the two steps: an affine grid and bilinear sampling.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import roi_align, roi_pool
 
 from rcnn_tutorial.config import CropPoolingConfig
+
+ROIS_AT_ONCE = 16  # in `align`: their strips of the feature map are its largest tensors
 
 
 def crop_theta(rois: Tensor, stride: int, feature_size: tuple[int, int]) -> Tensor:
@@ -46,6 +51,50 @@ def sample_crops(features: Tensor, theta: Tensor, size: int, align_corners: bool
     return crops.flatten(0, 1)
 
 
+def align(features: Tensor, rois: Tensor, size: int) -> Tensor:
+    """RoIAlign (Mask R-CNN, section 3) on one image, as matrix products: each bin's mean of bilinear samples.
+
+    features: (C, H, W). rois: (S, 4) in cells. Returns (S, C, size, size), without gradient to the ROIs.
+
+    A bilinear weight is one along y times one along x, and a bin's samples form a grid. So the bin's mean has weights
+    of this kind too, and the crop is W_y F W_x^T. torchvision's operator, which visits sample by sample, gives the
+    same; it is fast on a GPU only.
+    """
+    rows, columns = features.shape[1:]
+    along_y = bin_weights(rois[:, 1], rois[:, 3], size, rows)  # (S, size, H)
+    along_x = bin_weights(rois[:, 0], rois[:, 2], size, columns)  # (S, size, W)
+    table = features.permute(1, 2, 0).reshape(rows, -1)  # (H, W * C)
+    crops = []
+    for y, x in zip(along_y.split(ROIS_AT_ONCE), along_x.split(ROIS_AT_ONCE), strict=True):
+        strips = (y.flatten(0, 1) @ table).view(len(y), size, columns, -1)  # (S', size, W, C)
+        crops.append(x[:, None] @ strips)  # (S', size, size, C)
+    return torch.cat(crops).permute(0, 3, 1, 2)
+
+
+@torch.no_grad()
+def bin_weights(low: Tensor, high: Tensor, size: int, cells: int) -> Tensor:
+    """How much each cell of one axis counts in each of `size` bins from `low` to `high`, (S,) in cells: (S, size, cells).
+
+    As torchvision has it: a bin holds one sample a cell, rounded up; an extent below one cell counts as one; samples
+    up to a cell outside the map read its border, those beyond read 0.
+    """
+    extent = (high - low).clamp(min=1)  # (S,)
+    samples = (extent / size).ceil()  # (S,) in each bin
+    number = torch.arange(int(samples.amax()) if len(samples) else 0, device=low.device)  # (G,)
+    within = (number + 0.5) / samples[:, None]  # (S, G) shares of a bin; those above 1 belong to ROIs with more samples
+    start = torch.arange(size, device=low.device)[:, None]  # (size, 1)
+    position = low[:, None, None] + (start + within[:, None]) * (extent / size)[:, None, None]  # (S, size, G)
+    counted = (within[:, None] < 1) & (position >= -1) & (position <= cells)  # (S, size, G)
+    position = position.clamp(0, cells - 1)
+    distance = (position[..., None] - torch.arange(cells, device=low.device)).abs()  # (S, size, G, cells)
+    return ((1 - distance).clamp(min=0) * counted[..., None]).sum(dim=2) / samples[:, None, None]
+
+
+def _by_torchvision(operator: Callable, features: Tensor, rois: Tensor, size: int) -> Tensor:
+    """One of torchvision's operators, called like `align`."""
+    return operator(features[None], [rois], size)
+
+
 def crop_pool(
     features: Tensor, rois: Tensor, stride: int, config: CropPoolingConfig, feature_sizes: Tensor | None = None
 ) -> Tensor:
@@ -55,14 +104,14 @@ def crop_pool(
     has; None if all have H and W. Returns (B * S, C, size, size), image by image.
     """
     if config.method != "crop":
-        pool = roi_align if config.method == "align" else roi_pool
         sizes = [features.shape[-2:]] * len(features) if feature_sizes is None else feature_sizes.tolist()
         # Both repeat the last row and column beyond the edge. In a padded map they would read the padding's zeros.
-        own = [one[None, :, :rows, :columns].float() for one, (rows, columns) in zip(features, sizes, strict=True)]
-        boxes = rois.to(torch.float32).nan_to_num()  # a diverged RPN's boxes: these refuse NaN; its losses show it
-        return torch.cat(
-            [pool(one, [b], config.size, spatial_scale=1 / stride) for one, b in zip(own, boxes, strict=True)]
-        )
+        own = [one[:, :rows, :columns].float() for one, (rows, columns) in zip(features, sizes, strict=True)]
+        cells = rois.to(torch.float32).nan_to_num() / stride  # a diverged RPN's boxes: refused here, seen in the losses
+        operator = roi_align if config.method == "align" else roi_pool
+        pool = align if config.method == "align" and not features.is_cuda else partial(_by_torchvision, operator)
+        with torch.autocast(features.device.type, enabled=False):
+            return torch.cat([pool(*image, config.size) for image in zip(own, cells, strict=True)])
     theta = crop_theta(rois, stride, features.shape[-2:])  # (B, S, 2, 3)
     size = config.size * 2 if config.max_pool else config.size
     crops = sample_crops(features, theta, size, config.align_corners)  # (B * S, C, size, size)

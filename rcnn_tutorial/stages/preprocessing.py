@@ -1,5 +1,6 @@
 """Image pre-processing: subtract a fixed mean, scale to a standard size (post: "Image Pre-Processing")."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -45,9 +46,10 @@ def resize(image: Tensor, scale: float) -> Tensor:
     height, width = (max(1, round(side * scale)) for side in image.shape[-2:])
     if (height, width) == tuple(image.shape[-2:]):
         return image
-    # interpolate() floors the output size where the reference rounds. One repeated row and column at the far edges
-    # yields the pixel that rounding up asks for; asking for it with `size=` would stretch all the others.
-    padded = F.pad(image[None], (0, 1, 0, 1), mode="replicate")  # (1, 3, H + 1, W + 1)
+    # interpolate() floors the output size where the reference rounds. Repeated rows and columns at the far edges, worth
+    # a scaled pixel, yield the one that rounding up asks for; asking for it with `size=` would stretch all the others.
+    extra = max(1, math.ceil(1 / scale))
+    padded = F.pad(image[None], (0, extra, 0, extra), mode="replicate")  # (1, 3, H + extra, W + extra)
     scaled = F.interpolate(padded, scale_factor=scale, mode="bilinear", recompute_scale_factor=False)
     return scaled[0, :, :height, :width]
 

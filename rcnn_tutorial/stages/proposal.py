@@ -1,16 +1,16 @@
 """The proposal layer: anchors become a few hundred promising boxes (post: "Proposal Layer")."""
 
-from concurrent.futures import ThreadPoolExecutor
-from itertools import repeat
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torchvision.ops import nms
 
-from rcnn_tutorial.boxes import clip, decode
+from rcnn_tutorial.boxes import box_iou, clip, decode
 from rcnn_tutorial.config import ProposalConfig
 from rcnn_tutorial.stages.rpn import RPNOutputs
+
+LARGEST_BLOCK = 1024  # boxes; beyond it NMS, whose time grows with the square of their number, gets slow
 
 
 class Proposals(NamedTuple):
@@ -36,9 +36,10 @@ def proposal_layer(
     coefficients = rpn.coefficients.gather(1, order[..., None].expand(-1, -1, 4))  # (B, K, 4)
     boxes = clip(decode(coefficients, anchors[order]), sizes[:, None])  # (B, K, 4)
 
-    kept = nms_of_each(boxes.detach(), scores, config.nms_threshold)
+    candidates = zip(boxes.detach(), scores, strict=True)
+    kept = [first_kept(*image, config.nms_threshold, post_nms_top_n) for image in candidates]
     # NaN is not below 0: boxes of a network that has diverged stay, so that the losses show it.
-    kept = [keep[~(ranked[keep] < 0)][:post_nms_top_n] for keep, ranked in zip(kept, scores, strict=True)]
+    kept = [keep[~(ranked[keep] < 0)] for keep, ranked in zip(kept, scores, strict=True)]
     index = torch.nn.utils.rnn.pad_sequence(kept, batch_first=True)  # (B, R)
     counts = torch.tensor([len(keep) for keep in kept], device=boxes.device)  # (B,)
     valid = torch.arange(index.shape[1], device=boxes.device) < counts[:, None]  # (B, R)
@@ -50,12 +51,19 @@ def proposal_layer(
     )
 
 
-def nms_of_each(boxes: Tensor, scores: Tensor, threshold: float) -> list[Tensor]:
-    """What NMS keeps of each image, best first. boxes: (B, K, 4). scores: (B, K). Returns B x (kept,) indices into K.
+def first_kept(boxes: Tensor, scores: Tensor, threshold: float, count: int) -> Tensor:
+    """The first `count` boxes that NMS keeps: (at most count,) indices. boxes: (K, 4). scores: (K,), falling.
 
-    torchvision's NMS runs in one thread; on a CPU the images of a batch share out the threads.
+    Only better boxes can remove a box. So on a CPU NMS goes through the list block by block: first what the boxes kept
+    so far overlap is removed, then the rest is thinned out. Once `count` are kept, the remainder is not looked at.
     """
-    if boxes.is_cuda or len(boxes) == 1:
-        return [nms(*image, threshold) for image in zip(boxes, scores, strict=True)]
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        return list(pool.map(nms, boxes, scores, repeat(threshold)))
+    size = max(1, len(boxes)) if boxes.is_cuda else min(3 * count, LARGEST_BLOCK)
+    kept = nms(boxes[:size], scores[:size], threshold)
+    for start in range(size, len(boxes), size):
+        if len(kept) >= count:
+            break
+        block = torch.arange(start, min(start + size, len(boxes)))
+        removed = (box_iou(boxes[block], boxes[kept]) > threshold).any(dim=1)  # (size,)
+        block = block[~removed]
+        kept = torch.cat([kept, block[nms(boxes[block], scores[block], threshold)]])
+    return kept[:count]

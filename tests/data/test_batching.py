@@ -6,7 +6,7 @@ import torch
 from torchvision import tv_tensors
 
 from rcnn_tutorial.config import TrainingConfig
-from rcnn_tutorial.data.batching import AugmentedDataset, batches, collate, training_loader
+from rcnn_tutorial.data.batching import AugmentedDataset, CachedDataset, batches, collate, training_loader
 from rcnn_tutorial.data.images import make_target
 from rcnn_tutorial.data.transforms import training_transforms
 from rcnn_tutorial.errors import ConfigError, DataError
@@ -49,6 +49,42 @@ def same(a, b):
         assert one["boxes"].canvas_size == other["boxes"].canvas_size
         assert all(torch.equal(one[key], other[key]) for key in ("boxes", "labels", "difficult"))
     return True
+
+
+class CountedPhotos(Photos):
+    """Photos that count how often each was read."""
+
+    classes = ("thing",)
+
+    def __init__(self, broken=False):
+        super().__init__(broken)
+        self.reads = [0] * len(self)
+
+    def __getitem__(self, index):
+        self.reads[index] += 1
+        return super().__getitem__(index)
+
+
+def test_cached_samples_are_read_once_and_train_alike():
+    photos = CountedPhotos()
+    cached = CachedDataset(photos)
+    assert len(cached) == 10 and cached.classes == ("thing",)
+    training = TrainingConfig(batch_size=4, **EVERYTHING)
+    for ours, theirs in zip(take(training_loader(cached, training), 8), take(training_loader(Photos(), training), 8)):
+        assert all(torch.equal(a, b) for a, b in zip(ours[0], theirs[0], strict=True))
+        assert all(torch.equal(a["boxes"], b["boxes"]) for a, b in zip(ours[1], theirs[1], strict=True))
+    assert photos.reads == [1] * 10
+
+
+def test_what_cannot_be_read_is_not_cached():
+    photos = CountedPhotos(broken=True)
+    cached = CachedDataset(photos)
+    for _ in range(2):
+        with pytest.raises(DataError, match="photo 7"):
+            cached[7]
+    photos.broken = False
+    assert len(cached[7][1]["boxes"]) == 7 and photos.reads[7] == 3
+
 
 
 @pytest.mark.parametrize(("length", "batch_size"), [(10, 1), (10, 4), (3, 8), (1, 2)])

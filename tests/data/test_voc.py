@@ -135,6 +135,7 @@ def test_wrong_xml(tmp_path, content):
     root = write_voc(tmp_path, a=SIZE)
     (root / "Annotations" / "a.xml").write_text(content)
     assert "a.xml" in error_of(root)
+    assert ("EntitiesForbidden" in error_of(root)) is (content == BOMB)
 
 
 @pytest.mark.parametrize("corners", [("", 1, 2, 3), (1, 2, "three", 4)])

@@ -59,6 +59,15 @@ def test_asking_interpolate_for_a_size_would_stretch_the_picture():
     assert (scaled - stretched).abs().max() * 255 > 10  # gray levels
 
 
+@pytest.mark.parametrize(("height", "width"), [(2000, 1), (1, 2000), (164, 103), (41, 1013), (4000, 6000)])
+@pytest.mark.parametrize("scale", [0.01, 0.2477, 0.5, 0.9999, 1.0001, 3.7])
+def test_sides_are_rounded_whatever_the_scale(height, width, scale):
+    resized = resize(torch.ones(3, height, width), scale * min(1.0, 1000 / max(height, width)))
+    exact = (side * scale * min(1.0, 1000 / max(height, width)) for side in (height, width))
+    assert resized.shape == (3, *(max(1, round(side)) for side in exact))
+    torch.testing.assert_close(resized, torch.ones_like(resized))
+
+
 def test_an_image_of_the_right_size_is_not_resampled():
     image = torch.rand(3, 60, 80)
     assert resize(image, 1.0) is image
