@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -194,28 +195,36 @@ def target_layers(batch: int = 1, side: int = PHOTO_SIZE[0], objects: int = 20) 
     return assign
 
 
+def growing_step(batch: int = 1, side: int = 300, objects: int = 8) -> Callable[[], object]:
+    """A step of our training of the toy detector, on images of side x 4/3 side that are not scaled."""
+    config = toy_config(("thing",))
+    config = replace(config, preprocessing=replace(config.preprocessing, target_size=side, max_size=2 * side))
+    truth = random_objects(batch, objects, side, side * 4 // 3)
+    targets = [{"boxes": boxes, "labels": labels} for boxes, labels in zip(truth.boxes, truth.labels, strict=True)]
+    torch.manual_seed(0)
+    return our_step(build_model(config), TOY_TRAINING, (list(torch.rand(batch, 3, side, side * 4 // 3)), targets))
+
+
 GROWTH: dict[str, Sequence[int]] = {
     "batch": (1, 2, 4, 8, 16), "side": (300, 600, 900, 1200), "objects": (1, 10, 50, 100, 200),
 }  # fmt: skip
 
 
 def stages(repeats: int = 15) -> list[Row]:
-    """Both target layers at 600x800 with 20 objects, and how they grow with batch, image and objects."""
+    """Both target layers at 600x800 with 20 objects; how they and a whole step grow with batch, image and objects."""
     rows = [Row("target layers", median_times({"ours": target_layers()}, repeats)["ours"], None)]
+    return [*rows, *growth("target layers", target_layers, repeats), *growth("toy step", growing_step, repeats)]
+
+
+def growth(label: str, prepare: Callable, repeats: int) -> list[Row]:
+    """Time and memory of work with one size after the other grown, the others as they are by default."""
+    rows = []
     for name, values in GROWTH.items():
         for value in values:
-            work = target_layers(**{name: value})
-            rows.append(Row(f"target layers, {name} {value}", median_times({"": work}, repeats)[""], None))
-            rows.append(Row(f"target layers, {name} {value}, memory", _memory_of(name, value), None, unit="MB"))
+            sized = partial(prepare, **{name: value})
+            rows.append(Row(f"{label}, {name} {value}", median_times({"": sized()}, repeats)[""], None))
+            rows.append(Row(f"{label}, {name} {value}, memory", peak_memory(sized), None, unit="MB"))
     return rows
-
-
-def _memory_of(name: str, value: int) -> float:
-    return peak_memory(_target_layers_of, name, value)
-
-
-def _target_layers_of(name: str, value: int) -> Callable[[], object]:
-    return target_layers(**{name: value})
 
 
 # ---- one step of a slider

@@ -41,6 +41,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
+import textwrap
 from collections.abc import Iterable, Sequence
 
 import ipywidgets as widgets
@@ -50,6 +51,8 @@ from matplotlib.figure import Figure
 from rcnn_tutorial.errors import TutorialError
 from rcnn_tutorial.explorers.canvas import Canvas, WholeWidget
 from rcnn_tutorial.explorers.still import canvas_figure
+
+LINE = 100  # letters that fit in a line of a notebook's output
 
 
 class Explorer(widgets.Box):
@@ -123,8 +126,9 @@ class Explorer(widgets.Box):
         self.update()
 
     def print_summary(self) -> None:
-        """Print the summary, a sentence a line."""
-        print(self.summary.replace(". ", ".\n"), end="\n\n")
+        """Print the summary, every sentence on a line of its own, long ones on several."""
+        sentences = self.summary.replace(". ", ".\n").splitlines()
+        print(*(textwrap.fill(sentence, LINE) for sentence in sentences), sep="\n", end="\n\n")
 
     def figure(self, width: float = 9.0) -> Figure:
         """The present picture as a matplotlib figure, `width` inches wide, with the summary under it."""

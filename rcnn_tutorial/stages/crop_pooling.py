@@ -73,10 +73,10 @@ def align(features: Tensor, rois: Tensor, size: int) -> Tensor:
 
 @torch.no_grad()
 def bin_weights(low: Tensor, high: Tensor, size: int, cells: int) -> Tensor:
-    """How much each cell of one axis counts in each of `size` bins from `low` to `high`, (S,) in cells: (S, size, cells).
+    """How much each cell of one axis counts in each of `size` bins from `low` to `high`: (S, size, cells).
 
-    As torchvision has it: a bin holds one sample a cell, rounded up; an extent below one cell counts as one; samples
-    up to a cell outside the map read its border, those beyond read 0.
+    low, high: (S,) in cells. As torchvision has it: a bin holds one sample a cell, rounded up; an extent below one cell
+    counts as one; samples up to a cell outside the map read its border, those beyond read 0.
     """
     extent = (high - low).clamp(min=1)  # (S,)
     samples = (extent / size).ceil()  # (S,) in each bin

@@ -70,7 +70,8 @@ def test_cached_samples_are_read_once_and_train_alike():
     cached = CachedDataset(photos)
     assert len(cached) == 10 and cached.classes == ("thing",)
     training = TrainingConfig(batch_size=4, **EVERYTHING)
-    for ours, theirs in zip(take(training_loader(cached, training), 8), take(training_loader(Photos(), training), 8)):
+    both = (take(training_loader(data, training), 8) for data in (cached, Photos()))
+    for ours, theirs in zip(*both, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(ours[0], theirs[0], strict=True))
         assert all(torch.equal(a["boxes"], b["boxes"]) for a, b in zip(ours[1], theirs[1], strict=True))
     assert photos.reads == [1] * 10
@@ -84,7 +85,6 @@ def test_what_cannot_be_read_is_not_cached():
             cached[7]
     photos.broken = False
     assert len(cached[7][1]["boxes"]) == 7 and photos.reads[7] == 3
-
 
 
 @pytest.mark.parametrize(("length", "batch_size"), [(10, 1), (10, 4), (3, 8), (1, 2)])

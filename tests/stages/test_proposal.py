@@ -9,8 +9,8 @@ from torchvision.ops import nms
 
 from rcnn_tutorial.boxes import clip, decode
 from rcnn_tutorial.config import AnchorConfig, ProposalConfig
-from rcnn_tutorial.stages.anchors import generate_anchors, inside_features
 from rcnn_tutorial.stages import proposal as stage
+from rcnn_tutorial.stages.anchors import generate_anchors, inside_features
 from rcnn_tutorial.stages.proposal import first_kept, proposal_layer
 from rcnn_tutorial.stages.rpn import RPNOutputs, flatten_coefficients, flatten_scores
 
