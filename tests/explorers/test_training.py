@@ -9,7 +9,7 @@ import torch
 from rcnn_tutorial.config import TOY_TRAINING, toy_config
 from rcnn_tutorial.data.toy import ToyScenes
 from rcnn_tutorial.explorers.layers import Boxes, Lines
-from rcnn_tutorial.explorers.training import LEARNING_RATES, LossCurves, TrainingMonitor
+from rcnn_tutorial.explorers.training import FOOT, LEARNING_RATES, LossCurves, TrainingMonitor
 from rcnn_tutorial.figures.training import LOSSES
 from rcnn_tutorial.model import build_model
 from rcnn_tutorial.training import StepReport, train
@@ -271,7 +271,7 @@ def report(step, losses):
 
 
 def test_curves_count_the_steps_along_the_axis():
-    curves = LossCurves(60, height=400, width=600)
+    curves = LossCurves(60, height=400 + FOOT, width=600)
     curves.show([report(15, {"loss_box": 1.0}), report(30, {"loss_box": 2.0})])
     assert curves.summary == "Losses of 2 of 60 steps."
     named = {layer.name: layer for layer in curves.layers if isinstance(layer, Lines) and layer.name}
