@@ -8,8 +8,9 @@ RUN := $(VENV)/bin/python
 STAMP := $(VENV)/installed
 WANTED := { pwd; cat pyproject.toml; }
 
-# One file per worker at a time, so that a notebook's cells stay in order.
-PYTEST := $(RUN) -m pytest -q -n 2 --dist loadfile
+# One file per worker at a time, so that a notebook's cells stay in order; one thread each, because
+# the threads of two kernels on two cores wait for one another.
+PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n 2 --dist loadfile
 NBVAL := --nbval --nbval-cell-timeout=600 --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 .DEFAULT_GOAL := help
