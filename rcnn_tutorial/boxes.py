@@ -37,8 +37,9 @@ def box_iou(a: Tensor, b: Tensor) -> Tensor:
     width = torch.minimum(a_x2, b_x2).sub_(torch.maximum(a_x1, b_x1)).clamp_(min=0)  # (..., M, N)
     height = torch.minimum(a_y2, b_y2).sub_(torch.maximum(a_y1, b_y1)).clamp_(min=0)  # (..., M, N)
     intersection = width.mul_(height)  # (..., M, N)
-    union = (box_area(a) + box_area(b)).sub_(intersection)  # (..., M, N)
-    return intersection.div_(union.clamp_(min=torch.finfo(union.dtype).tiny)).mT  # (..., N, M)
+    empty = torch.finfo(width.dtype).tiny  # an empty box's area, so that two of them do not divide 0 by 0
+    union = (box_area(a).clamp(min=empty) + box_area(b).clamp(min=empty)).sub_(intersection)  # (..., M, N)
+    return intersection.div_(union).mT  # (..., N, M)
 
 
 def _coordinates(boxes: Tensor) -> tuple[Tensor, ...]:

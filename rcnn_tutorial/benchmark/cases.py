@@ -7,12 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import torch
 import torchvision
 from torch import Tensor, nn
 
 from rcnn_tutorial.backbones import split_resnet
+from rcnn_tutorial.benchmark import reference
 from rcnn_tutorial.benchmark.measure import Row, median_times, peak_memory
 from rcnn_tutorial.benchmark.peer import build_peer
 from rcnn_tutorial.config import TOY_TRAINING, Config, ProposalConfig, TrainingConfig, reference_config, toy_config
@@ -178,19 +181,68 @@ def random_objects(batch: int, objects: int, height: int, width: int) -> GroundT
     return GroundTruth(torch.cat([corner, corner + size], dim=-1), labels)
 
 
-def target_layers(batch: int = 1, side: int = PHOTO_SIZE[0], objects: int = 20) -> Callable[[], object]:
-    """Anchor targets and proposal targets with the reference's settings; images of side x 4/3 side, 2000 proposals."""
-    config, height, width = Config(), side, side * 4 // 3
+class TargetInput(NamedTuple):
+    """What both target layers work on."""
+
+    anchors: Tensor  # (N, 4)
+    sizes: Tensor  # (B, 2)
+    truth: GroundTruth
+    proposals: Proposals
+
+
+def target_input(batch: int = 1, side: int = PHOTO_SIZE[0], objects: int = 20) -> TargetInput:
+    """Images of side x 4/3 side with the reference's anchors and 2000 proposals, a quarter of them near an object."""
+    height, width = side, side * 4 // 3
     truth = random_objects(batch, objects, height, width)
-    anchors = generate_anchors(-(-height // 16), -(-width // 16), 16, config.anchors)  # (N, 4)
-    sizes = torch.tensor([[height, width]] * batch)
+    anchors = generate_anchors(-(-height // 16), -(-width // 16), 16, Config().anchors)  # (N, 4)
     boxes = random_objects(batch, 2000, height, width).boxes  # (B, R, 4)
+    boxes[:, :500] = truth.boxes[:, torch.arange(500) % objects] + 4  # (B, 500, 4)
     flags = torch.ones(boxes.shape[:2])  # (B, R)
     proposals = Proposals(boxes, flags, flags.long(), flags.bool())
+    return TargetInput(anchors, torch.tensor([[height, width]] * batch), truth, proposals)
 
-    def assign() -> None:
-        anchor_target_layer(anchors, truth, sizes, config.anchor_targets)
-        proposal_target_layer(append_ground_truth(proposals, truth), truth, config.proposal_targets)
+
+def target_layers(**sizes: int) -> Callable[[], object]:
+    """Anchor targets and proposal targets with the reference's settings; sizes: see `target_input`."""
+    config, (anchors, image_sizes, truth, proposals) = Config(), target_input(**sizes)
+
+    def assign() -> tuple:
+        return (
+            anchor_target_layer(anchors, truth, image_sizes, config.anchor_targets),
+            proposal_target_layer(append_ground_truth(proposals, truth), truth, config.proposal_targets),
+        )
+
+    return assign
+
+
+def peer_target_layers() -> Callable[[], object]:
+    """torchvision's, which also label the anchors that leave the image."""
+    config, (anchors, _, truth, proposals) = Config(), target_input()
+    parts = toy_config(("thing",))
+    parts = replace(parts, anchor_targets=config.anchor_targets, proposal_targets=config.proposal_targets)
+    peer = build_peer(build_model(parts)).train()
+    targets = [{"boxes": truth.boxes[0], "labels": truth.labels[0]}]
+
+    def assign() -> tuple:
+        labels, matched = peer.rpn.assign_targets_to_anchors([anchors], targets)
+        sampled = peer.rpn.fg_bg_sampler(labels)
+        coefficients = peer.rpn.box_coder.encode(matched, [anchors])
+        return labels, sampled, coefficients, peer.roi_heads.select_training_samples([proposals.boxes[0]], targets)
+
+    return assign
+
+
+def numpy_target_layers() -> Callable[[], object]:
+    """The reference's way, in NumPy."""
+    config, (anchors, _, truth, proposals) = Config(), target_input()
+    boxes, objects = anchors.numpy(), truth.boxes[0].numpy()
+    rois, rng = torch.cat([proposals.boxes[0], truth.boxes[0]]).numpy(), np.random.default_rng(0)
+
+    def assign() -> tuple:
+        return (
+            reference.anchor_targets(boxes, objects, PHOTO_SIZE, config.anchor_targets, rng),
+            reference.proposal_targets(rois, objects, truth.labels[0].numpy(), config.proposal_targets, rng),
+        )
 
     return assign
 
@@ -212,7 +264,12 @@ GROWTH: dict[str, Sequence[int]] = {
 
 def stages(repeats: int = 15) -> list[Row]:
     """Both target layers at 600x800 with 20 objects; how they and a whole step grow with batch, image and objects."""
-    rows = [Row("target layers", median_times({"ours": target_layers()}, repeats)["ours"], None)]
+    # Until it has freed something large, as a detector soon has, the C library gives back the memory of every step.
+    torch.empty(64, 300, 400)
+    sides = {"ours": target_layers(), "peer": peer_target_layers(), "numpy": numpy_target_layers()}
+    times = median_times(sides, repeats)
+    rows = [Row("target layers", times["ours"], times["peer"])]
+    rows += [Row("target layers, beside NumPy instead", times["ours"], times["numpy"])]
     return [*rows, *growth("target layers", target_layers, repeats), *growth("toy step", growing_step, repeats)]
 
 

@@ -87,7 +87,7 @@ def _resident() -> float:
 
 def as_table(rows: list[Row]) -> str:
     """The rows as a Markdown table."""
-    lines = ["| measure | ours | torchvision | ratio |", "|---|---|---|---|"]
+    lines = ["| measure | ours | peer | ratio |", "|---|---|---|---|"]
     for row in rows:
         peer, ratio = ("", "") if row.peer is None else (f"{row.peer:.4g} {row.unit}", f"{row.ratio:.2f}")
         lines.append(f"| {row.name} | {row.ours:.4g} {row.unit} | {peer} | {ratio} |")
