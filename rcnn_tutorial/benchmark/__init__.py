@@ -1,4 +1,5 @@
 """This package beside torchvision's Faster R-CNN: the same work, measured in one run (`rcnn-tutorial benchmark`).
 
-`peer` builds torchvision's detector out of the same parts, `measure` runs both sides in turn, `cases` says what is run.
+`peer` builds torchvision's detector out of the same parts, `reference` holds the target layers in NumPy, `measure` runs
+the sides in turn, `cases` says what is run.
 """
