@@ -50,11 +50,33 @@ def anchor_target_layer(
     inside = inside_image(anchors, sizes, config.border)  # (B, N)
     if available is not None:
         inside = inside & available
-    assignment = assign_anchors(anchors, ground_truth, inside, config)
-    labels = sample_labels(assignment.labels, random_keys(assignment.labels, generator), config)  # (B, N)
-    matched = ground_truth.boxes.gather(1, assignment.object_indices[..., None].expand(-1, -1, 4))  # (B, N, 4)
-    coefficients = encode(matched, anchors)  # (B, N, 4)
-    return AnchorTargets(labels, coefficients, box_weights(labels, config.positive_weight), assignment)
+    keys = random_keys(inside, generator)  # (B, N)
+    rows = looked_at(inside)  # (I,)
+    assignment = assign_anchors(anchors[rows], ground_truth, inside[:, rows], config)
+    labels = sample_labels(assignment.labels, keys[:, rows], config)  # (B, I)
+    matched = ground_truth.boxes.gather(1, assignment.object_indices[..., None].expand(-1, -1, 4))  # (B, I, 4)
+    coefficients = encode(matched, anchors[rows])  # (B, I, 4)
+    weights = box_weights(labels, config.positive_weight)  # (B, I)
+
+    def among_all(part: Tensor, fill: int = 0) -> Tensor:
+        whole = part.new_full((len(part), len(anchors), *part.shape[2:]), fill)
+        return whole.index_copy_(1, rows, part)  # (B, N, ...)
+
+    found, *rest = assignment
+    assignment = AnchorAssignment(among_all(found, DONT_CARE), *map(among_all, rest))
+    return AnchorTargets(among_all(labels, DONT_CARE), among_all(coefficients), among_all(weights), assignment)
+
+
+def looked_at(inside: Tensor) -> Tensor:
+    """Indices (I,) of the anchors that are inside some image: (B, N) bool. The others, mostly large ones, are skipped.
+
+    At least one is looked at. On a GPU all are: it would have to be waited for until it tells how many are inside.
+    """
+    if inside.is_cuda:
+        return torch.arange(inside.shape[1], device=inside.device)
+    some = inside.any(dim=0)  # (N,)
+    some[0] = True
+    return some.nonzero()[:, 0]
 
 
 def assign_anchors(

@@ -13,8 +13,6 @@ from torchvision.ops import roi_align, roi_pool
 
 from rcnn_tutorial.config import CropPoolingConfig
 
-ROIS_AT_ONCE = 16  # in `align`: their strips of the feature map are its largest tensors
-
 
 def crop_theta(rois: Tensor, stride: int, feature_size: tuple[int, int]) -> Tensor:
     """The affine matrix that maps the output square [-1, 1]^2 onto each ROI.
@@ -46,29 +44,82 @@ def sample_crops(features: Tensor, theta: Tensor, size: int, align_corners: bool
         grid = F.affine_grid(theta, shape, align_corners=align_corners and size > 1)  # (B * S, size, size, 2)
         # All grids of an image are stacked into one tall grid, so that its features are read in place, not repeated.
         tall = grid.reshape(batch, count * size, size, 2)
-        crops = F.grid_sample(features.to(theta.dtype), tall, align_corners=align_corners)  # (B, C, S * size, size)
-    crops = crops.reshape(batch, -1, count, size, size).transpose(1, 2)  # (B, S, C, size, size)
+        sample = F.grid_sample if features.is_cuda else sample_table
+        crops = sample(features.to(theta.dtype), tall, align_corners=align_corners)  # (B, C, S * size, size)
+    crops = crops.unflatten(2, (count, size)).transpose(1, 2)  # (B, S, C, size, size)
     return crops.flatten(0, 1)
 
 
+def sample_table(features: Tensor, grid: Tensor, align_corners: bool) -> Tensor:
+    """`grid_sample`, bilinear with zeros outside, as a weighted sum of four rows of a table of feature vectors.
+
+    features: (B, C, H, W). grid: (B, h, w, 2) as x, y in [-1, 1]. Returns (B, C, h, w). On a CPU, where the vector of a
+    cell lies in one piece, this takes a fraction of the time of visiting channel by channel.
+    """
+    rows, columns = features.shape[-2:]
+    x, y = grid.unbind(-1)  # (B, h, w) each
+    if align_corners:  # -1 and 1 are the centers of the outermost cells, ...
+        x, y = (x + 1) * ((columns - 1) / 2), (y + 1) * ((rows - 1) / 2)
+    else:  # ... or their outer edges
+        x, y = ((x + 1) * columns - 1) / 2, ((y + 1) * rows - 1) / 2
+    column, x_weight = neighbors(x, columns)  # (B, h, w, 2) each
+    row, y_weight = neighbors(y, rows)  # (B, h, w, 2) each
+    first = torch.arange(len(features), device=features.device).view(-1, 1, 1, 1, 1) * (rows * columns)
+    cells = first + row[..., :, None] * columns + column[..., None, :]  # (B, h, w, 2, 2)
+    weights = y_weight[..., :, None] * x_weight[..., None, :]  # (B, h, w, 2, 2)
+    bags = cells.view(-1, 4), feature_table(features)
+    sampled = F.embedding_bag(*bags, per_sample_weights=weights.view(-1, 4), mode="sum")  # (B * h * w, C)
+    return sampled.view(*grid.shape[:3], -1).permute(0, 3, 1, 2)
+
+
+def neighbors(position: Tensor, cells: int) -> tuple[Tensor, Tensor]:
+    """The two cells around each position (...) of one axis, (..., 2), and their bilinear weights, 0 beyond the map."""
+    pair = torch.stack([position.floor(), position.floor() + 1], dim=-1).detach()  # (..., 2)
+    weights = 1 - (position[..., None] - pair).abs()  # (..., 2)
+    weights = torch.where((pair >= 0) & (pair < cells), weights, 0.0)
+    return pair.clamp(0, cells - 1).nan_to_num().long(), weights
+
+
+def feature_table(features: Tensor) -> Tensor:
+    """(B, C, H, W) as a table with one row a cell, (B * H * W, C): no copy where features lie channels last."""
+    return features.permute(0, 2, 3, 1).flatten(0, 2)
+
+
 def align(features: Tensor, rois: Tensor, size: int) -> Tensor:
-    """RoIAlign (Mask R-CNN, section 3) on one image, as matrix products: each bin's mean of bilinear samples.
+    """RoIAlign (Mask R-CNN, section 3) on one image: each bin's mean of bilinear samples, as a weighted sum of cells.
 
     features: (C, H, W). rois: (S, 4) in cells. Returns (S, C, size, size), without gradient to the ROIs.
 
     A bilinear weight is one along y times one along x, and a bin's samples form a grid. So the bin's mean has weights
-    of this kind too, and the crop is W_y F W_x^T. torchvision's operator, which visits sample by sample, gives the
-    same; it is fast on a GPU only.
+    of this kind too, w_y w_x for every cell that it touches. torchvision's operator, which visits sample by sample,
+    gives the same; it is fast on a GPU only.
     """
     rows, columns = features.shape[1:]
-    along_y = bin_weights(rois[:, 1], rois[:, 3], size, rows)  # (S, size, H)
-    along_x = bin_weights(rois[:, 0], rois[:, 2], size, columns)  # (S, size, W)
-    table = features.permute(1, 2, 0).reshape(rows, -1)  # (H, W * C)
-    crops = []
-    for y, x in zip(along_y.split(ROIS_AT_ONCE), along_x.split(ROIS_AT_ONCE), strict=True):
-        strips = (y.flatten(0, 1) @ table).view(len(y), size, columns, -1)  # (S', size, W, C)
-        crops.append(x[:, None] @ strips)  # (S', size, size, C)
-    return torch.cat(crops).permute(0, 3, 1, 2)
+    along_y = bin_weights(rois[:, 1], rois[:, 3], size, rows).flatten(0, 1)  # (S * size, H)
+    along_x = bin_weights(rois[:, 0], rois[:, 2], size, columns).flatten(0, 1)  # (S * size, W)
+    bins = torch.arange(len(rois) * size, device=rois.device).view(-1, size)  # (S, size) rows of these two
+    y_bin = bins[:, :, None].expand(-1, -1, size).flatten()  # (S * size * size,) of each bin of the crops
+    x_bin = bins[:, None, :].expand(-1, size, -1).flatten()
+    # A bin touches a run of rows and a run of columns: list all its cells, bin after bin.
+    (top, high), (left, wide) = touched(along_y), touched(along_x)  # (S * size,) each
+    counts = high[y_bin] * wide[x_bin]  # (S * size * size,)
+    start = counts.cumsum(0) - counts
+    owner = torch.repeat_interleave(counts)  # (T,) the bin that each cell on the list is for
+    place = torch.arange(len(owner), device=rois.device) - start[owner]
+    y_bin, x_bin = y_bin[owner], x_bin[owner]  # (T,)
+    row, column = top[y_bin] + place // wide[x_bin], left[x_bin] + place % wide[x_bin]  # (T,)
+    weights = along_y[y_bin, row] * along_x[x_bin, column]  # (T,)
+    bags = row * columns + column, feature_table(features[None]), start
+    crops = F.embedding_bag(*bags, per_sample_weights=weights, mode="sum")  # (S * size * size, C)
+    return crops.view(len(rois), size, size, -1).permute(0, 3, 1, 2)
+
+
+def touched(weights: Tensor) -> tuple[Tensor, Tensor]:
+    """The first cell with a weight, and how many follow up to the last one. weights: (N, cells). Returns (N,) each."""
+    some = weights > 0  # (N, cells)
+    first = some.int().argmax(dim=1)  # (N,)
+    last = weights.shape[1] - some.flip(1).int().argmax(dim=1)  # (N,) one beyond
+    return first, (last - first) * some.any(dim=1)
 
 
 @torch.no_grad()

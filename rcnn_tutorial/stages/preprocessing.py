@@ -59,13 +59,13 @@ def preprocess(images: Sequence[Tensor], config: PreprocessingConfig) -> Preproc
 
     images: B tensors (3, H, W), float, RGB in [0, 1], of any sizes. Raises DataError on another shape or type.
     """
-    scaled, scales = [], []
+    images = [plain(image) for image in images]
     for image in images:
         check_image(image)
-        mean = image.new_tensor(config.mean)[:, None, None]  # (3, 1, 1)
-        std = image.new_tensor(config.std)[:, None, None]  # (3, 1, 1)
-        scales.append(scale_for(*image.shape[-2:], config.target_size, config.max_size))
-        scaled.append(resize((image - mean) / std, scales[-1]))
+    mean = images[0].new_tensor(config.mean)[:, None, None]  # (3, 1, 1)
+    std = images[0].new_tensor(config.std)[:, None, None]  # (3, 1, 1)
+    scales = [scale_for(*image.shape[-2:], config.target_size, config.max_size) for image in images]
+    scaled = [resize((image - mean) / std, scale) for image, scale in zip(images, scales, strict=True)]
     device = scaled[0].device
     return Preprocessed(
         scaled,
@@ -73,6 +73,11 @@ def preprocess(images: Sequence[Tensor], config: PreprocessingConfig) -> Preproc
         torch.tensor([image.shape[-2:] for image in images], device=device),
         torch.tensor(scales, device=device),
     )
+
+
+def plain(tensor: Tensor) -> Tensor:
+    """The same numbers without a subclass: torchvision's "this is an image" would be asked at every operation."""
+    return torch.as_tensor(tensor).as_subclass(Tensor)
 
 
 def check_image(image: Tensor) -> None:
@@ -95,7 +100,7 @@ def pad_ground_truth(targets: Sequence[dict], scales: Tensor, classes: int) -> G
     labels = torch.zeros(len(targets), length, dtype=torch.long)  # (B, G)
     for row, target in enumerate(targets):
         check_target(target, classes)
-        boxes[row, : len(target["boxes"])] = target["boxes"]
+        boxes[row, : len(target["boxes"])] = plain(target["boxes"])
         labels[row, : len(target["labels"])] = target["labels"]
     boxes, labels = boxes.to(scales.device, non_blocking=True), labels.to(scales.device, non_blocking=True)
     return GroundTruth(boxes * scales[:, None, None], labels)
@@ -103,7 +108,7 @@ def pad_ground_truth(targets: Sequence[dict], scales: Tensor, classes: int) -> G
 
 def check_target(target: dict, classes: int) -> None:
     """Raise DataError, naming the image, unless boxes and labels fit each other and the detector."""
-    boxes, labels = torch.as_tensor(target["boxes"]), target["labels"]
+    boxes, labels = plain(target["boxes"]), target["labels"]
     name = f"target of image {target.get('image_id', '(no image_id)')}"
     if boxes.ndim != 2 or boxes.shape[1] != 4 or labels.shape != boxes.shape[:1]:
         shapes = f"boxes {tuple(boxes.shape)} and labels {tuple(labels.shape)}"

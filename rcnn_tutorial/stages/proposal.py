@@ -10,7 +10,7 @@ from rcnn_tutorial.boxes import box_iou, clip, decode
 from rcnn_tutorial.config import ProposalConfig
 from rcnn_tutorial.stages.rpn import RPNOutputs
 
-LARGEST_BLOCK = 1024  # boxes; beyond it NMS, whose time grows with the square of their number, gets slow
+LARGEST_BLOCK = 512  # boxes; beyond it NMS, whose time grows with the square of their number, gets slow
 
 
 class Proposals(NamedTuple):
@@ -57,7 +57,7 @@ def first_kept(boxes: Tensor, scores: Tensor, threshold: float, count: int) -> T
     Only better boxes can remove a box. So on a CPU NMS goes through the list block by block: first what the boxes kept
     so far overlap is removed, then the rest is thinned out. Once `count` are kept, the remainder is not looked at.
     """
-    size = max(1, len(boxes)) if boxes.is_cuda else min(3 * count, LARGEST_BLOCK)
+    size = max(1, len(boxes)) if boxes.is_cuda else min(2 * count, LARGEST_BLOCK)
     kept = nms(boxes[:size], scores[:size], threshold)
     for start in range(size, len(boxes), size):
         if len(kept) >= count:
