@@ -57,27 +57,30 @@ def sample_table(features: Tensor, grid: Tensor, align_corners: bool) -> Tensor:
     cell lies in one piece, this takes a fraction of the time of visiting channel by channel.
     """
     rows, columns = features.shape[-2:]
-    x, y = grid.unbind(-1)  # (B, h, w) each
+    cells = torch.tensor([columns, rows], device=grid.device)  # (2,) along x and y
     if align_corners:  # -1 and 1 are the centers of the outermost cells, ...
-        x, y = (x + 1) * ((columns - 1) / 2), (y + 1) * ((rows - 1) / 2)
+        position = (grid + 1) * ((cells - 1) / 2)  # (B, h, w, 2)
     else:  # ... or their outer edges
-        x, y = ((x + 1) * columns - 1) / 2, ((y + 1) * rows - 1) / 2
-    column, x_weight = neighbors(x, columns)  # (B, h, w, 2) each
-    row, y_weight = neighbors(y, rows)  # (B, h, w, 2) each
-    first = torch.arange(len(features), device=features.device).view(-1, 1, 1, 1, 1) * (rows * columns)
-    cells = first + row[..., :, None] * columns + column[..., None, :]  # (B, h, w, 2, 2)
-    weights = y_weight[..., :, None] * x_weight[..., None, :]  # (B, h, w, 2, 2)
-    bags = cells.view(-1, 4), feature_table(features)
-    sampled = F.embedding_bag(*bags, per_sample_weights=weights.view(-1, 4), mode="sum")  # (B * h * w, C)
+        position = ((grid + 1) * cells - 1) / 2
+    cell, weight = neighbors(position, cells)  # (B, h, w, 2, 2): two along x, two along y
+    first = torch.arange(0, len(features) * rows * columns, rows * columns, device=grid.device)  # (B,) rows of the table
+    index = cell[..., 1, :, None] * columns + cell[..., 0, None, :] + first.view(-1, 1, 1, 1, 1)  # (B, h, w, 2, 2)
+    weight = weight[..., 1, :, None] * weight[..., 0, None, :]  # (B, h, w, 2, 2)
+    bags = index.view(-1, 4), feature_table(features)
+    sampled = F.embedding_bag(*bags, per_sample_weights=weight.view(-1, 4), mode="sum")  # (B * h * w, C)
     return sampled.view(*grid.shape[:3], -1).permute(0, 3, 1, 2)
 
 
-def neighbors(position: Tensor, cells: int) -> tuple[Tensor, Tensor]:
-    """The two cells around each position (...) of one axis, (..., 2), and their bilinear weights, 0 beyond the map."""
-    pair = torch.stack([position.floor(), position.floor() + 1], dim=-1).detach()  # (..., 2)
-    weights = 1 - (position[..., None] - pair).abs()  # (..., 2)
-    weights = torch.where((pair >= 0) & (pair < cells), weights, 0.0)
-    return pair.clamp(0, cells - 1).nan_to_num().long(), weights
+def neighbors(position: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
+    """The two cells around each position (..., 2) along x and y, and their bilinear weights, 0 beyond the map.
+
+    cells: (2,) how many there are along x and y. Returns (..., 2, 2) each.
+    """
+    low = position.detach().floor()  # (..., 2)
+    pair = torch.stack([low, low + 1], dim=-1)  # (..., 2, 2)
+    inside = pair.clamp(min=0).minimum(cells[:, None] - 1)
+    weight = torch.where(pair == inside, 1 - (position[..., None] - pair).abs(), 0.0)
+    return inside.nan_to_num().long(), weight
 
 
 def feature_table(features: Tensor) -> Tensor:
