@@ -11,9 +11,10 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
-from torchvision.models.resnet import BasicBlock
+from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from rcnn_tutorial.config import BackboneConfig
+from rcnn_tutorial.convolution import TinyConv2d, widen
 from rcnn_tutorial.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)
@@ -41,33 +42,41 @@ class FrozenBatchNorm2d(torchvision.ops.FrozenBatchNorm2d):
         return torch.addcmul(bias[:, None, None].to(x.dtype), x, scale[:, None, None].to(x.dtype))
 
 
-class TinyConv2d(nn.Conv2d):
-    """A 3x3 convolution with padding that, on maps of 2x2 cells, is computed as one matrix product.
-
-    There every output cell sees all four input cells, and five of the nine entries of the kernel only padding. Without
-    them it is less than half the arithmetic; the gradient of the weights gains most.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x: (N, C, h, w). Returns (N, D, h, w)."""
-        if x.shape[-2:] != (2, 2):
-            return super().forward(x)
-        outputs, inputs = self.weight.shape[:2]
-        cells = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]], device=x.device)  # (4, 2) as y, x
-        y, x_ = (cells[None] - cells[:, None] + 1).unbind(-1)  # (4, 4) each: where output cell i has input cell j
-        kernel = self.weight.permute(2, 3, 0, 1).flatten(0, 1).flatten(1)  # (9, D * C)
-        matrix = kernel.index_select(0, (3 * y + x_).flatten()).view(4, 4, outputs, inputs)
-        matrix = matrix.transpose(1, 2).reshape(4 * outputs, 4 * inputs)
-        bias = None if self.bias is None else self.bias.repeat(4)
-        mapped = F.linear(x.permute(0, 2, 3, 1).flatten(1), matrix, bias)  # (N, 4 * D)
-        return mapped.view(len(x), 2, 2, outputs).permute(0, 3, 1, 2)
-
-
 class SpatialMean(nn.Module):
     """Average over rows and columns: (N, D, h, w) -> (N, D)."""
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         return x.mean(dim=(2, 3))
+
+
+class BottleneckTail(nn.Sequential):
+    """layer4 and the spatial mean of a deep ResNet, whose first convolutions may also come before cropping.
+
+    A crop mixes cells, a 1x1 convolution mixes channels, and both are linear: their order does not matter. In front of
+    the crop, such a convolution visits every cell of the feature map once, and behind it once for every ROI that covers
+    the cell. `after_crop(crop(before_crop(features)))` equals calling the tail on `crop(features)`.
+    """
+
+    def before_crop(self, features: Tensor) -> Tensor:
+        """The first block's 1x1 convolutions: (B, C, H, W) to (B, D + E, H, W), D for the main path, E the shortcut."""
+        first = self[0][0]
+        return torch.cat([F.conv2d(features, conv.weight) for conv in (first.conv1, first.downsample[0])], dim=1)
+
+    def after_crop(self, crops: Tensor) -> Tensor:
+        """The rest of the tail on crops (N, D + E, size, size). Returns fc7 (N, features)."""
+        first, *others = self[0]
+        convs = first.conv1, first.downsample[0]
+        main, shortcut = (
+            # A bias stays behind the crop, which fades to 0 where a ROI leaves the feature map.
+            crop if conv.bias is None else crop + conv.bias[:, None, None]
+            for crop, conv in zip(crops.split([conv.out_channels for conv in convs], dim=1), convs, strict=True)
+        )
+        main = F.relu(first.bn1(main))
+        main = F.relu(first.bn2(first.conv2(main)))
+        x = F.relu(first.bn3(first.conv3(main)) + first.downsample[1](shortcut))
+        for block in others:
+            x = block(x)
+        return self[1](x)
 
 
 def build_backbone(config: BackboneConfig, pretrained: str | None = None) -> Backbone:
@@ -89,6 +98,7 @@ def build_backbone(config: BackboneConfig, pretrained: str | None = None) -> Bac
         if pretrained is not None:
             load_pretrained(network, config.name, pretrained)
         split = {"vgg16": split_vgg, "mobilenet_v2": split_mobilenet}.get(config.name, split_resnet)
+        widen(network)
         backbone = split(network, config.tail_stride)
     for block in frozen_blocks(backbone.head, config.frozen_blocks):
         if config.frozen_batch_norm:
@@ -128,7 +138,8 @@ def split_resnet(network: nn.Module, tail_stride: int) -> Backbone:
     strided = first.conv1 if isinstance(first, BasicBlock) else first.conv2
     strided.stride = first.downsample[0].stride = (tail_stride, tail_stride)
     channels, features = first.conv1.in_channels, network.fc.in_features
-    return Backbone(nn.Sequential(layers), nn.Sequential(network.layer4, SpatialMean()), 16, channels, features)
+    make_tail = BottleneckTail if isinstance(first, Bottleneck) and tail_stride == 1 else nn.Sequential
+    return Backbone(nn.Sequential(layers), make_tail(network.layer4, SpatialMean()), 16, channels, features)
 
 
 def split_vgg(network: nn.Module, tail_stride: int) -> Backbone:

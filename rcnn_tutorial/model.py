@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rcnn_tutorial.backbones import Backbone, build_backbone, fold_batch_norm, frozen_blocks
+from rcnn_tutorial.backbones import Backbone, BottleneckTail, build_backbone, fold_batch_norm, frozen_blocks
 from rcnn_tutorial.config import Config
 from rcnn_tutorial.distributed import SharedGenerator
 from rcnn_tutorial.errors import ConfigError
@@ -92,8 +92,8 @@ class FasterRCNN(nn.Module):
         if self.training:
             if targets is None:
                 raise ConfigError("targets = None in training mode: pass targets, or call model.eval() to detect")
-            return self.trace(images, targets, generator).losses
-        detections = self.trace(images).detections
+            return self.trace(images, targets, generator, keep_crops=False).losses
+        detections = self.trace(images, keep_crops=False).detections
         return [{"boxes": found.boxes, "labels": found.labels, "scores": found.scores} for found in detections]
 
     def trace(
@@ -102,10 +102,12 @@ class FasterRCNN(nn.Module):
         targets: Sequence[dict] | None = None,
         generator: torch.Generator | None = None,
         proposals: Proposals | None = None,
+        keep_crops: bool = True,
     ) -> Trace:
         """Run every stage and keep what each one returns: losses when there are targets, detections in eval mode.
 
         proposals: ready-made proposals that replace the RPN's own (alternating training does this).
+        keep_crops: False allows shortcuts that never cut the crops out of the features (see `classify`).
         """
         if not len(images) or (targets is not None and len(targets) != len(images)):
             count = "no" if targets is None else len(targets)
@@ -127,9 +129,9 @@ class FasterRCNN(nn.Module):
             proposals = proposals._replace(boxes=proposals.boxes.detach())
         trace = Trace(preprocessed, features, feature_sizes, anchors, available, rpn, proposals)
         if targets is not None:
-            self.add_losses(trace, targets, generator)
+            self.add_losses(trace, targets, generator, keep_crops)
         if not self.training:
-            self.add_detections(trace)
+            self.add_detections(trace, keep_crops)
         return trace
 
     def extract_features(self, images: list[Tensor]) -> tuple[Tensor, Tensor]:
@@ -146,16 +148,33 @@ class FasterRCNN(nn.Module):
         padded = [F.pad(one, (0, columns - one.shape[-1], 0, rows - one.shape[-2])) for one in maps]
         return torch.stack(padded), torch.tensor([one.shape[-2:] for one in maps], device=maps[0].device)
 
-    def classify(self, features: Tensor, rois: Tensor, feature_sizes: Tensor | None = None) -> RoiOutputs:
+    def classify(
+        self, features: Tensor, rois: Tensor, feature_sizes: Tensor | None = None, keep_crops: bool = True
+    ) -> RoiOutputs:
         """Crop, tail, classification layer. features: (B, channels, H, W). rois: (B, S, 4) scaled pixels.
 
         feature_sizes: (B, 2) rows and columns that each image really has; None if all have H and W.
+        keep_crops: False lets the tail begin before the crop where it can, which gives the same fc7 sooner.
         """
-        crops = crop_pool(features, rois, self.stride, self.config.crop_pooling, feature_sizes)  # (B * S, C, s, s)
-        fc7 = self.tail(crops).unflatten(0, rois.shape[:2])  # (B, S, D)
+        how = rois, self.stride, self.config.crop_pooling, feature_sizes
+        if not keep_crops and self.can_begin_before_the_crop(features, rois):
+            crops, fc7 = None, self.tail.after_crop(crop_pool(self.tail.before_crop(features), *how))  # (B * S, D)
+        else:
+            crops = crop_pool(features, *how)  # (B * S, channels, size, size)
+            fc7 = self.tail(crops)  # (B * S, D)
+        fc7 = fc7.unflatten(0, rois.shape[:2])  # (B, S, D)
         return RoiOutputs(rois, crops, fc7, *self.classification(fc7))
 
-    def add_losses(self, trace: Trace, targets: Sequence[dict], generator: torch.Generator | None) -> None:
+    def can_begin_before_the_crop(self, features: Tensor, rois: Tensor) -> bool:
+        """Whether the tail may, the pooling is linear, and the feature map has fewer cells than its crops together."""
+        pooling = self.config.crop_pooling
+        linear = pooling.method in ("crop", "align") and not pooling.max_pool
+        fewer = features[0, 0].numel() < rois.shape[1] * pooling.size**2
+        return isinstance(self.tail, BottleneckTail) and linear and fewer
+
+    def add_losses(
+        self, trace: Trace, targets: Sequence[dict], generator: torch.Generator | None, keep_crops: bool = True
+    ) -> None:
         """The training half: both target layers, the classifier on the sampled ROIs, the four losses."""
         config, sizes = self.config, trace.preprocessed.sizes
         truth = pad_ground_truth(targets, trace.preprocessed.scales, len(self.classes))
@@ -169,7 +188,7 @@ class FasterRCNN(nn.Module):
         if config.proposal_targets.append_ground_truth:
             rois = append_ground_truth(rois, truth)
         trace.proposal_targets = proposal_target_layer(rois, truth, config.proposal_targets, generator)
-        trace.sampled = self.classify(trace.features, trace.proposal_targets.rois, trace.feature_sizes)
+        trace.sampled = self.classify(trace.features, trace.proposal_targets.rois, trace.feature_sizes, keep_crops)
         rpn = rpn_loss(trace.rpn, trace.anchor_targets, config.rpn.sigma)
         classification = classification_loss(trace.sampled, trace.proposal_targets, config.classification.sigma)
         trace.losses = {
@@ -179,9 +198,9 @@ class FasterRCNN(nn.Module):
             "loss_box": classification.box_loss * config.classification.box_loss_weight,
         }
 
-    def add_detections(self, trace: Trace) -> None:
+    def add_detections(self, trace: Trace, keep_crops: bool = True) -> None:
         """The inference half: the classifier on all proposals, then suppression class by class."""
-        trace.proposed = self.classify(trace.features, trace.proposals.boxes, trace.feature_sizes)
+        trace.proposed = self.classify(trace.features, trace.proposals.boxes, trace.feature_sizes, keep_crops)
         trace.detections = inference_layer(
             trace.proposed,
             trace.proposals.valid,

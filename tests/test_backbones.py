@@ -12,6 +12,7 @@ from torch import nn
 
 from rcnn_tutorial.backbones import (
     BACKBONES,
+    BottleneckTail,
     FrozenBatchNorm2d,
     build_backbone,
     fold_batch_norm,
@@ -267,3 +268,31 @@ def test_requests_that_cannot_work_are_refused(config, pretrained, message):
     with pytest.raises(ConfigError) as error, torch.device("meta"):
         build_backbone(config, pretrained)
     assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize("folded", [False, True])
+@pytest.mark.parametrize("norm", [FrozenBatchNorm2d, nn.BatchNorm2d])
+@torch.no_grad()
+def test_a_bottleneck_tail_may_begin_before_the_crop(norm, folded):
+    """A shift with zeros beyond the map stands for the crop: linear, and the same for all channels."""
+    torch.manual_seed(0)
+    tail = split_resnet(torchvision.models.resnet50(weights=None, norm_layer=norm), tail_stride=1).tail.eval()
+    assert isinstance(tail, BottleneckTail)
+    for module in (module for module in tail.modules() if isinstance(module, norm)):
+        module.bias.normal_(std=0.1)
+        module.running_mean.normal_(std=0.1)
+    if folded:
+        fold_batch_norm(tail)
+
+    def crop(features):
+        moved = nn.functional.pad(features, (2, 0))[..., :-1]
+        return (moved[..., :-1] + moved[..., 1:]) / 2
+
+    features = torch.rand(1, 1024, 6, 7)
+    expected = tail(crop(features))
+    torch.testing.assert_close(tail.after_crop(crop(tail.before_crop(features))), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_strided_tail_begins_behind_the_crop():
+    for name, stride in (("resnet50", 2), ("resnet18", 1)):
+        assert type(split_resnet(torchvision.models.get_model(name, weights=None), stride).tail) is nn.Sequential

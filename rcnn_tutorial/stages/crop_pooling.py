@@ -63,7 +63,7 @@ def sample_table(features: Tensor, grid: Tensor, align_corners: bool) -> Tensor:
     else:  # ... or their outer edges
         position = ((grid + 1) * cells - 1) / 2
     cell, weight = neighbors(position, cells)  # (B, h, w, 2, 2): two along x, two along y
-    first = torch.arange(0, len(features) * rows * columns, rows * columns, device=grid.device)  # (B,) rows of the table
+    first = torch.arange(len(features), device=grid.device) * (rows * columns)  # (B,) each image's first row
     index = cell[..., 1, :, None] * columns + cell[..., 0, None, :] + first.view(-1, 1, 1, 1, 1)  # (B, h, w, 2, 2)
     weight = weight[..., 1, :, None] * weight[..., 0, None, :]  # (B, h, w, 2, 2)
     bags = index.view(-1, 4), feature_table(features)

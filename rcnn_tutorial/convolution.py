@@ -1,0 +1,95 @@
+"""Convolutions that compute what torch's own compute, and learn sooner on a CPU."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+WIDE = 128  # channels on both sides from which matrix products are the faster way to a weight's gradient
+
+
+class WideConv2d(nn.Conv2d):
+    """A convolution between many channels. On a CPU, in float32, its gradient is computed as `Convolution` does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (N, C, h, w). Returns (N, D, h', w')."""
+        if x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+            return super().forward(x)
+        return Convolution.apply(x, self.weight, self.bias, self.stride, self.padding)
+
+
+class TinyConv2d(nn.Conv2d):
+    """A 3x3 convolution with padding that, on maps of 2x2 cells, is computed as one matrix product.
+
+    There every output cell sees all four input cells, and five of the nine entries of the kernel only padding. Without
+    them it is less than half the arithmetic; the gradient of the weights gains most.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (N, C, h, w). Returns (N, D, h, w)."""
+        if x.shape[-2:] != (2, 2):
+            return super().forward(x)
+        outputs, inputs = self.weight.shape[:2]
+        cells = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]], device=x.device)  # (4, 2) as row, column
+        row, column = (cells[None] - cells[:, None] + 1).unbind(-1)  # (4, 4): entry [i, j] of the kernel links j to i
+        kernel = self.weight.permute(2, 3, 0, 1).reshape(9, -1)  # (9, D * C)
+        matrix = kernel.index_select(0, (3 * row + column).flatten()).view(4, 4, outputs, inputs)
+        matrix = matrix.transpose(1, 2).reshape(4 * outputs, 4 * inputs)
+        bias = None if self.bias is None else self.bias.repeat(4)  # (4 * D,)
+        mapped = F.linear(x.permute(0, 2, 3, 1).flatten(1), matrix, bias)  # (N, 4 * D)
+        return mapped.view(len(x), 2, 2, outputs).permute(0, 3, 1, 2)
+
+
+class Convolution(torch.autograd.Function):
+    """A convolution whose weight gradient is one matrix product for each entry of the kernel.
+
+    Entry (y, x) of the kernel multiplies the input shifted by (y, x). So its gradient is the output's gradient times
+    the shifted input, summed over all cells and images: a product of two tall matrices. With many channels a processor
+    computes it in half the time of torch's own operation.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple, padding: tuple) -> Tensor:
+        """As `torch.nn.functional.conv2d`."""
+        ctx.save_for_backward(x, weight)
+        ctx.stride, ctx.padding, ctx.has_bias = stride, padding, bias is not None
+        return F.conv2d(x, weight, bias, stride, padding)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor) -> tuple:
+        """gradient: (N, D, h', w') of the output. Returns those of x, weight and bias."""
+        (x, weight), stride, padding = ctx.saved_tensors, ctx.stride, ctx.padding
+        of_x = of_weight = of_bias = None
+        if ctx.needs_input_grad[0]:
+            of_x = torch.nn.grad.conv2d_input(x.shape, weight, gradient, stride, padding)
+        if ctx.needs_input_grad[1]:
+            of_weight = weight_gradient(x, gradient, weight.shape[2:], stride, padding)
+        if ctx.has_bias and ctx.needs_input_grad[2]:
+            of_bias = gradient.sum(dim=(0, 2, 3))
+        return of_x, of_weight, of_bias, None, None
+
+
+def weight_gradient(x: Tensor, gradient: Tensor, kernel: tuple, stride: tuple, padding: tuple) -> Tensor:
+    """x: (N, C, h, w). gradient: (N, D, h', w') of the output. Returns (D, C, *kernel)."""
+    high, wide = ((cells - 1) * step + 1 for cells, step in zip(gradient.shape[2:], stride, strict=True))
+    gradient = gradient.permute(0, 2, 3, 1).flatten(0, 2).T  # (D, N * h' * w')
+    padded = F.pad(x, (padding[1], padding[1], padding[0], padding[0])).permute(0, 2, 3, 1)  # (N, h + 2p, w + 2p, C)
+    entries = [
+        gradient @ padded[:, y : y + high : stride[0], x : x + wide : stride[1]].flatten(0, 2)  # (D, C)
+        for y in range(kernel[0])
+        for x in range(kernel[1])
+    ]
+    return torch.stack(entries, dim=-1).unflatten(-1, kernel)
+
+
+def widen(block: nn.Module) -> None:
+    """Make every wide convolution of a block a `WideConv2d` with the same parameters and names."""
+    for name, child in block.named_children():
+        widen(child)
+        if type(child) is nn.Conv2d and child.groups == 1 and min(child.in_channels, child.out_channels) >= WIDE:
+            options = {"bias": child.bias is not None, "device": "meta"}  # no memory for parameters that go at once
+            sizes = child.in_channels, child.out_channels, child.kernel_size, child.stride, child.padding
+            wide = WideConv2d(*sizes, **options)
+            wide.weight, wide.bias = child.weight, child.bias
+            setattr(block, name, wide)
