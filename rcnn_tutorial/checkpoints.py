@@ -119,10 +119,11 @@ def load_optimizer(optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) -> 
     Raises DataError that names the first tensor that is missing, unknown or of another shape: the fused optimizers
     would read and write beyond its end.
     """
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    keys = ("momentum_buffer",) if isinstance(optimizer, torch.optim.SGD) else ("step", "exp_avg", "exp_avg_sq")
+    parameters = [(parameter, group) for group in optimizer.param_groups for parameter in group["params"]]
     given, known = checkpoint.group("optimizer."), set()
-    for number, parameter in enumerate(parameters):
+    for number, (parameter, group) in enumerate(parameters):
+        by_momentum = isinstance(optimizer, torch.optim.SGD) or group.get("orthogonal")
+        keys = ("momentum_buffer",) if by_momentum else ("step", "exp_avg", "exp_avg_sq")
         names = {f"{number}.{key}": key for key in keys}
         known |= names.keys()
         if given.keys().isdisjoint(names):

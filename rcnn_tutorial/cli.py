@@ -22,6 +22,7 @@ from pathlib import Path
 
 import rcnn_tutorial
 from rcnn_tutorial.config import (
+    OPTIMIZERS,
     TOY_TRAINING,
     Config,
     TrainingConfig,
@@ -60,7 +61,7 @@ FIELDS = (
     ("model.crop_pooling.detach_rois", "--detach-rois", "no gradient into the RPN through the ROIs", {}),
     ("training.steps", "--steps", "training steps", {}),
     ("training.batch_size", "--batch-size", "images a step", {}),
-    ("training.optimizer", "--optimizer", "how the weights are moved", {"choices": ("sgd", "adamw")}),
+    ("training.optimizer", "--optimizer", "how the weights are moved", {"choices": OPTIMIZERS}),
     ("training.learning_rate", ("--learning-rate", "--lr"), "highest learning rate", {}),
     ("training.momentum", "--momentum", "momentum of sgd", {}),
     ("training.weight_decay", "--weight-decay", "pull of the weights towards 0", {}),

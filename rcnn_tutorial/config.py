@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from rcnn_tutorial.errors import ConfigError
 
+OPTIMIZERS = ("sgd", "adamw", "muon")
 VOC_CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
     "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
@@ -66,7 +67,7 @@ _DETECTOR_RULES = (
 _TRAINING_RULES = (
     ("steps", *_POSITIVE),
     ("batch_size", *_POSITIVE),
-    ("optimizer", lambda v, c: v in ("sgd", "adamw"), "use sgd or adamw"),
+    ("optimizer", lambda v, c: v in OPTIMIZERS, f"use {', '.join(OPTIMIZERS)}"),
     ("learning_rate", *_POSITIVE),
     ("momentum", *_SHARE),
     ("weight_decay", lambda v, c: 0 <= v < math.inf, "use 0 or more"),
@@ -236,7 +237,7 @@ class TrainingConfig:
 
     steps: int = 70_000  # TRAIN's max_iters
     batch_size: int = 1  # TRAIN.IMS_PER_BATCH: images a step
-    optimizer: str = "sgd"  # sgd | adamw
+    optimizer: str = "sgd"  # sgd | adamw | muon
     learning_rate: float = 0.001  # TRAIN.LEARNING_RATE: the schedule's highest
     momentum: float = 0.9  # TRAIN.MOMENTUM (sgd only)
     weight_decay: float = 1e-4  # TRAIN.WEIGHT_DECAY: not applied to biases and norms

@@ -38,10 +38,12 @@ from rcnn_tutorial.data.batching import mixed_seed, training_loader
 from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
 from rcnn_tutorial.evaluation import evaluate
 from rcnn_tutorial.model import FasterRCNN
+from rcnn_tutorial.muon import Muon
 
 CHECKPOINT = "checkpoint.safetensors"
 RPN_LOSSES = ("rpn_cross_entropy", "rpn_loss_box")
 DETECTOR_LOSSES = ("cross_entropy", "loss_box")
+KERNEL_RATE = 4  # an orthogonal step is longer than one of AdamW's at the same rate, and may be
 NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
 
 
@@ -150,25 +152,32 @@ def learning_rate(training: TrainingConfig, step: int, steps: int) -> float:
 
 
 def build_optimizer(model: nn.Module, training: TrainingConfig) -> torch.optim.Optimizer:
-    """SGD or AdamW over the parameters that are not frozen, in groups as in the reference.
+    """SGD, AdamW or Muon over the parameters that are not frozen, in groups as in the reference.
 
-    Weight decay spares biases and norms; with SGD and `double_bias`, biases learn at twice the rate.
+    Weight decay spares biases and norms; with SGD and `double_bias`, biases learn at twice the rate. Muon moves the
+    kernels of all convolutions but those that give the RPN's outputs, and leaves the rest to AdamW.
     """
-    weights, biases, norms = [], [], []
-    for module in model.modules():
+    kinds = {"kernels": [], "weights": [], "biases": [], "norms": []}
+    for path, module in model.named_modules():
+        hidden = isinstance(module, nn.Conv2d) and path.rpartition(".")[2] not in ("scores", "coefficients")
         for name, parameter in module.named_parameters(recurse=False):
-            kind = norms if isinstance(module, NORMS) else biases if name == "bias" else weights
+            kind = "norms" if isinstance(module, NORMS) else "biases" if name == "bias" else "weights"
+            if kind == "weights" and hidden and training.optimizer == "muon":
+                kind = "kernels"
             if parameter.requires_grad:
-                kind.append(parameter)
-    sgd = training.optimizer == "sgd"
+                kinds[kind].append(parameter)
+    sgd, decay = training.optimizer == "sgd", training.weight_decay
     groups = [
-        {"params": weights, "rate": 1, "weight_decay": training.weight_decay},
-        {"params": biases, "rate": 2 if sgd and training.double_bias else 1, "weight_decay": 0},
-        {"params": norms, "rate": 1, "weight_decay": 0},
+        {"params": kinds["weights"], "rate": 1, "weight_decay": decay},
+        {"params": kinds["biases"], "rate": 2 if sgd and training.double_bias else 1, "weight_decay": 0},
+        {"params": kinds["norms"], "rate": 1, "weight_decay": 0},
     ]
     if sgd:
         return torch.optim.SGD(groups, lr=training.learning_rate, momentum=training.momentum, fused=True)
-    return torch.optim.AdamW(groups, lr=training.learning_rate, fused=True)
+    if training.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=training.learning_rate, fused=True)
+    kernels = {"params": kinds["kernels"], "rate": KERNEL_RATE, "weight_decay": decay, "momentum": training.momentum}
+    return Muon([*groups, kernels | {"orthogonal": True}], lr=training.learning_rate)
 
 
 @torch.no_grad()

@@ -287,8 +287,8 @@ def growth(label: str, prepare: Callable, repeats: int) -> list[Row]:
 # ---- one step of a slider
 
 
-def explorer(repeats: int = 15) -> list[Row]:
-    """What the kernel does for one slider step over 2000 boxes, besides the stage's own computation."""
+def slider_explorer():
+    """An explorer that moves 2000 boxes over a picture of 600x800 pixels with one slider, and computes nothing."""
     from rcnn_tutorial.explorers.canvas import Canvas
     from rcnn_tutorial.explorers.explorer import Explorer, integer
     from rcnn_tutorial.explorers.layers import BEFORE, Boxes
@@ -300,7 +300,12 @@ def explorer(repeats: int = 15) -> list[Row]:
             self.canvas.draw([Boxes(boxes + self.shift.value, color=BEFORE, name="boxes")])
             return f"{len(boxes)} boxes, moved by {self.shift.value}."
 
-    shown = Plain({"shift": integer("Shift", 0, 0, 100)}, Canvas(torch.rand(3, *PHOTO_SIZE)))
+    return Plain({"shift": integer("Shift", 0, 0, 100)}, Canvas(torch.rand(3, *PHOTO_SIZE)))
+
+
+def explorer(repeats: int = 15) -> list[Row]:
+    """What the kernel does for one slider step over 2000 boxes, besides the stage's own computation."""
+    shown = slider_explorer()
 
     def slide() -> None:
         shown.shift.value = (shown.shift.value + 1) % 100

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import colorsys
 import math
-from numbers import Integral
+from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
@@ -41,10 +42,14 @@ VIVID = ((0, 1), (0.5, 0.9), (0.65, 1))  # ranges of hue, saturation and value
 class ToyScenes(torch.utils.data.Dataset):
     """`length` scenes of `size` = (height, width) pixels with 1 to `max_objects` objects each.
 
+    classes: a choice of TOY_CLASSES; None for all. turn: objects are turned by up to this many degrees; few classes and
+    small angles make gentle scenes, which a detector learns in half a minute.
+
     Item i is (image, target): image float32 (3, H, W) in [0, 1]; target {"boxes": (N, 4) XYXY, "labels": (N,),
     "difficult": (N,), "image_id": str}, in drawing order. A box is the tight one of all of the shape that lies
-    inside the image, parts under other objects included. A scene depends on (seed, split, index), size and max_objects
-    alone, so any process draws the same one; splits never share scenes. Raises ConfigError on impossible arguments.
+    inside the image, parts under other objects included. A scene depends on (seed, split, index), size, max_objects,
+    classes and turn alone, so any process draws the same one; splits never share scenes. Raises ConfigError on
+    impossible arguments.
     """
 
     def __init__(
@@ -54,6 +59,8 @@ class ToyScenes(torch.utils.data.Dataset):
         size: tuple[int, int] = (128, 128),
         seed: int = 0,
         max_objects: int = 8,
+        classes: Sequence[str] | None = None,
+        turn: float = 360.0,
     ):
         if split not in SPLITS:
             raise ConfigError(f"toy scenes: split = {split!r}: use {' or '.join(SPLITS)}")
@@ -65,7 +72,13 @@ class ToyScenes(torch.utils.data.Dataset):
         _check_integer("seed", seed, 0)
         _check_integer("max_objects", max_objects, 1)
         self.split, self.length, self.size, self.seed, self.max_objects = split, length, tuple(size), seed, max_objects
-        self.classes = TOY_CLASSES
+        if not (isinstance(turn, Real) and 0 <= turn <= 360):
+            raise ConfigError(f"toy scenes: turn = {turn!r}: give degrees from 0 to 360")
+        self.turn = turn
+        self.classes = TOY_CLASSES if classes is None else tuple(classes)
+        for name in self.classes:
+            if name not in OUTLINES:
+                raise ConfigError(f"toy scenes: class {name!r}: choose from {', '.join(TOY_CLASSES)}")
 
     def __len__(self) -> int:
         return self.length
@@ -76,7 +89,7 @@ class ToyScenes(torch.utils.data.Dataset):
         seeds = np.random.SeedSequence(self.seed, spawn_key=(SPLITS.index(self.split), index))
         rng = np.random.default_rng(seeds)
         backdrop = random_backdrop(rng)
-        shapes = arrange(rng, self.size, self.max_objects, backdrop.color)
+        shapes = arrange(rng, self, backdrop.color)
         margin = math.ceil(2 * SOFTNESS * min(self.size))
         sprites = [rasterize(shape.contours, margin) for shape in shapes]
         pixels = paint_backdrop(rng, self.size, backdrop)  # (3, H, W)
@@ -156,12 +169,13 @@ class Shape(NamedTuple):
     color: Color
 
 
-def arrange(rng: np.random.Generator, size: tuple[int, int], max_objects: int, background: Color) -> list[Shape]:
+def arrange(rng: np.random.Generator, scenes: ToyScenes, background: Color) -> list[Shape]:
     """1 to `max_objects` random shapes in drawing order, placed to leave most of each earlier one in sight."""
+    classes, size = scenes.classes, scenes.size
     shapes, boxes, colors = [], np.empty((0, 4)), [background]
-    for _ in range(rng.integers(1, max_objects, endpoint=True)):
-        label = int(rng.integers(1, len(TOY_CLASSES), endpoint=True))
-        contours = random_pose(rng, OUTLINES[TOY_CLASSES[label - 1]], min(size))
+    for _ in range(rng.integers(1, scenes.max_objects, endpoint=True)):
+        label = int(rng.integers(1, len(classes), endpoint=True))
+        contours = random_pose(rng, OUTLINES[classes[label - 1]], min(size), scenes.turn)
         extent = contours[0].max(axis=0)  # width, height
         corner = find_place(rng, extent, boxes, size)
         color = contrasting_color(rng, colors[:1] + colors[1:][-3:])  # the background's and the last few
@@ -171,9 +185,12 @@ def arrange(rng: np.random.Generator, size: tuple[int, int], max_objects: int, b
     return shapes
 
 
-def random_pose(rng: np.random.Generator, contours: list[np.ndarray], side: int) -> list[np.ndarray]:
-    """Stretch, turn and scale an outline at random; its upper left corner comes to (0, 0). `side`: the image's."""
-    exponent, degrees, zoom = uniform(rng, (-1, 1), (0, 360), (0, 1))
+def random_pose(rng: np.random.Generator, contours: list[np.ndarray], side: int, most: float = 360) -> list[np.ndarray]:
+    """Stretch, turn and scale an outline at random; its upper left corner comes to (0, 0).
+
+    side: the image's shorter one in pixels. most: the largest angle in degrees.
+    """
+    exponent, degrees, zoom = uniform(rng, (-1, 1), (0, most), (0, 1))
     stretch = STRETCH**exponent
     contours = [turn(contour * (stretch, 1 / stretch), degrees) for contour in contours]
     corner = contours[0].min(axis=0)

@@ -105,6 +105,20 @@ def test_splits_and_seeds_share_no_scene():
     assert len({image.numpy().tobytes() for image in images}) == 4 * 25
 
 
+def test_a_choice_of_classes_is_all_that_appears():
+    scenes = ToyScenes(length=40, size=(64, 64), classes=("star", "ring"))
+    assert scenes.classes == ("star", "ring")
+    assert {int(label) for _, target in scenes for label in target["labels"]} == {1, 2}
+    assert_same(ToyScenes(length=1, classes=TOY_CLASSES)[0], ToyScenes(length=1)[0])
+
+
+def test_squares_that_are_not_turned_fill_their_boxes():
+    contours = toy.random_pose(np.random.default_rng(0), toy.OUTLINES["square"], side=128, most=0)
+    extent = contours[0].max(axis=0)
+    assert all(point in (0, side) for corner in contours[0] for point, side in zip(corner, extent, strict=True))
+    assert not torch.equal(ToyScenes(length=1, turn=0)[0][0], ToyScenes(length=1)[0][0])
+
+
 def test_indexing_behaves_like_a_list():
     scenes = ToyScenes(length=3, size=(64, 64))
     assert len(scenes) == 3 and len(list(scenes)) == 3
@@ -225,6 +239,9 @@ def test_a_color_contrasts_with_its_surroundings():
         ({"seed": -1}, "seed = -1"),
         ({"max_objects": 0}, "max_objects = 0"),
         ({"max_objects": True}, "max_objects = True"),
+        ({"classes": ("star", "moon")}, "class 'moon'"),
+        ({"turn": -1}, "turn = -1"),
+        ({"turn": float("nan")}, "turn = nan"),
     ],
 )
 def test_impossible_arguments(arguments, named):
