@@ -35,7 +35,7 @@ from rcnn_tutorial.errors import ConfigError, DataError, Interrupted, ProcessLos
 
 PROGRAM = "rcnn-tutorial"
 
-BENCHMARKS = ("toy", "infer", "stages", "explorer")
+BENCHMARKS = ("toy", "learning", "infer", "stages", "explorer")
 BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "vgg16", "mobilenet_v2", "small")
 
 # Options of `train` that set one field of the configs: (field, flags, meaning, more of argparse's keywords).

@@ -26,37 +26,59 @@ class Muon(torch.optim.AdamW):
         """Update all parameters that have a gradient."""
         groups = self.param_groups
         for group in groups:
-            for parameter in group["params"] if group["orthogonal"] else ():
-                if parameter.grad is not None:
-                    self._move(parameter, group)
+            if group["orthogonal"]:
+                self._move([parameter for parameter in group["params"] if parameter.grad is not None], group)
         self.param_groups = [group for group in groups if not group["orthogonal"]]
         try:
             super().step(closure)
         finally:
             self.param_groups = groups
 
-    def _move(self, parameter: Tensor, group: dict) -> None:
-        """One step of a kernel (D, C, h, w), with Nesterov's momentum."""
-        momentum = group["momentum"]
-        buffer = self.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))
-        buffer.mul_(momentum).add_(parameter.grad)
-        ahead = parameter.grad.add(buffer, alpha=momentum)  # (D, C, h, w)
-        parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(orthogonal(ahead), alpha=-group["lr"])
+    def _move(self, kernels: list[Tensor], group: dict) -> None:
+        """One step of kernels (D, C, h, w), with Nesterov's momentum."""
+        ahead = []
+        for kernel in kernels:
+            if "momentum_buffer" not in self.state[kernel]:
+                self.state[kernel]["momentum_buffer"] = torch.zeros_like(kernel)
+            buffer = self.state[kernel]["momentum_buffer"]
+            buffer.mul_(group["momentum"]).add_(kernel.grad)
+            ahead.append(kernel.grad.add(buffer, alpha=group["momentum"]))
+        for kernel, direction in zip(kernels, orthogonal(ahead), strict=True):
+            kernel.mul_(1 - group["lr"] * group["weight_decay"]).add_(direction, alpha=-group["lr"])
 
 
-def orthogonal(kernel: Tensor) -> Tensor:
-    """The kernel (D, C, h, w) as a matrix (D, C * h * w) with all its singular values made nearly 1.
+def orthogonal(kernels: list[Tensor]) -> list[Tensor]:
+    """Each kernel (D, C, h, w) as a matrix (D, C * h * w), with all its singular values made nearly 1.
 
-    Newton-Schulz iteration: an odd polynomial of a matrix is the polynomial of its singular values. Tall matrices are
-    scaled up so that every entry of the output moves as much as with a square one.
+    Tall matrices are then scaled up, so that every entry of the output moves as much as with a square one.
     """
-    matrix = kernel.permute(0, 2, 3, 1).flatten(1)  # (D, h * w * C): no copy where channels lie last
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if tall else matrix
-    x = x / x.norm().clamp(min=1e-7)  # singular values are at most 1 now
+    matrices = [kernel.permute(0, 2, 3, 1).flatten(1) for kernel in kernels]  # (D, h * w * C)
+    wide = [matrix if len(matrix) <= matrix.shape[1] else matrix.T for matrix in matrices]  # (n, m), n <= m
+    wide = [x / x.norm().clamp(min=1e-7) for x in wide]  # singular values are at most 1 now
+    squares = [x @ x.T for x in wide]  # (n, n)
+    found = list(kernels)
+    for size in {len(square) for square in squares}:
+        same = [i for i, square in enumerate(squares) if len(square) == size]
+        factors = equalizer(torch.stack([squares[i] for i in same]))  # (K, n, n)
+        for i, factor in zip(same, factors, strict=True):
+            x = factor @ wide[i]  # (n, m)
+            x = x if x.shape == matrices[i].shape else x.T
+            x = x * max(1, x.shape[0] / x.shape[1]) ** 0.5  # (D, h * w * C)
+            found[i] = x.unflatten(1, (*kernels[i].shape[2:], -1)).permute(0, 3, 1, 2)  # (D, C, h, w)
+    return found
+
+
+def equalizer(square: Tensor) -> Tensor:
+    """The matrices that, multiplied with x, make the singular values of x nearly 1. square: x x^T, (K, n, n).
+
+    Newton-Schulz iteration: x becomes p x with p = a + b x x^T + c (x x^T)^2, whose singular values are a polynomial of
+    those of x. Only the small products are iterated here; x itself is multiplied once, at the end.
+    """
     a, b, c = COEFFICIENTS
+    total = None
     for _ in range(ITERATIONS):
-        square = x @ x.T
-        x = a * x + (b * square + c * square @ square) @ x
-    x = x.T * (matrix.shape[0] / matrix.shape[1]) ** 0.5 if tall else x
-    return x.unflatten(1, (*kernel.shape[2:], kernel.shape[1])).permute(0, 3, 1, 2)
+        p = torch.baddbmm(square, square, square, beta=b, alpha=c)  # (K, n, n)
+        p.diagonal(dim1=1, dim2=2).add_(a)
+        total = p if total is None else p @ total
+        square = p @ square @ p
+    return total

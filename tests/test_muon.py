@@ -33,7 +33,7 @@ def with_gradients(model: nn.Module) -> nn.Module:
 def test_an_orthogonal_kernel_has_singular_values_near_one(shape, layout):
     torch.manual_seed(0)
     kernel = torch.randn(shape) * torch.logspace(-1, 0, shape[0])[:, None, None, None]  # from 0.1 to 1
-    found = orthogonal(kernel.contiguous(memory_format=layout))
+    [found] = orthogonal([kernel.contiguous(memory_format=layout)])
     assert found.shape == shape
     scale = max(1, shape[0] / (shape[1] * shape[2] * shape[3])) ** 0.5
     values = torch.linalg.svdvals(found.flatten(1)) / scale
@@ -41,8 +41,15 @@ def test_an_orthogonal_kernel_has_singular_values_near_one(shape, layout):
     assert (found * kernel).sum() > 0  # still uphill
 
 
+def test_kernels_of_one_size_are_done_together_and_stay_apart():
+    torch.manual_seed(0)
+    kernels = [torch.randn(shape) for shape in ((8, 4, 3, 3), (8, 6, 1, 1), (16, 8, 1, 1), (6, 8, 1, 1))]
+    for one, together in zip(kernels, orthogonal(kernels), strict=True):
+        torch.testing.assert_close(together, orthogonal([one])[0], rtol=1e-4, atol=1e-4)
+
+
 def test_no_gradient_is_no_direction():
-    assert torch.equal(orthogonal(torch.zeros(4, 2, 3, 3)), torch.zeros(4, 2, 3, 3))
+    assert torch.equal(orthogonal([torch.zeros(4, 2, 3, 3)])[0], torch.zeros(4, 2, 3, 3))
 
 
 def test_groups_hold_every_parameter_once():
@@ -67,7 +74,7 @@ def test_kernels_move_by_momentum_and_the_rest_as_under_adamw():
         ahead = gradient + 0.9 * (0.9 * buffer + gradient)
         rate = next(group["lr"] for group in muon.param_groups if group["orthogonal"])
         muon.step(), adamw.step()
-        expected = before * (1 - rate * 0.1) - rate * orthogonal(ahead)
+        expected = before * (1 - rate * 0.1) - rate * orthogonal([ahead])[0]
         torch.testing.assert_close(ours.conv.weight.detach(), expected)
     for name, parameter in ours.named_parameters():
         if name != "conv.weight":

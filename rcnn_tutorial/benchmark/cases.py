@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from rcnn_tutorial.backbones import split_resnet
 from rcnn_tutorial.benchmark import reference
+from rcnn_tutorial.benchmark.learning import learning
 from rcnn_tutorial.benchmark.measure import Row, median_times, peak_memory
 from rcnn_tutorial.benchmark.peer import build_peer
 from rcnn_tutorial.config import TOY_TRAINING, Config, ProposalConfig, TrainingConfig, reference_config, toy_config
@@ -313,4 +314,4 @@ def explorer(repeats: int = 15) -> list[Row]:
     return [Row("explorer update, 2000 boxes", median_times({"ours": slide}, repeats)["ours"], None)]
 
 
-CASES = {"toy": toy, "infer": infer, "stages": stages, "explorer": explorer}
+CASES = {"toy": toy, "learning": learning, "infer": infer, "stages": stages, "explorer": explorer}

@@ -83,6 +83,7 @@ class View {
       this.title.hidden = !frame.title;
       this.canvas.setAttribute("aria-label", this.model.get("summary"));
       this.leave();
+      this.drawNow(); // not only at the next animation frame, when the picture would be a frame late
     }).catch((error) => console.error("rcnn_tutorial canvas:", error));
   }
 
@@ -94,10 +95,13 @@ class View {
   }
 
   schedule() {
-    this.due ??= requestAnimationFrame(() => {
-      this.due = null;
-      if (this.frame) this.draw();
-    });
+    this.due ??= requestAnimationFrame(() => this.drawNow());
+  }
+
+  drawNow() {
+    cancelAnimationFrame(this.due);
+    this.due = null;
+    if (this.frame) this.draw();
   }
 
   // ---- drawing
@@ -145,10 +149,11 @@ class View {
     this.pen.drawImage(layer.tile, x1, y1, x2 - x1, y2 - y1);
   }
 
-  // Thousands of strokeRect calls take a tenth of the time of one path with thousands of boxes.
+  // Thousands of strokeRect calls take a tenth of the time of one path with thousands of boxes, and half of that where
+  // sides lie between two screen pixels.
   drawBoxes(layer) {
     const { pen } = this;
-    const { data } = layer;
+    const data = layer.rim ? layer.data : this.snapped(layer);
     const each = (method) => {
       for (let i = 0; i < data.length; i += 4) this.pen[method](data[i], data[i + 1], data[i + 2] - data[i], data[i + 3] - data[i + 1]);
     };
@@ -159,6 +164,14 @@ class View {
     }
     this.stroke(() => each("strokeRect"), layer);
     layer.labels.forEach((text, i) => this.drawText(text, data.slice(4 * i, 4 * i + 4), layer));
+  }
+
+  // The corners moved, by half a screen pixel at most, to where a line as wide as the layer's covers whole pixels.
+  snapped({ data, width }) {
+    const { a: k, e: x, f: y } = this.pen.getTransform();
+    const half = (Math.round(width * (window.devicePixelRatio || 1)) % 2) / 2;
+    const shift = [x, y].map((offset) => offset - half);
+    return data.map((at, i) => (Math.round(at * k + shift[i % 2]) - shift[i % 2]) / k);
   }
 
   drawLines(layer) {
