@@ -43,7 +43,7 @@ from rcnn_tutorial.muon import Muon
 CHECKPOINT = "checkpoint.safetensors"
 RPN_LOSSES = ("rpn_cross_entropy", "rpn_loss_box")
 DETECTOR_LOSSES = ("cross_entropy", "loss_box")
-KERNEL_RATE = 6  # an orthogonal step is longer than one of AdamW's at the same rate, and may be
+KERNEL_RATE = 4  # an orthogonal step is longer than one of AdamW's at the same rate, and may be
 NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
 
 
