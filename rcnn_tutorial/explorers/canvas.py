@@ -59,7 +59,7 @@ class Canvas(WholeWidget):
     image = traitlets.Bytes().tag(sync=True)  # PNG or JPEG; empty: none
     frame = traitlets.Dict().tag(sync=True)  # everything else that is drawn
     summary = traitlets.Unicode().tag(sync=True)  # the picture in words, for those who cannot see it
-    handles = traitlets.Dict().tag(sync=True)  # name -> [x1, y1, x2, y2], changed from both sides
+    handles = traitlets.Dict().tag(sync=True, echo_update=False)  # name -> [x1, y1, x2, y2], changed from both sides
     clicked = traitlets.List().tag(sync=True)  # [x, y] of the last click beside all handles
 
     def __init__(

@@ -182,24 +182,39 @@ class SummaryLine(WholeWidget):
     possible = traitlets.Bool(True).tag(sync=True)
 
 
+# The kernel need not repeat to the page what the page has just told it: without the echo, the boxes arrive sooner.
+
+
+class IntSlider(widgets.IntSlider):
+    """ipywidgets' slider over whole numbers, without echo."""
+
+    value = traitlets.CInt().tag(sync=True, echo_update=False)
+
+
+class FloatSlider(widgets.FloatSlider):
+    """ipywidgets' slider over numbers, without echo."""
+
+    value = traitlets.CFloat().tag(sync=True, echo_update=False)
+
+
 _WIDE = {"layout": {"width": "100%"}, "style": {"description_width": "10em"}}
 
 
-def integer(label: str, value: int, low: int, high: int, step: int = 1, live: bool = True) -> widgets.IntSlider:
+def integer(label: str, value: int, low: int, high: int, step: int = 1, live: bool = True) -> IntSlider:
     """A slider over whole numbers; arrow keys move it by `step`. live=False: it counts when let go."""
-    return widgets.IntSlider(value, low, high, step, description=label, continuous_update=live, **_WIDE)
+    return IntSlider(value, low, high, step, description=label, continuous_update=live, **_WIDE)
 
 
 def number(
     label: str, value: float, low: float, high: float, step: float, live: bool = True, digits: int = 2
-) -> widgets.FloatSlider:
+) -> FloatSlider:
     """A slider over numbers; arrow keys move it by `step`. live=False: it counts when let go.
 
     It starts at the step nearest to `value`: the browser knows no place between two steps and would move it there.
     """
     value = min(high, low + step * round((value - low) / step))
     readout = f".{digits}f"
-    return widgets.FloatSlider(
+    return FloatSlider(
         value, min=low, max=high, step=step, description=label, continuous_update=live, readout_format=readout, **_WIDE
     )
 
