@@ -14,7 +14,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from rcnn_tutorial.config import BackboneConfig
-from rcnn_tutorial.convolution import TinyConv2d, widen
+from rcnn_tutorial.convolution import TinyConv2d, exchanged, widen
 from rcnn_tutorial.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)
@@ -173,7 +173,7 @@ def split_small(norm: type[nn.Module], tail_stride: int) -> Backbone:
     layer2 = nn.Sequential(block(32, 64, 2), block(64, 64, 1))
     head = nn.Sequential(OrderedDict(stem=stem, layer1=layer1, layer2=layer2))
     last = block(64, 128, tail_stride)
-    last.conv2 = TinyConv2d(128, 128, 3, padding=1, bias=False)  # crops of 4x4 cells leave it maps of 2x2
+    last.conv2 = exchanged(last.conv2, TinyConv2d)  # crops of 4x4 cells leave it maps of 2x2
     tail = nn.Sequential(last, SpatialMean())
     for module in (*head.modules(), *tail.modules()):
         if isinstance(module, nn.Conv2d):

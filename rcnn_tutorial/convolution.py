@@ -83,13 +83,17 @@ def weight_gradient(x: Tensor, gradient: Tensor, kernel: tuple, stride: tuple, p
     return torch.stack(entries, dim=-1).unflatten(-1, kernel)
 
 
+def exchanged(conv: nn.Conv2d, kind: type[nn.Conv2d]) -> nn.Conv2d:
+    """A convolution of another class with the very parameters of `conv`."""
+    sizes = conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding
+    other = kind(*sizes, bias=conv.bias is not None, device="meta")  # no memory, no random numbers
+    other.weight, other.bias = conv.weight, conv.bias
+    return other
+
+
 def widen(block: nn.Module) -> None:
     """Make every wide convolution of a block a `WideConv2d` with the same parameters and names."""
     for name, child in block.named_children():
         widen(child)
         if type(child) is nn.Conv2d and child.groups == 1 and min(child.in_channels, child.out_channels) >= WIDE:
-            options = {"bias": child.bias is not None, "device": "meta"}  # no memory for parameters that go at once
-            sizes = child.in_channels, child.out_channels, child.kernel_size, child.stride, child.padding
-            wide = WideConv2d(*sizes, **options)
-            wide.weight, wide.bias = child.weight, child.bias
-            setattr(block, name, wide)
+            setattr(block, name, exchanged(child, WideConv2d))

@@ -303,17 +303,19 @@ def train_step(
     losses, total, examples = _backward(phase, images, targets, training, step, parallel)
     parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     norm = get_total_norm([p.grad for p in parameters])
+    averages = [buffer for buffer, _ in statistics if buffer.is_floating_point()]
+    largest = get_total_norm(averages, math.inf).to(total.device)  # a variance may overflow before any loss does
     # One transfer for all figures: every read of a number from a GPU waits for it to finish its work.
-    measured = torch.stack([*losses.values(), total, norm]).detach()
+    measured = torch.stack([*losses.values(), total, norm, largest]).detach()
     distributed.average([measured])
-    *figures, total_figure, norm_figure = measured.tolist()
+    *figures, total_figure, norm_figure, largest_figure = measured.tolist()
     figures = dict(zip(losses, figures, strict=True))
-    if not all(map(math.isfinite, [*figures.values(), norm_figure])):
+    if not all(map(math.isfinite, [*figures.values(), norm_figure, largest_figure])):
         _restore(statistics)
         raise TutorialError(_not_finite(step, figures, norm_figure, targets))
     if training.clip_norm:
         clip_grads_with_norm_(parameters, training.clip_norm, norm)
-    distributed.average([buffer for buffer, _ in statistics if buffer.is_floating_point()])
+    distributed.average(averages)
     optimizer.step()
     seconds = time.perf_counter() - started
     return StepReport(step, phase.name, figures, total_figure, rate, norm_figure, seconds, examples)

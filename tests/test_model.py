@@ -46,8 +46,8 @@ def fresh():
 
 @pytest.fixture(scope="module")
 def learned():
-    """A detector that has seen one scene a hundred times."""
-    model, (image, truth), steps = new_model(), SCENES[3], 100
+    """A detector that has seen one scene 150 times."""
+    model, (image, truth), steps = new_model(), SCENES[3], 150
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, steps)
     generator = seed()
