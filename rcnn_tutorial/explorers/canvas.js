@@ -150,7 +150,7 @@ class View {
   }
 
   // Thousands of strokeRect calls take a tenth of the time of one path with thousands of boxes, and half of that where
-  // sides lie between two screen pixels.
+  // the lines cover whole screen pixels.
   drawBoxes(layer) {
     const { pen } = this;
     const data = layer.rim ? layer.data : this.snapped(layer);
