@@ -1,24 +1,10 @@
-"""Notebook 02's checks: every foreseen wrong answer meets its sentence, right ones of any style pass."""
+"""The checks of lesson 02: right answers pass, whatever their style."""
 
 import numpy as np
 import pytest
 import torch
 
 import rcnn_tutorial.checks.anchors as check
-
-CHECKS = (check.anchor_sizes, check.anchor_grid, check.iou)
-CASES = [(one, misconception) for one in CHECKS for misconception in one.misconceptions]
-
-
-@pytest.mark.parametrize(("one", "misconception"), CASES, ids=lambda value: getattr(value, "name", "")[:20])
-def test_a_misconception_is_recognized(one, misconception):
-    verdict = one(misconception.wrong)
-    assert not verdict.passed and verdict.message == misconception.says
-
-
-@pytest.mark.parametrize("one", CHECKS, ids=lambda one: one.name)
-def test_at_least_five_misconceptions_each_with_its_own_sentence(one):
-    assert len({misconception.says for misconception in one.misconceptions}) == len(one.misconceptions) >= 5
 
 
 def sizes_by_loop(base_size, scales, ratios):

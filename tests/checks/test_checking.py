@@ -1,5 +1,7 @@
 """What every check does with an answer, whatever the exercise."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ import torch
 from rcnn_tutorial.checks import checking
 from rcnn_tutorial.checks.checking import Check, Misconception
 
+HANG = 600  # seconds: longer takes only what never ends
 ROWS = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
 double = Check(
     "double",
@@ -61,13 +64,23 @@ def test_what_is_no_answer_gets_a_sentence_too(answer, sentence):
 
 
 def test_an_endless_loop_is_stopped(monkeypatch):
-    monkeypatch.setattr(checking, "PATIENCE", 0.2)
+    began, ended = threading.Event(), threading.Event()
+
+    class Impatient(threading.Thread):
+        def join(self, timeout=None):
+            began.wait()  # patience is over as soon as the loop runs
 
     def endless(rows):
-        while True:
-            pass
+        try:
+            began.set()
+            while True:
+                pass
+        finally:
+            ended.set()
 
+    monkeypatch.setattr(checking.threading, "Thread", Impatient)
     assert "still running" in double(endless).message
+    assert ended.wait(HANG)
 
 
 def test_the_cases_are_not_spoiled_by_an_answer_that_changes_them():

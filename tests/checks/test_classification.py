@@ -1,4 +1,4 @@
-"""The self-checks of the seventh notebook: correct answers of any style pass, every misconception gets its sentence."""
+"""The checks of lesson 06: right answers pass, whatever their style."""
 
 import math
 
@@ -8,16 +8,6 @@ import torch
 import torch.nn.functional as F
 
 import rcnn_tutorial.checks.classification as check
-
-
-@pytest.mark.parametrize("exercise", [check.likeliest, check.class_box, check.box_loss], ids=lambda c: c.name)
-def test_every_misconception_is_recognized_by_its_own_sentence(exercise):
-    assert len({misconception.says for misconception in exercise.misconceptions}) >= 5
-    for misconception in exercise.misconceptions:
-        verdict = exercise(misconception.wrong)
-        assert not verdict.passed
-        assert verdict.message == misconception.says
-
 
 # ---- correct answers
 
@@ -109,7 +99,3 @@ def box_loss_in_loops(coefficients, labels, targets):
 def test_correct_answers_of_any_style_pass(exercise, answer):
     verdict = exercise(answer)
     assert verdict.passed, verdict.message
-
-
-def test_the_stub_is_told_that_it_returns_nothing():
-    assert "returns nothing yet" in check.box_loss(lambda coefficients, labels, targets: None).message

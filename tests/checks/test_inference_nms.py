@@ -1,4 +1,4 @@
-"""The self-checks of the eighth notebook: correct answers of any style pass, every misconception gets its sentence."""
+"""The checks of lesson 07: right answers pass, whatever their style."""
 
 import numpy as np
 import pytest
@@ -7,16 +7,6 @@ import torchvision
 
 import rcnn_tutorial.checks.inference_nms as check
 from rcnn_tutorial.boxes import box_iou
-
-
-@pytest.mark.parametrize("exercise", [check.nms, check.detections, check.average_precision], ids=lambda c: c.name)
-def test_every_misconception_is_recognized_by_its_own_sentence(exercise):
-    assert len({misconception.says for misconception in exercise.misconceptions}) >= 5
-    for misconception in exercise.misconceptions:
-        verdict = exercise(misconception.wrong)
-        assert not verdict.passed
-        assert verdict.message == misconception.says
-
 
 # ---- correct answers
 
@@ -92,7 +82,3 @@ def average_precision_in_numpy(scores, correct, objects):
 def test_correct_answers_of_any_style_pass(exercise, answer):
     verdict = exercise(answer)
     assert verdict.passed, verdict.message
-
-
-def test_the_stub_is_told_that_it_returns_nothing():
-    assert "returns nothing yet" in check.nms(lambda boxes, scores, threshold: None).message

@@ -1,4 +1,4 @@
-"""Every misconception of the fifth notebook's exercises is recognized; right answers of several styles pass."""
+"""The checks of lesson 04: right answers pass, whatever their style."""
 
 import numpy as np
 import pytest
@@ -8,29 +8,6 @@ import rcnn_tutorial.checks.proposal_target as check
 from rcnn_tutorial.config import ProposalTargetConfig
 from rcnn_tutorial.stages import proposal_target as stage
 from rcnn_tutorial.stages.preprocessing import GroundTruth
-
-CHECKS = [check.label_rois, check.sample_rois, check.expand_to_classes]
-
-
-@pytest.mark.parametrize(
-    ("exercise", "misconception"),
-    [(exercise, m) for exercise in CHECKS for m in exercise.misconceptions],
-    ids=lambda value: getattr(value, "says", getattr(value, "name", ""))[:40],
-)
-def test_a_misconception_is_named(exercise, misconception):
-    assert exercise(misconception.wrong) == (False, misconception.says)
-
-
-@pytest.mark.parametrize("exercise", CHECKS, ids=lambda value: value.name)
-def test_an_exercise_knows_many_misconceptions(exercise):
-    says = [misconception.says for misconception in exercise.misconceptions]
-    assert len(set(says)) == len(says) >= 10
-
-
-@pytest.mark.parametrize("exercise", CHECKS, ids=lambda value: value.name)
-def test_a_stub_that_returns_nothing_is_told_so(exercise):
-    assert "returns nothing yet" in exercise(lambda *arguments: None).message
-
 
 # ---- right answers
 

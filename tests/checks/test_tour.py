@@ -1,4 +1,4 @@
-"""The first notebook's checks: right answers in several styles pass, every misconception meets its sentence."""
+"""The checks of lesson 00: right answers pass, whatever their style."""
 
 import math
 
@@ -7,22 +7,6 @@ import pytest
 import torch
 
 from rcnn_tutorial.checks import tour
-
-CHECKS = [tour.count_anchors, tour.read_shapes, tour.to_photo]
-WRONG = [(check, misconception) for check in CHECKS for misconception in check.misconceptions]
-
-
-@pytest.mark.parametrize("check, misconception", WRONG, ids=lambda item: getattr(item, "name", None))
-def test_every_misconception_is_recognized(check, misconception):
-    verdict = check(misconception.wrong)
-    assert not verdict.passed
-    assert verdict.message == misconception.says
-
-
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
-def test_at_least_five_misconceptions_each_with_its_own_sentence(check):
-    sentences = [misconception.says for misconception in check.misconceptions]
-    assert len(set(sentences)) >= 5
 
 
 def anchors_by_loop(height, width, stride, shapes):

@@ -1,4 +1,4 @@
-"""Every misconception is recognized by its sentence, and right answers pass whatever their style."""
+"""The checks of lesson 08: right answers pass, whatever their style."""
 
 import math
 
@@ -10,21 +10,6 @@ from torchvision.ops import box_iou
 import rcnn_tutorial.checks.training as check
 
 CHECKS = {name: getattr(check, name) for name in check.__all__}
-WRONG = [(name, k) for name, one in CHECKS.items() for k in range(len(one.misconceptions))]
-
-
-@pytest.mark.parametrize(("name", "k"), WRONG)
-def test_wrong_answers_are_recognized(name, k):
-    misconception = CHECKS[name].misconceptions[k]
-    verdict = CHECKS[name](misconception.wrong)
-    assert not verdict.passed
-    assert verdict.message == misconception.says
-
-
-@pytest.mark.parametrize("name", CHECKS)
-def test_enough_misconceptions_and_no_sentence_twice(name):
-    sentences = {misconception.says for misconception in CHECKS[name].misconceptions}
-    assert len(sentences) == len(CHECKS[name].misconceptions) >= 5
 
 
 def rate_by_branches(step, steps, warmup, highest):
@@ -95,15 +80,6 @@ RIGHT = [
 def test_right_answers_pass(name, answer):
     verdict = CHECKS[name](answer)
     assert verdict.passed, verdict.message
-
-
-@pytest.mark.parametrize("name", CHECKS)
-def test_nothing_errors_and_shapes_get_a_sentence(name):
-    assert "returns nothing yet" in CHECKS[name](lambda *arguments: None).message
-    assert "ZeroDivisionError" in CHECKS[name](lambda *arguments: 1 / 0).message
-    assert not CHECKS[name](lambda *arguments: torch.zeros(5)).passed
-    assert not CHECKS[name](lambda *arguments: "seven").passed
-    assert "Pass the function itself" in CHECKS[name](torch.zeros(2)).message
 
 
 def test_an_answer_that_changes_its_input_is_told_so():

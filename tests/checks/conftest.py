@@ -1,0 +1,11 @@
+"""What the tests of all checks share."""
+
+import pytest
+
+from rcnn_tutorial.checks import checking
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """A busy machine may run a right answer slowly: here only what never ends takes too long."""
+    monkeypatch.setattr(checking, "PATIENCE", 3600.0)

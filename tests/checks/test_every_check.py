@@ -1,0 +1,39 @@
+"""What all exercises promise: each foreseen wrong answer meets its own sentence, and no answer ends in a traceback."""
+
+import importlib
+import pkgutil
+
+import pytest
+import torch
+
+from rcnn_tutorial import checks
+from rcnn_tutorial.checks.checking import Check
+
+MODULES = [
+    importlib.import_module(f"{checks.__name__}.{found.name}") for found in pkgutil.iter_modules(checks.__path__)
+]
+CHECKS = [check for module in MODULES for check in vars(module).values() if isinstance(check, Check)]
+MISTAKES = [(check, misconception) for check in CHECKS for misconception in check.misconceptions]
+
+
+def name_of(value) -> str:
+    return value.name if isinstance(value, Check) else value.says[:40]
+
+
+@pytest.mark.parametrize(("check", "misconception"), MISTAKES, ids=name_of)
+def test_a_misconception_is_recognized_by_its_own_sentence(check, misconception):
+    assert check(misconception.wrong) == (False, misconception.says)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=name_of)
+def test_there_are_at_least_five_sentences(check):
+    assert len({misconception.says for misconception in check.misconceptions}) >= 5
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=name_of)
+def test_what_is_no_answer_gets_a_sentence(check):
+    assert "returns nothing yet" in check(lambda *arguments: None).message
+    assert "ZeroDivisionError" in check(lambda *arguments: 1 / 0).message
+    assert not check(lambda *arguments: torch.zeros(5)).passed
+    assert not check(lambda *arguments: "seven").passed
+    assert "Pass the function itself" in check(torch.zeros(2, 3)).message
