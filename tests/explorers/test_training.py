@@ -216,7 +216,7 @@ def test_start_trains_in_the_background_until_paused(monitor):
         assert [one.disabled for one in monitor.buttons] == [True, False, True, False]
         while monitor.done < 3:
             assert monitor.running, monitor.summary  # or it would be waited for without end
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)  # let the others run
         monitor.pause()
         done = monitor.done
         await asyncio.gather(*background())  # the task ends by itself, however slow the machine
@@ -234,11 +234,12 @@ def test_pausing_and_starting_at_once_trains_in_one_task_only(monitor):
         monitor.start()
         monitor.pause()
         monitor.start()
-        tasks = background()
-        await asyncio.sleep(0.05)
-        alive = [task for task in tasks if not task.done()]
+        while monitor.done < 3:
+            assert monitor.running, monitor.summary
+            await asyncio.sleep(0)
+        alive = background()
         monitor.pause()
-        await asyncio.gather(*tasks)
+        await asyncio.gather(*alive)
         assert len(alive) == 1
 
     asyncio.run(scenario())
