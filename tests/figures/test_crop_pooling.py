@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from matplotlib.figure import Figure
 from torchvision.ops import roi_align, roi_pool
 
 from rcnn_tutorial.figures import crop_pooling as figures
@@ -109,7 +108,7 @@ def test_pool_bins_are_those_of_torchvision(roi, size):
     assert torch.equal(largest.reshape(3, size, size), roi_pool(features, [roi[None]], size, 1 / 16)[0])
 
 
-def test_every_figure_draws(tmp_path):
+def test_every_panel_shows_its_data(drawn_pixels):
     image, channel = torch.rand(3, 320, 400, generator=torch.Generator().manual_seed(0)), noise()[0, 0]
     made = [
         figures.crop_figure(image, channel, figures.roi_corners(ROI, 15.0), 7, 16),
@@ -117,13 +116,52 @@ def test_every_figure_draws(tmp_path):
         figures.methods_figure(channel, ROI, 16, 4),
         figures.align_corners_figure(image, torch.stack([ROI, ROI / 2]), 7, 16, SIZE),
         figures.gradient_figure(image, ROI, torch.tensor([1.0, -2, 0, 3]), "up"),
-        figures.gradient_figure(image, ROI, torch.zeros(4), "no gradient at all"),
     ]
-    for number, figure in enumerate(made):
-        assert isinstance(figure, Figure)
-        path = tmp_path / f"{number}.png"
-        figure.savefig(path)
-        assert path.stat().st_size > 5000
+    panels = [drawn_pixels(figure) for figure in made]
+    assert [len(counts) for counts in panels] == [3, 1, 6, 1, 1]
+    assert all(count > 1000 for counts in panels for count in counts), panels
+
+
+def test_rulers_name_the_ends_of_the_roi_in_every_unit():
+    texts = [text.get_text() for text in figures.rulers_figure((160, 320), 16, 25, 7).axes[0].texts]
+    assert [texts[:4], texts[4:8], texts[8:12], texts[12:]] == [
+        ["0", "384", "160", "320"],
+        ["0", "24", "10.0", "20.0"],
+        ["-1", "1", "−0.17", "0.67"],
+        ["−1", "1"],
+    ]
+
+
+def test_each_method_shows_its_own_crop_below_its_reading():
+    channel = noise()[0, 0]
+    below = figures.methods_figure(channel, ROI, 16, 4).axes[3:]
+    rois = [ROI[None]]
+    expected = [
+        roi_pool(channel[None, None], rois, 4, 1 / 16),
+        roi_align(channel[None, None], rois, 4, 1 / 16),
+        sample_crops(channel[None, None], crop_theta(ROI[None], 16, SIZE)[None], 4),
+    ]
+    for axes, crop in zip(below, expected, strict=True):
+        assert np.allclose(axes.images[0].get_array(), crop.reshape(4, 4), atol=1e-5)
+
+
+def test_dots_and_crosses_stand_where_either_convention_samples():
+    rois = torch.stack([ROI, ROI / 2])
+    axes = figures.align_corners_figure(torch.zeros(3, 320, 400), rois, 7, 16, SIZE).axes[0]
+    theta = crop_theta(rois, 16, SIZE)
+    for dots, align_corners in zip(axes.collections, (True, False, False), strict=True):
+        positions = figures.sample_positions(theta, 7, SIZE, align_corners) * 16
+        assert np.allclose(dots.get_offsets(), positions.reshape(-1, 2), atol=1e-3)
+
+
+def test_arrows_point_where_the_corners_should_move():
+    def moves(gradient):
+        axes = figures.gradient_figure(torch.zeros(3, 320, 400), ROI, torch.tensor(gradient), "up").axes[0]
+        return [np.subtract(arrow.xy, arrow.xyann) for arrow in axes.texts[1::2]]  # above each lies its halo
+
+    assert np.allclose(moves([0.0, 0, 0, 0]), 0)
+    longest = 0.16 * 320 / 10**0.5  # of (1, 3)
+    assert np.allclose(moves([1.0, -2, 0, 3]), longest * np.array([[1, -2], [0, -2], [0, 3], [1, 3]]), atol=1e-3)
 
 
 def test_the_picture_shows_one_dot_a_sample():

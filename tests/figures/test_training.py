@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from matplotlib.figure import Figure
 
 from rcnn_tutorial.config import toy_config
 from rcnn_tutorial.data.toy import ToyScenes
@@ -111,7 +110,7 @@ def test_measuring_gradients_changes_nothing(batch):
     assert not model.training and all(parameter.grad is None for parameter in model.parameters())
 
 
-def test_every_figure_draws(tmp_path):
+def test_every_panel_shows_its_data(drawn_pixels):
     image = torch.rand(3, 128, 128, generator=torch.Generator().manual_seed(0))
     curves = precision_recall([FOUND], [TARGET], CLASSES)
     phases = ("1: RPN", "2: detector", "3: RPN on fixed head", "4: detector on fixed head")
@@ -129,11 +128,23 @@ def test_every_figure_draws(tmp_path):
         figures.recall_figure({"joint": recall, "alternating": recall}),
         figures.gradient_figure({"detached": empty, "not detached": table}),
     ]
-    for number, figure in enumerate(made):
-        assert isinstance(figure, Figure)
-        path = tmp_path / f"{number}.png"
-        figure.savefig(path)
-        assert path.stat().st_size > 5000
+    panels = [drawn_pixels(figure) for figure in made]
+    assert [len(counts) for counts in panels] == [1, 1, 1, 1, 2, 1, 1, 1, 2]
+    assert all(count > 1000 for counts in panels for count in counts), panels
+
+
+def test_schedules_are_drawn_over_the_share_of_their_steps():
+    axes = figures.schedule_figure({"step": [2.0, 2.0, 0.2], "cosine": [0.1, 1.0, 0.5, 0.0]}).axes[0]
+    assert axes.get_legend_handles_labels()[1] == ["step", "cosine"]
+    assert [line.get_ydata().tolist() for line in axes.lines] == [[1, 1, pytest.approx(0.1)], [0.1, 1, 0.5, 0]]
+    assert [(min(line.get_xdata()), max(line.get_xdata()) <= 1) for line in axes.lines] == [(0, True)] * 2
+
+
+def test_recall_is_a_bar_for_each_number_of_proposals_and_detector():
+    axes = figures.recall_figure({"joint": {50: 0.2, 300: 1.0}, "alternating": {50: 0.3, 300: 0.9}}).axes[0]
+    assert [bar.get_height() for bar in axes.patches] == [0.2, 1.0, 0.3, 0.9]
+    assert [text.get_text() for text in axes.texts] == ["0.20", "1.00", "0.30", "0.90"]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["50", "300"]
 
 
 def test_comparing_one_loss_leaves_out_the_others():
