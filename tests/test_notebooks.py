@@ -5,6 +5,8 @@ import re
 
 import nbformat
 import pytest
+from nbclient import NotebookClient
+from PIL import Image
 
 from rcnn_tutorial.course import NOTEBOOKS, broken_rules, notebook_paths
 
@@ -120,3 +122,26 @@ def test_a_stub_may_be_unsolved_in_a_lesson_only():
     stub = nbformat.v4.new_output("execute_result", data={"text/plain": STUB})
     cell = nbformat.v4.new_code_cell("", outputs=[words, stub])
     assert doubtful_lines(cell, stubs=True) == [] and doubtful_lines(cell, stubs=False) == [STUB]
+
+
+@pytest.mark.parametrize(
+    "lesson, width, height",
+    [
+        ("00_tour", 240, 20),  # a panorama: one row of cells or two
+        ("00_tour", 20, 180),  # a long screenshot
+        ("01_preprocessing", 1, 1),
+        ("02_anchors", 60, 1),
+    ],
+)
+def test_a_lesson_runs_with_an_odd_photo(lesson, width, height, tmp_path):
+    photo = tmp_path / "photo.png"
+    Image.linear_gradient("L").convert("RGB").resize((width, height)).save(photo)
+    notebook = nbformat.read(NOTEBOOKS / f"{lesson}.ipynb", as_version=4)
+    (cell,) = [cell for cell in notebook.cells if cell.source.count("\nPHOTO = ") == 1 and cell.cell_type == "code"]
+    cell.source = re.sub(r"(?m)^PHOTO = .*$", f"PHOTO = {str(photo)!r}", cell.source)
+    NotebookClient(notebook, timeout=600, kernel_name="python3").execute()  # raises where a cell fails
+    said = [line for cell in notebook.cells for line in doubtful_lines(cell, stubs=True)]
+    assert [
+        output.text for cell in notebook.cells for output in cell.get("outputs", []) if output.get("name") == "stderr"
+    ] == []
+    assert said == []
