@@ -66,6 +66,7 @@ anchor_sizes = Check(
             _sizes(lambda b, s, r: tuple(side / s**0.5 for side in _rounded(b, s, r))),
         ),
     ),
+    by_package=True,
 )
 
 
@@ -199,4 +200,5 @@ iou = Check(
             lambda a, b: boxes.box_iou(a[:1], b[:1]),
         ),
     ),
+    by_package=True,
 )

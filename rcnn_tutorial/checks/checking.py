@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import linecache
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -46,6 +48,7 @@ class Check:
     cases: Callable[[], Sequence[tuple]]  # makes the argument tuples, the same ones every time
     misconceptions: tuple[Misconception, ...]
     tolerance: float = 1e-4  # largest difference that counts as rounding
+    by_package: bool = False  # whether `right` is the package's own function, or else a second way to write it
 
     def __call__(self, answer: Callable) -> Verdict:
         """Run `answer` on every case and say what it shows. Never raises for what the student wrote."""
@@ -66,7 +69,8 @@ class Check:
     def _verdict_on_inputs(self, outcomes: list[Outcome], cases: int) -> Verdict:
         if any(outcome.changed_input for outcome in outcomes):
             return Verdict(False, "The result is right, but your function changes its input; work on a copy.")
-        return Verdict(True, f"It agrees with the detector's own on {cases} cases.")
+        compared = "package's own function" if self.by_package else "right answers"
+        return Verdict(True, f"It agrees with the {compared} on {cases} cases.")
 
     def _recognize(self, outcomes: list[Outcome], expected: list) -> str | None:
         """The sentence of the first misconception whose wrong function gives the student's results."""
@@ -95,16 +99,16 @@ class Outcome(NamedTuple):
 
 def run(answer: Callable, arguments: tuple) -> Outcome:
     """Call `answer` on a copy of `arguments`, patiently but not for ever, and put what goes wrong into a sentence."""
-    given, results = copy.deepcopy(arguments), {}
+    given, results = copy.deepcopy(arguments), {"error": "Your function ends its thread without a result."}
 
     def call():
         try:
             results["value"] = answer(*given)
+            del results["error"]
         except _TooLong:
             pass
-        except Exception as error:  # whatever a student's code may raise
-            said = str(error).splitlines()[0] if str(error) else "no message"
-            results["error"] = f"Your function stops with {type(error).__name__}: {said}."
+        except BaseException as error:  # whatever a student's code may raise, sys.exit() and an interrupt included
+            results["error"] = f"Your function stops with {_said(error)}."
 
     thread = threading.Thread(target=call, daemon=True)
     thread.start()
@@ -124,16 +128,32 @@ class _TooLong(BaseException):
     """Raised inside a student's function that does not come to an end."""
 
 
+def _said(error: BaseException) -> str:
+    """An error in one line: its name, what it says, and the student's own line that it comes from."""
+    try:
+        message = str(error).splitlines()
+    except Exception:  # an error of the student's own that cannot even be printed
+        message = []
+    said = f"{type(error).__name__}: {message[0] if message else 'no message'}"
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)][1:]  # the first is ours, which calls
+    if not frames:  # it was not even entered, for want of an argument
+        return said
+    own = frames[0].f_code.co_filename
+    frame, line = [pair for pair in traceback.walk_tb(error.__traceback__) if pair[0].f_code.co_filename == own][-1]
+    source = linecache.getline(own, line).strip()
+    return f"{said} (line {line}: {brief(source)})" if source else f"{said} (line {line})"
+
+
 def same(a: Any, b: Any, tolerance: float) -> bool:
     """Whether two results agree: numbers, arrays and tensors by value and shape, sequences item by item."""
     if isinstance(b, (tuple, list)) and not _numeric(b):
         fits = isinstance(a, (tuple, list)) and len(a) == len(b)
         return fits and all(same(x, y, tolerance) for x, y in zip(a, b, strict=True))
-    if not _numeric(b):
-        return bool(a == b)
     try:
+        if not _numeric(b):
+            return bool(a == b)
         a, b = _array(a), _array(b)
-    except (TypeError, ValueError, RuntimeError):
+    except Exception:  # what a student's object may raise when it is compared or converted
         return False
     return a.shape == b.shape and bool(np.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True))
 
@@ -145,7 +165,7 @@ def describe(result: Any, check: Check, case: int) -> str:
     if _numeric(good):
         try:
             mine, theirs = _array(result), _array(good)
-        except (TypeError, ValueError, RuntimeError):
+        except Exception:  # what a student's object may raise when it is converted
             return f"Your function returns a {type(result).__name__}; a {type(good).__name__} of numbers is needed."
         if mine.shape != theirs.shape:
             return f"Your result has shape {mine.shape}; shape {theirs.shape} is needed."
@@ -157,10 +177,13 @@ def brief(value: Any) -> str:
     """A value in at most 120 characters."""
     if isinstance(value, tuple):
         text = ", ".join(brief(item) for item in value)
-    elif isinstance(value, (torch.Tensor, np.ndarray)):
+    elif isinstance(value, (torch.Tensor, np.ndarray)) and _numeric_kind(value):
         text = str(np.round(_array(value), 4).tolist())
     else:
-        text = str(value)
+        try:
+            text = str(value)
+        except Exception:  # an object of the student's own that cannot be printed
+            text = f"a {type(value).__name__}"
     return text if len(text) <= 120 else text[:117] + "..."
 
 
@@ -170,7 +193,12 @@ def _numeric(value: Any) -> bool:
     return isinstance(value, (tuple, list)) and all(isinstance(item, (int, float)) for item in value)
 
 
+def _numeric_kind(value: torch.Tensor | np.ndarray) -> bool:
+    """Whether an array holds plain numbers, not complex ones, words or objects."""
+    return not value.is_complex() if isinstance(value, torch.Tensor) else value.dtype.kind in "biuf"
+
+
 def _array(value: Any) -> np.ndarray:
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu().numpy()
-    return np.asarray(value, dtype=np.float64)
+    return np.asarray(value).astype(np.float64, casting="same_kind" if np.iscomplexobj(value) else "unsafe")

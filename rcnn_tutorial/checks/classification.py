@@ -311,4 +311,5 @@ box_loss = Check(
             _other_distance(lambda x: x**2 / 2),
         ),
     ),
+    by_package=True,
 )

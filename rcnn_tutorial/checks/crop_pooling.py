@@ -99,6 +99,7 @@ theta = Check(
         Misconception("Your rows are in the wrong order: the first row of theta yields x, the second y.", _transposed),
         Misconception("x and y of the ROI are swapped: its numbers come as x1, y1, x2, y2.", _swapped_roi),
     ),
+    by_package=True,
 )
 
 

@@ -45,7 +45,7 @@ class Finding(NamedTuple):
 
 
 class Report(NamedTuple):
-    """All findings; shown one a line, with a verdict at the end."""
+    """All findings; shown as a verdict, or as those that do not hold, each with its remedy."""
 
     findings: tuple[Finding, ...]
 
@@ -55,8 +55,10 @@ class Report(NamedTuple):
         return all(finding.holds for finding in self.findings)
 
     def __repr__(self) -> str:
-        verdict = "Everything is in place." if self.passed else "Something is missing: see the lines that say False."
-        return "\n".join([*map(str, self.findings), verdict])
+        missing = [str(finding) for finding in self.findings if not finding.holds]
+        if missing:
+            return "\n".join([*missing, "Something is missing: see the lines that say False."])
+        return "Everything is in place: Python, the packages, torchvision beside torch, the course's own files."
 
 
 def check_environment() -> Report:

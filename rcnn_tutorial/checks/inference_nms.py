@@ -153,6 +153,7 @@ nms = Check(
         ),
         Misconception("You return a mask; the indices are asked for, best first.", _mask),
     ),
+    by_package=True,
 )
 
 
@@ -271,6 +272,7 @@ detections = Check(
             lambda *given: tuple(_detections(*given)[i] for i in (0, 2, 1)),
         ),
     ),
+    by_package=True,
 )
 
 

@@ -70,6 +70,7 @@ scale_factor = Check(
             lambda h, w, target, most: most / max(h, w) if max(h, w) > most else target / min(h, w),
         ),
     ),
+    by_package=True,
 )
 
 

@@ -140,6 +140,7 @@ encode = Check(
             lambda boxes, references: right_encode(boxes, references[:1]),
         ),
     ),
+    by_package=True,
 )
 
 # ---- label_anchors(anchors, objects, positive, negative) -> labels
@@ -297,6 +298,7 @@ label_anchors = Check(
         ),
         Misconception("Swapped 0 and -1: background is 0, don't care is -1.", _swapped_values_labels),
     ),
+    by_package=True,
 )
 
 # ---- smooth_l1(difference, sigma) -> loss
@@ -382,4 +384,5 @@ smooth_l1 = Check(
             lambda x, sigma: right_smooth_l1(x, sigma).mean(),
         ),
     ),
+    by_package=True,
 )

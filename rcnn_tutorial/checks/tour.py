@@ -163,6 +163,11 @@ to_photo = Check(
             lambda rois, scale, h, w: clip(rois * scale, torch.tensor([h, w])),
         ),
         Misconception(
+            "You multiply by the scale, which leads from the photo to the scaled image: divide. And cut at the photo's "
+            "height and width: the scaled image was rounded to whole pixels.",
+            lambda rois, scale, h, w: rois * scale,
+        ),
+        Misconception(
             "Boxes reach beyond the photo: the scaled image was rounded to whole pixels, so cut at height and width.",
             lambda rois, scale, h, w: rois / scale,
         ),

@@ -118,6 +118,7 @@ learning_rate = Check(
             _warmup_is_a_count,
         ),
     ),
+    by_package=True,
 )
 
 
@@ -222,6 +223,7 @@ proposal_recall = Check(
             ),
         ),
     ),
+    by_package=True,
 )
 
 

@@ -96,7 +96,7 @@ def declared_size(height, width) -> tuple[int, int] | None:
 
 
 def to_float32(boxes: np.ndarray) -> np.ndarray:
-    """Boxes (N, 4) of any size in float32; values too large for it become infinite, for `clean_boxes` to drop."""
+    """Boxes (N, 4) of any size in float32; values too large for it become infinite, for `fit_boxes` to drop."""
     with np.errstate(over="ignore", invalid="ignore"):
         return boxes.astype(np.float32)
 

@@ -118,7 +118,8 @@ class ClassificationExplorer(Explorer):
         targets = ProposalTargets(outputs.rois, label.view(1, 1), target.view(1, 1, 4), None, None, None)
         loss = classification_loss(outputs, targets, self.config.classification.sigma)
         entropy, distance, weight = float(loss.class_loss), float(loss.box_loss), self.box_weight.value
-        total = f"total {entropy:.3f} + {weight:.2f} × {distance:.3f} = {entropy + weight * distance:.3f}"
+        shown = round(entropy, 3) + weight * round(distance, 3)  # the sum of what is printed, to the last digit
+        total = f"total {entropy:.3f} + {weight:.2f} × {distance:.3f} = {shown:.3f}"
         if label == 0:
             return f"Its target is background: class loss {entropy:.3f}, and no box loss; {total}."
         overlaps = box_iou(torch.stack([roi[0], box]), self.matched[row, None] / self.trace.preprocessed.scales[0])

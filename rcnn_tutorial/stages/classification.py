@@ -59,7 +59,7 @@ def classification_loss(outputs: RoiOutputs, targets: ProposalTargets, sigma: fl
     """Cross entropy over all sampled ROIs; smooth L1 of the right class's four, foreground only, over all ROIs too."""
     class_loss = F.cross_entropy(outputs.scores.flatten(0, 1), targets.labels.flatten())
     difference = right_class(outputs.coefficients, targets.labels) - targets.coefficients  # (B, S, 4)
-    # Background ROIs may lie infinitely far from any object. `where` drops them; a product with 0 would give NaN, and
+    # A background ROI has no target to be finite. `where` drops what stands there; a product with 0 could give NaN, and
     # so would the gradient of a distance that is dropped later.
     difference = torch.where(targets.labels[..., None] > 0, difference, 0.0)  # (B, S, 4)
     return ClassificationLoss(class_loss, smooth_l1(difference, sigma).sum(dim=2).mean())

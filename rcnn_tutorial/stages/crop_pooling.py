@@ -74,12 +74,15 @@ def sample_table(features: Tensor, grid: Tensor, align_corners: bool) -> Tensor:
 def neighbors(position: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
     """The two cells around each position (..., 2) along x and y, and their bilinear weights, 0 beyond the map.
 
-    cells: (2,) how many there are along x and y. Returns (..., 2, 2) each.
+    cells: (2,) how many there are along x and y. Returns (..., 2, 2) each. On a whole cell, where the slope of the
+    interpolated map jumps, the gradient is the slope to the right and below, as in `grid_sample`.
     """
     low = position.detach().floor()  # (..., 2)
     pair = torch.stack([low, low + 1], dim=-1)  # (..., 2, 2)
     inside = pair.clamp(min=0).minimum(cells[:, None] - 1)
-    weight = torch.where(pair == inside, 1 - (position[..., None] - pair).abs(), 0.0)
+    # Not 1 - |position - pair|: on a whole cell torch gives the modulus the slope 0, and so the sum neither side's.
+    fraction = position - low  # (..., 2) in [0, 1)
+    weight = torch.where(pair == inside, torch.stack([1 - fraction, fraction], dim=-1), 0.0)  # (..., 2, 2)
     return inside.nan_to_num().long(), weight
 
 

@@ -1,15 +1,24 @@
 """What every check does with an answer, whatever the exercise."""
 
+import importlib
+import pkgutil
+import sys
 import threading
 
 import numpy as np
 import pytest
 import torch
 
+import rcnn_tutorial.checks
 from rcnn_tutorial.checks import checking
 from rcnn_tutorial.checks.checking import Check, Misconception
 
 HANG = 600  # seconds: longer takes only what never ends
+MODULES = [
+    importlib.import_module(f"rcnn_tutorial.checks.{m.name}")
+    for m in pkgutil.iter_modules(rcnn_tutorial.checks.__path__)
+]
+CHECKS = [value for module in MODULES for value in vars(module).values() if isinstance(value, Check)]
 ROWS = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
 double = Check(
     "double",
@@ -61,6 +70,71 @@ def test_an_answer_that_nobody_foresaw_is_shown_beside_the_right_one():
 def test_what_is_no_answer_gets_a_sentence_too(answer, sentence):
     verdict = double(answer)
     assert not verdict.passed and sentence in verdict.message
+
+
+class Unprintable(Exception):
+    def __str__(self):
+        raise ValueError("no words")
+
+
+class Incomparable:
+    def __eq__(self, other):
+        raise ValueError("no comparison")
+
+    __hash__ = None
+    __array__ = __str__ = __eq__
+
+
+def raises(error):
+    def answer(rows):
+        raise error
+
+    return answer
+
+
+@pytest.mark.parametrize("error", [SystemExit(), SystemExit(3), KeyboardInterrupt(), GeneratorExit(), Unprintable()])
+def test_whatever_an_answer_raises_becomes_a_sentence(error):
+    message = double(raises(error)).message
+    assert message.startswith(f"Your function stops with {type(error).__name__}: ") and "raise error" in message
+
+
+@pytest.mark.parametrize(
+    "value", [Incomparable(), [Incomparable()], torch.ones(2, 2) * 1j, np.array(["a", "b"]), 10**400, {1: 2}, object]
+)
+def test_whatever_an_answer_returns_becomes_a_sentence(value):
+    words = Check("words", lambda rows: ["head", "tail"], lambda: [(ROWS,)], ())
+    assert not double(lambda rows: value).passed
+    assert not words(lambda rows: value).passed and not words(lambda rows: [value, value]).passed
+
+
+def test_an_error_names_the_student_s_own_line():
+    def answer(rows):
+        half = rows / 2
+        return torch.cat([half, half[0]])  # torch raises below this line
+
+    message = double(answer).message
+    line = answer.__code__.co_firstlineno + 2
+    assert f"(line {line}: return torch.cat([half, half[0]])" in message
+
+
+def test_a_right_answer_is_told_what_it_was_compared_with():
+    own = Check("own", double.right, double.cases, (), by_package=True)
+    assert double(lambda rows: rows * 2).message == "It agrees with the right answers on 2 cases."
+    assert own(lambda rows: rows * 2).message == "It agrees with the package's own function on 2 cases."
+
+
+@pytest.mark.parametrize("check", [check for check in CHECKS if check.by_package], ids=lambda check: check.name)
+def test_what_is_called_the_package_s_own_function_is(check):
+    """Its right answer comes from a function of the package that is no part of the checks."""
+    called = set()
+    arguments = check.cases()[0]
+    sys.setprofile(lambda frame, event, _: called.add(frame.f_globals["__name__"]) if event == "call" else None)
+    try:
+        check.right(*arguments)
+    finally:
+        sys.setprofile(None)
+    kinds = ("rcnn_tutorial.checks", "rcnn_tutorial.config")
+    assert [name for name in called if name.startswith("rcnn_tutorial.") and not name.startswith(kinds)]
 
 
 def test_an_endless_loop_is_stopped(monkeypatch):

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 import torchvision
 
 from rcnn_tutorial.config import CropPoolingConfig
-from rcnn_tutorial.stages.crop_pooling import crop_pool, crop_theta
+from rcnn_tutorial.stages.crop_pooling import crop_pool, crop_theta, sample_table
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "10_crop_pool.npz")
 STRIDE = int(GOLDEN["stride"])
@@ -108,6 +108,64 @@ def test_gradients_in_the_roi_s_corners_and_in_the_features(seed, max_pool, alig
     features = torch.rand(1, 2, 6, 8, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     inputs = (features.requires_grad_(), random_rois(seed).requires_grad_())
     assert torch.autograd.gradcheck(lambda f, r: crop_pool(f, r, 16, config), inputs)
+
+
+# In a map of 5 x 9 cells at stride 16, where grid coordinates are exact binary fractions.
+ON_WHOLE_CELLS = {
+    "inside": (16, 16, 80, 48),
+    "first to last cell": (0, 0, 128, 64),
+    "clipped at the right": (64, 16, 144, 80),
+    "clipped at the left": (-32, -16, 32, 16),
+    "one cell": (32, 32, 32, 32),
+    "outside": (160, 96, 224, 160),
+}
+
+
+@pytest.mark.parametrize("roi", ON_WHOLE_CELLS.values(), ids=ON_WHOLE_CELLS)
+@pytest.mark.parametrize("size", [3, 5])
+def test_gradients_on_whole_cells_are_those_of_grid_sample(roi, size):
+    """There the slope of the interpolated map jumps: finite differences see neither side, so compare with torch."""
+    generator = torch.Generator().manual_seed(0)
+    features = torch.rand(1, 2, 5, 9, generator=generator, dtype=torch.float64).requires_grad_()
+    rois = torch.tensor([[roi]], dtype=torch.float64, requires_grad=True)  # (1, 1, 4)
+    grid = F.affine_grid(crop_theta(rois, 16, (5, 9))[0], (1, 1, size, size), align_corners=True)
+    push = torch.rand(1, 2, size, size, generator=generator, dtype=torch.float64)  # of any loss on the crops
+    ours, theirs = (
+        torch.autograd.grad((crops * push).sum(), (features, rois), retain_graph=True)
+        for crops in (
+            crop_pool(features, rois, 16, CropPoolingConfig(size=size)),
+            F.grid_sample(features, grid, align_corners=True),
+        )
+    )
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_gradients_of_single_samples_on_and_beyond_whole_cells(align_corners):
+    rows, columns = (5, 9) if align_corners else (4, 8)  # -1 to 1 spans 4 and 8 cells either way
+    x, y = torch.meshgrid(torch.arange(-2.0, columns + 2), torch.arange(-2.0, rows + 2), indexing="xy")
+    cells = torch.stack([x, y], dim=-1)  # (rows + 4, columns + 4, 2)
+    edge = 0 if align_corners else 0.5
+    grid = (cells + edge) * torch.tensor([2 / 8, 2 / 4]) - 1
+    features = torch.rand(2, 3, rows, columns, generator=torch.Generator().manual_seed(0))
+    grids = [grid.expand(2, -1, -1, -1).clone().requires_grad_() for _ in range(2)]
+    ours = sample_table(features, grids[0], align_corners=align_corners)
+    theirs = F.grid_sample(features, grids[1], align_corners=align_corners)
+    torch.testing.assert_close(ours, theirs)
+    for crops in (ours, theirs):
+        crops.square().sum().backward()
+    torch.testing.assert_close(grids[0].grad, grids[1].grad)
+
+
+def test_a_corner_moves_a_ramp_s_samples_by_their_share_on_whole_cells_too():
+    """d x_j / d x1 = (1 - j / 6) / 16, d x_j / d x2 = j / 6 / 16; samples 0, 3 and 6 lie on cells 10, 20 and 30."""
+    ramp = torch.arange(50.0).expand(1, 1, 38, 50)
+    roi = torch.tensor([[[160.0, 80, 480, 400]]], requires_grad=True)
+    row = crop_pool(ramp, roi, 16, CropPoolingConfig())[0, 0, 0]
+    slopes = torch.stack([torch.autograd.grad(x, roi, retain_graph=True)[0][0, 0] for x in row])  # (7, 4)
+    share = torch.arange(7) / 6
+    torch.testing.assert_close(slopes[:, [0, 2]], torch.stack([1 - share, share], dim=1) / 16, rtol=0, atol=1e-5)
+    assert slopes[:, [1, 3]].abs().max() < 1e-6
 
 
 @pytest.mark.parametrize("method", ["align", "pool"])
