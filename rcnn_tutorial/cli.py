@@ -318,8 +318,10 @@ def _train_on(device: str, args: argparse.Namespace) -> None:
     from rcnn_tutorial.model import build_model
 
     settings = _settings(args)
-    dataset = open_dataset(args.data, args.split, classes=settings["model"]["classes"] or None)
-    validation = open_dataset(args.data, args.validation, classes=dataset.classes) if args.validation else None
+    bad = settings["training"]["on_bad_file"]
+    dataset = open_dataset(args.data, args.split, classes=settings["model"]["classes"] or None, on_bad_file=bad)
+    options = {"classes": dataset.classes, "on_bad_file": bad}
+    validation = open_dataset(args.data, args.validation, **options) if args.validation else None
     settings["model"]["classes"] = dataset.classes
     config, recipe = from_dict(Config, settings["model"]), from_dict(TrainingConfig, settings["training"])
     torch.manual_seed(recipe.seed)

@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 
 from rcnn_tutorial import distributed
 from rcnn_tutorial.boxes import box_iou
+from rcnn_tutorial.data.batching import read_sample
 from rcnn_tutorial.errors import ConfigError, DataError
 
 METRICS = ("voc07", "voc", "coco")
@@ -55,11 +56,17 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(
-    model: nn.Module, dataset, metric: str = "voc07", device: str | torch.device = "cpu", progress: bool = True
+    model: nn.Module,
+    dataset,
+    metric: str = "voc07",
+    device: str | torch.device = "cpu",
+    progress: bool = True,
+    on_bad_file: str = "fail",
 ) -> Evaluation:
     """Run the detector over a whole data set and count.
 
     metric: voc07 (11-point AP at IoU 0.5) | voc (area AP at IoU 0.5) | coco (AP averaged over IoU 0.5 to 0.95).
+    on_bad_file: "fail", or "skip" to leave out images that cannot be read, with a warning that names each.
     The model is moved to `device` and left in the modes it was in. Raises ConfigError for an unknown metric or classes
     that differ, DataError for an empty data set.
 
@@ -73,11 +80,13 @@ def evaluate(
     if len(dataset) == 0:
         raise DataError("the data to evaluate on holds no images; check its folder and split")
     with _eval_mode(model.to(device)), torch.no_grad():
-        rows = list(_detect_all(model, dataset, device, progress))
+        rows = list(_detect_all(model, dataset, device, progress, on_bad_file))
+    if not rows:
+        raise DataError("none of the images to evaluate on can be read; check their folder")
     detections, proposals, targets = (list(column) for column in zip(*rows, strict=True))
     result = average_precision(detections, targets, dataset.classes, metric)
     recall = proposal_recall(proposals, targets, RECALL_COUNTS)
-    return Evaluation(metric, result.mean, result.per_class, len(dataset), recall, detections)
+    return Evaluation(metric, result.mean, result.per_class, len(rows), recall, detections)
 
 
 def average_precision(detections: Sequence[dict], targets: Sequence[dict], classes: Sequence[str], metric: str):
@@ -245,17 +254,19 @@ def _coco(images: Sequence[dict], classes: Sequence[str]) -> COCO:
     return coco
 
 
-def _detect_all(model: nn.Module, dataset, device, progress: bool) -> Iterator[tuple[dict, Tensor, dict]]:
-    """(detections, proposals, target) of every image, in order, whichever process ran it."""
+def _detect_all(
+    model: nn.Module, dataset, device, progress: bool, on_bad_file: str
+) -> Iterator[tuple[dict, Tensor, dict]]:
+    """(detections, proposals, target) of every image that can be read, in order, whichever process ran it."""
     together = distributed.size()
     rounds = range(0, len(dataset), together)  # in step, so that none waits for another longer than for one image
     quiet = not (progress and distributed.is_writer())
     for start in tqdm(rounds, desc="evaluate", unit="image", unit_scale=together, disable=quiet):
         index, row = start + distributed.rank(), None
-        if index < len(dataset):
-            image, target = dataset[index]
+        if index < len(dataset) and (sample := read_sample(dataset, index, on_bad_file)):
+            image, target = sample
             row = (*_detect(model, image.to(device)), target)
-        yield from distributed.gather(row)[: len(dataset) - start]
+        yield from (row for row in distributed.gather(row) if row is not None)
 
 
 def _detect(model: nn.Module, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:

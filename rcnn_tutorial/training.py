@@ -35,6 +35,7 @@ from rcnn_tutorial import distributed
 from rcnn_tutorial.checkpoints import load_optimizer, load_training, load_weights, save_training, write_atomically
 from rcnn_tutorial.config import TrainingConfig
 from rcnn_tutorial.data.batching import mixed_seed, training_loader
+from rcnn_tutorial.data.records import check_objects
 from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
 from rcnn_tutorial.evaluation import evaluate
 from rcnn_tutorial.model import FasterRCNN
@@ -258,7 +259,8 @@ class _Run:
                 phase.model.load_state_dict(self.average.state_dict())
         if self._due() and self.validation is not None:
             model = self.average if self._averages_result(phase) else self.model
-            measured = evaluate(model, self.validation, device=_device(model), progress=False)
+            options = {"progress": False, "on_bad_file": self.training.on_bad_file}
+            measured = evaluate(model, self.validation, device=_device(model), **options)
             report = report._replace(validation=measured.mAP)
         return report._replace(seconds=time.perf_counter() - started)
 
@@ -371,6 +373,7 @@ def _check_request(model: FasterRCNN, dataset, training: TrainingConfig, run: Pa
         raise ConfigError(f"the data has classes {dataset.classes}, the model {model.config.classes}; use the same")
     if len(dataset) == 0:
         raise DataError("the training data holds no images; check its folder and split")
+    check_objects(dataset)
     if resume and run is None:
         raise ConfigError("resume needs the folder of the run to go on from; pass --out")
     if resume and not (run / CHECKPOINT).exists():

@@ -1,5 +1,6 @@
 """Training under fire: out of disk, interrupted, with broken files and dead workers. Killed: test_crashes.py."""
 
+import itertools
 import json
 import os
 import resource
@@ -17,6 +18,7 @@ from rcnn_tutorial.config import TOY_TRAINING, TrainingConfig, toy_config
 from rcnn_tutorial.data.batching import training_loader
 from rcnn_tutorial.data.toy import ToyScenes
 from rcnn_tutorial.errors import DataError, TutorialError
+from rcnn_tutorial.evaluation import evaluate
 from rcnn_tutorial.model import build_model
 from rcnn_tutorial.training import train
 
@@ -111,20 +113,63 @@ def killed():
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_broken_file_ends_training_or_is_left_out_with_its_path(workers):
-    training = TrainingConfig(batch_size=4, workers=workers)
+def test_a_broken_file_ends_training_or_the_next_takes_its_place(workers):
+    training = TrainingConfig(batch_size=4, workers=workers, flip=False)
     with pytest.raises(DataError, match="photos/7.jpg: truncated"):
         next(iter(training_loader(Faulty(unreadable), training)))
     with pytest.warns(UserWarning, match="left out: photos/7.jpg: truncated"):
         images, targets = next(iter(training_loader(Faulty(unreadable), replace(training, on_bad_file="skip"))))
-    assert len(images) == len(targets) == 3
+    assert sorted(target["image_id"] for target in targets) == [SCENES[i][1]["image_id"] for i in (0, 1, 3, 3)]
+    assert all(torch.equal(image, SCENES[int(t["image_id"][-1])][0]) for image, t in zip(images, targets, strict=True))
 
 
-def test_a_batch_of_broken_files_alone_is_fatal():
-    training = TrainingConfig(batch_size=1, on_bad_file="skip")
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.filterwarnings("ignore:left out")
+def test_skipping_with_a_batch_of_one_depends_on_the_step_alone(workers):
+    training = TrainingConfig(batch_size=1, workers=workers, on_bad_file="skip", seed=5)
+
+    def ids(start, number, **parts):
+        loader = iter(training_loader(Faulty(unreadable), training, start, **parts))
+        return [targets[0]["image_id"] for _, targets in itertools.islice(loader, number)]
+
+    whole = ids(0, 12)
+    assert {name[-1] for name in whole} == {"0", "1", "3"} and len(whole) == 12
+    assert all(ids(start, 12 - start) == whole[start:] for start in (1, 5, 11))
+
+
+def test_several_processes_skip_as_one_does():
+    training = TrainingConfig(batch_size=2, on_bad_file="skip")
+    with pytest.warns(UserWarning, match="left out: photos/7.jpg"):
+        loaders = [
+            training_loader(Faulty(unreadable), replace(training, batch_size=2), part=part, parts=parts)
+            for part, parts in ((0, 1), (0, 2), (1, 2))
+        ]
+        whole, first, second = ([targets for _, targets in itertools.islice(loader, 6)] for loader in loaders)
+    for batch, one, other in zip(whole, first, second, strict=True):
+        assert [target["image_id"] for target in batch] == [one[0]["image_id"], other[0]["image_id"]]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_broken_files_alone_end_training(workers):
+    class Broken(Faulty):
+        def __getitem__(self, index):
+            return self.fault()
+
+    training = TrainingConfig(batch_size=1, workers=workers, on_bad_file="skip")
+    with pytest.raises(DataError, match="none of the 4 images can be used; the first: photos/7.jpg: truncated"):
+        next(iter(training_loader(Broken(unreadable), training)))
+
+
+def test_validation_leaves_out_a_broken_file_where_training_skips():
+    training = replace(TOY_TRAINING, steps=1, batch_size=1, checkpoint_every=1)
+    model = build_model(toy_config(SCENES.classes))
     with pytest.raises(DataError, match="photos/7.jpg"):
-        for _ in zip(range(4), training_loader(Faulty(unreadable), training), strict=False):
-            pass
+        list(train(model, SCENES, training, validation=Faulty(unreadable)))
+    with pytest.warns(UserWarning, match="left out: photos/7.jpg"):
+        (report,) = train(model, SCENES, replace(training, on_bad_file="skip"), validation=Faulty(unreadable))
+    assert 0 <= report.validation <= 1
+    with pytest.warns(UserWarning, match="left out: photos/7.jpg"):
+        assert evaluate(model, Faulty(unreadable), progress=False, on_bad_file="skip").images == 3
 
 
 def test_a_dead_worker_is_reported():

@@ -54,19 +54,23 @@ def open_dataset(
     classes: Sequence[str] | None = None,
     toy_length: int | None = None,
     toy_size: tuple[int, int] = (128, 128),
+    on_bad_file: str = "fail",
 ):
     """The data set that `spec` names: toy, voc:DIR or coco:IMAGES:ANNOTATIONS.json.
 
     split: train or val of toy, any list of a VOC folder; a COCO file is one split by itself. classes: names in the
     order of the labels; None takes the data's own. seed, toy_length and toy_size = (height, width) are for toy
-    alone. Raises ConfigError for another spec, DataError for data that cannot be used.
+    alone. on_bad_file: "fail", or "skip" to leave out images and annotations that are missing or broken, with a
+    warning that names each. Raises ConfigError for another spec, DataError for data that cannot be used.
     """
+    if on_bad_file not in ("fail", "skip"):
+        raise ConfigError(f"on_bad_file = {on_bad_file!r}: use fail or skip")
     if spec == "toy":
         return _open_toy(split, seed, classes, toy_length, toy_size)
     if spec.startswith("voc:") and spec != "voc:":
-        return VocFolder(os.path.expanduser(spec.removeprefix("voc:")), split, classes)
+        return VocFolder(os.path.expanduser(spec.removeprefix("voc:")), split, classes, on_bad_file)
     if paths := _COCO.fullmatch(spec):
-        return CocoFolder(*map(os.path.expanduser, paths.groups()), classes)
+        return CocoFolder(*map(os.path.expanduser, paths.groups()), classes, on_bad_file)
     raise ConfigError(f"data {spec!r}: use toy, voc:DIR or coco:IMAGES:ANNOTATIONS.json")
 
 

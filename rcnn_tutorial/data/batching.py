@@ -19,7 +19,7 @@ from torchvision import tv_tensors
 
 from rcnn_tutorial.config import TrainingConfig
 from rcnn_tutorial.data.transforms import training_transforms
-from rcnn_tutorial.errors import ConfigError, TutorialError
+from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
 
 Sample = tuple[Tensor, dict]  # image (3, H, W) and target
 
@@ -31,13 +31,13 @@ def training_loader(
 
     dataset: map-style, item (image, target). Images are augmented as `training` says; difficult objects are left
     out, as in the reference. Errors of the data set, also in a worker process, come out unchanged; with
-    `on_bad_file` = "skip" a sample that cannot be read is left out of its batch, with a warning that names it.
+    `on_bad_file` = "skip" the next image of the data set that can be read takes the place of one that cannot, with a
+    warning that names it. So every batch is full, and stays a function of the step.
     part: which of `parts` equal slices of every batch to load, when as many processes share it.
     """
     augmented = AugmentedDataset(dataset, training_transforms(training), training.seed)
     return _Loader(
-        _ErrorsAsItems(augmented),
-        skip=training.on_bad_file == "skip",
+        _ErrorsBesideItems(augmented, training.on_bad_file == "skip"),
         batch_sampler=_Batches(part, parts, len(dataset), training.batch_size, training.seed, start_step),
         num_workers=training.workers,
         collate_fn=_samples_and_errors,
@@ -109,6 +109,17 @@ class AugmentedDataset(Dataset):
             return self.transforms(image, target)
 
 
+def read_sample(dataset: Dataset, index: int, on_bad_file: str) -> Sample | None:
+    """Sample `index`; with `on_bad_file` = "skip" None for one that cannot be read, with a warning that names it."""
+    try:
+        return dataset[index]
+    except TutorialError as error:
+        if on_bad_file != "skip":
+            raise
+        warnings.warn(f"left out: {error}", stacklevel=2)
+        return None
+
+
 def without_difficult(target: dict) -> dict:
     """The target with only those of its objects that are not marked difficult."""
     keep = ~target["difficult"]  # (N,)
@@ -147,14 +158,10 @@ class _Loader(DataLoader):
     the workers hand such errors over beside the samples.
     """
 
-    def __init__(self, *arguments, skip: bool, **options):
-        super().__init__(*arguments, **options)
-        self.skip = skip
-
     def __iter__(self) -> Iterator[tuple[list[Tensor], list[dict]]]:
         for samples, errors in _alive(super().__iter__()):
-            if errors and not (self.skip and samples):
-                raise errors[0]
+            if None in samples:
+                raise errors[-1]
             for error in errors:
                 warnings.warn(f"left out: {error}", stacklevel=2)
             yield collate(samples)
@@ -176,17 +183,24 @@ def _ignore_interrupts(_worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-class _ErrorsAsItems(Dataset):
-    def __init__(self, dataset: Dataset):
-        self.dataset = dataset
+class _ErrorsBesideItems(Dataset):
+    """Item (epoch, index) is (sample, errors met on the way to it); the sample is None where there is none."""
 
-    def __getitem__(self, key):
-        try:
-            return self.dataset[key]
-        except TutorialError as error:
-            return error
+    def __init__(self, dataset: Dataset, skip: bool):
+        self.dataset, self.skip = dataset, skip
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Sample | None, list[TutorialError]]:
+        (epoch, index), errors = key, []
+        for distance in range(len(self.dataset) if self.skip else 1):
+            try:
+                return self.dataset[epoch, (index + distance) % len(self.dataset)], errors
+            except TutorialError as error:
+                errors.append(error)
+        if self.skip:
+            errors.append(DataError(f"none of the {len(errors)} images can be used; the first: {errors[0]}"))
+        return None, errors
 
 
-def _samples_and_errors(items: list) -> tuple[list[Sample], list[TutorialError]]:
-    errors = [item for item in items if isinstance(item, TutorialError)]
-    return [item for item in items if not isinstance(item, TutorialError)], errors
+def _samples_and_errors(items: list) -> tuple[list[Sample | None], list[TutorialError]]:
+    samples, errors = zip(*items, strict=True)
+    return list(samples), list(itertools.chain.from_iterable(errors))

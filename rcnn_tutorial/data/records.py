@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import os
 import reprlib
-from collections.abc import Iterable
-from pathlib import Path, PurePosixPath, PureWindowsPath
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,9 +15,12 @@ import torch
 from torch import Tensor
 
 from rcnn_tutorial.data.images import fit_boxes, make_target, read_image
+from rcnn_tutorial.data.values import as_name, as_number
 from rcnn_tutorial.errors import DataError
 
 MAX_SIDE = 10**6  # pixels; no image is larger, so a declared size beyond it is a mistake
+CORNER = (-1, 2)  # pixels; boxes that all lie between these are shares of the image
+MOST_NAMES = 20  # classes that a message lists
 
 log = logging.getLogger("rcnn_tutorial")
 
@@ -43,9 +47,13 @@ class PhotoDataset(torch.utils.data.Dataset):
 
     def __init__(self, name: str, records: list[Record], classes: tuple[str, ...]):
         if not records:
-            raise DataError(f"{name}: no images; name a split or file that lists at least one")
-        self.classes = classes  # without background: label i is classes[i - 1]
+            raise DataError(f"{name}: no images that can be used; list at least one, or mend those that are listed")
+        _check_photos_once(records)
+        _check_pixels(name, records)
+        records = _without_repeats(name, records)
+        self.name, self.classes = name, classes  # without background: label i is classes[i - 1]
         self.records = _cleaned(name, records)
+        self.dropped = sum(len(record.labels) for record in records) - sum(len(r.labels) for r in self.records)
 
     def __len__(self) -> int:
         return len(self.records)
@@ -54,45 +62,75 @@ class PhotoDataset(torch.utils.data.Dataset):
         record = self.records[index]
         image = read_image(record.path)
         if tuple(image.shape[1:]) != record.size:
-            raise DataError(
-                f"{record.source}: boxes are for {_size_words(record.size)} pixels, but {record.path} shows "
-                f"{_size_words(image.shape[1:])}; correct the size or annotate the image as it is displayed"
-            )
+            raise DataError(_other_size(record, tuple(image.shape[1:])))
         return image, make_target(record.boxes, record.labels, record.difficult, record.size, record.image_id)
 
 
-def file_inside(folder: Path, name: str, source: Path) -> Path:
-    """The existing file `name` below `folder`, where `name` comes from the untrusted file `source`."""
-    kinds = PurePosixPath(name), PureWindowsPath(name)
-    if any(kind.anchor or ".." in kind.parts for kind in kinds):
-        raise DataError(f"{source}: {brief(name)} leads out of {folder}; use a path relative to that folder")
-    if not os.path.isfile(folder / name):
-        raise DataError(f"{source}: no file {brief(name)} in {folder}; add the file or remove the entry")
-    return folder / name
+@contextlib.contextmanager
+def tolerating(on_bad_file: str) -> Iterator[None]:
+    """What `on_bad_file` says about an image or annotation that cannot be read: "fail" raises its DataError, "skip"
+    leaves the image out with a warning that names the file.
+
+    A wrong entry takes its whole image along, since an object without its box would be learned as background.
+    """
+    try:
+        yield
+    except Undecidable:
+        raise
+    except DataError as error:
+        if on_bad_file != "skip":
+            raise
+        warnings.warn(f"left out: {error}", stacklevel=3)
 
 
-def check_classes(classes: Iterable[str], source: Path) -> tuple[str, ...]:
-    """`classes` as a tuple; DataError, naming `source`, unless it holds printable names, each once."""
-    classes = tuple(classes)
-    if not classes or len(set(classes)) != len(classes) or not all(name and name.isprintable() for name in classes):
-        raise DataError(f"{source}: its classes are {brief(classes)}; give at least one, each name once")
-    return classes
+class Undecidable(DataError):
+    """A question to the user, such as about a class that is not among the known ones; never skipped as a bad file."""
+
+
+def class_labels(classes: Iterable[str], source: Path) -> dict[str, int]:
+    """{name as `as_name` gives it: label 1..C}; DataError, naming `source`, unless all are names, each there once."""
+    labels: dict[str, int] = {}
+    for label, given in enumerate(classes, start=1):
+        name = as_name(given)
+        if name is None:
+            raise DataError(f"{source}: its classes hold {brief(given)}; use a name in letters that can be seen")
+        if name in labels:
+            raise DataError(f"{source}: its classes hold {brief(name)} twice; give at least one, each name once")
+        labels[name] = label
+    if not labels:
+        raise DataError(f"{source}: its classes are (), since it has no objects; annotate some or name the classes")
+    return labels
 
 
 def check_label(name: str, labels: dict[str, int], source: Path) -> int:
-    """The label of the class `name`; DataError, naming `source`, if there is no such class."""
+    """The label of the class `name`; Undecidable, naming `source`, if there is no such class."""
     if name not in labels:
-        raise DataError(f"{source}: unknown class {brief(name)}; known are {', '.join(labels)}")
+        known = ", ".join([*labels][:MOST_NAMES])
+        known += f" and {len(labels) - MOST_NAMES} more" if len(labels) > MOST_NAMES else ""
+        raise Undecidable(f"{source}: unknown class {brief(name)}; known are {known}; rename it or add it to these")
     return labels[name]
 
 
 def declared_size(height, width) -> tuple[int, int] | None:
     """(height, width) as an annotation gives it, or None where that says nothing (some tools write 0)."""
-    try:
-        size = int(height), int(width)
-    except (TypeError, ValueError, OverflowError):
+    size = as_number(height), as_number(width)
+    if any(side is None or not 1 <= side <= MAX_SIDE for side in size):
         return None
-    return size if all(0 < side <= MAX_SIDE for side in size) else None
+    return int(size[0]), int(size[1])
+
+
+def check_objects(dataset) -> None:
+    """Raise DataError for a training set that is a `PhotoDataset`, or wraps one, and of which no object is left."""
+    while not isinstance(dataset, PhotoDataset):
+        if (dataset := getattr(dataset, "dataset", None)) is None:
+            return
+    if not all(record.difficult.all() for record in dataset.records):
+        return
+    difficult = sum(len(record.labels) for record in dataset.records)
+    count = difficult + dataset.dropped
+    why = f"of {count} objects {dataset.dropped} have an empty box, {difficult} are marked as difficult or as a crowd"
+    why = why if count else f"none of the {len(dataset)} images has one"
+    raise DataError(f"{dataset.name}: nothing to learn from, no object is left ({why}); correct the annotations")
 
 
 def to_float32(boxes: np.ndarray) -> np.ndarray:
@@ -106,6 +144,68 @@ def brief(value) -> str:
     return reprlib.repr(value)
 
 
+def _check_photos_once(records: list[Record]) -> None:
+    """Two annotations of one photo would each teach the objects of the other as background."""
+    first = {}
+    for record in records:
+        if (other := first.setdefault(record.path, record)) is not record:
+            sources = f"{other.source} ({other.image_id}) and {record.source} ({record.image_id})"
+            raise DataError(f"{record.path}: annotated twice, in {sources}; put all its boxes into one")
+
+
+def _check_pixels(name: str, records: list[Record]) -> None:
+    """Refuse boxes that are shares of the image, 0 to 1, and not pixels.
+
+    They are when all boxes of images larger than a few pixels lie in the first CORNER pixels: the lower limit is
+    below 0 because VOC's count begins at 1, the upper one above 1 for boxes given by their centers. Where only some
+    do, and between whole pixels, a warning tells: one photo's conversion may have been forgotten.
+    """
+    large = [record for record in records if len(record.labels) and min(record.size) > CORNER[1]]
+    tiny = [((record.boxes >= CORNER[0]) & (record.boxes <= CORNER[1])).all(axis=1) for record in large]
+    if large and all(each.all() for each in tiny):
+        words = f"all boxes lie in the first {CORNER[1]} pixels, like shares of the image, such as in {large[0].source}"
+        raise DataError(f"{name}: {words}; boxes are counted in pixels: multiply by the image's width and height")
+    odd = [(record.boxes[each] % 1 != 0).any(axis=1).sum() for each, record in zip(tiny, large, strict=True)]
+    if any(odd):
+        example = next(record.path for record, count in zip(large, odd, strict=True) if count)
+        words = "%s: %d boxes lie in the first %d pixels, such as on %s; boxes are counted in pixels, not in shares"
+        log.warning(words, name, sum(odd), CORNER[1], example)
+
+
+def _without_repeats(name: str, records: list[Record]) -> list[Record]:
+    """The records without the boxes that an annotation repeats, as files do that were joined from others."""
+    firsts = [_first_of_each(record) for record in records]
+    repeats = sum(len(record.labels) - len(first) for record, first in zip(records, firsts, strict=True))
+    if not repeats:
+        return records
+    log.warning("%s: %d boxes that stand there twice are used once", name, repeats)
+    return [_selected(record, first) for record, first in zip(records, firsts, strict=True)]
+
+
+def _first_of_each(record: Record) -> list[int]:
+    """The places where a box with its label and flag stands for the first time."""
+    first = {}
+    for i, row in enumerate(zip(record.boxes.tolist(), record.labels.tolist(), record.difficult.tolist(), strict=True)):
+        first.setdefault(repr(row), i)
+    return [*first.values()]
+
+
+def _selected(record: Record, chosen) -> Record:
+    """The record with the chosen ones of its objects, given by their numbers (M,) or flags (N,)."""
+    values = {name: getattr(record, name)[chosen] for name in ("boxes", "labels", "difficult")}
+    return record._replace(**values)
+
+
+def _other_size(record: Record, shown: tuple[int, int]) -> str:
+    """The message about boxes that refer to another size than that of their photo."""
+    words = f"{record.source}: boxes are for {_size_words(record.size)} pixels, but {record.path} shows"
+    if record.size == shown[::-1]:
+        remedy = "swap width and height, or annotate the image upright, as it is displayed"
+    else:
+        remedy = "correct the size or annotate the image as it is displayed"
+    return f"{words} {_size_words(shown)}; {remedy}"
+
+
 def _cleaned(name: str, records: list[Record]) -> list[Record]:
     """The records with boxes that fit into their images; logs how many boxes were changed for that."""
     counts = [len(record.labels) for record in records]
@@ -117,10 +217,7 @@ def _cleaned(name: str, records: list[Record]) -> list[Record]:
         log.warning(words, name, len(keep), clipped.sum(), (~keep).sum())
     ends = np.cumsum(counts)[:-1]
     parts = zip(records, np.split(boxes, ends), np.split(keep, ends), strict=True)
-    return [
-        record._replace(boxes=inside[kept], labels=record.labels[kept], difficult=record.difficult[kept])
-        for record, inside, kept in parts
-    ]
+    return [_selected(record._replace(boxes=inside), kept) for record, inside, kept in parts]
 
 
 def _size_words(size) -> str:

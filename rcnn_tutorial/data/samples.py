@@ -13,8 +13,9 @@ from torchvision.transforms.v2 import functional as F
 
 from rcnn_tutorial.assets import asset_path
 from rcnn_tutorial.config import VOC_CLASSES
+from rcnn_tutorial.data.files import PHOTO_ENDINGS, files_below
 from rcnn_tutorial.data.images import clean_boxes, make_target, read_image
-from rcnn_tutorial.data.voc import find_voc_folder, has_annotation, open_voc_photo
+from rcnn_tutorial.data.voc import find_voc_folder, open_voc_photo, voc_annotation
 from rcnn_tutorial.errors import ConfigError, DataError
 
 SAMPLES = ("cat", "astronaut", "motorcycle", "rocket", "scene")
@@ -83,16 +84,17 @@ def _cut_tile(tile: dict, image: Tensor, target: dict) -> tuple[Tensor, dict]:
 def open_photo(name_or_path: str | Path) -> tuple[Tensor, dict]:
     """A sample by its name, or a photo of your own by its path, as (image, target); see `load_sample`.
 
-    A photo of a VOC folder (.../JPEGImages/NAME.jpg) comes with its objects, and the folder itself stands for its first
-    photo; other photos come without objects. At most MOST_PIXELS large: a detector scales a photo down anyway, and a
-    notebook that had to draw 40 megapixels would stand still. Raises DataError for a file that is no photo.
+    A photo of a VOC folder (.../JPEGImages/NAME.jpg) comes with its objects of VOC's classes, and the folder itself
+    stands for its first photo; other photos come without objects. At most MOST_PIXELS large: a detector scales a photo
+    down anyway, and a notebook that had to draw 40 megapixels would stand still. Raises DataError for a file that is
+    no photo.
     """
     if str(name_or_path) in SAMPLES:
         return load_sample(str(name_or_path))
-    path = Path(name_or_path)
+    path = Path(name_or_path).expanduser()
     if path.is_dir():
         path = _first_photo(path)
-    image, target = open_voc_photo(path) if has_annotation(path) else _without_objects(path)
+    image, target = open_voc_photo(path) if voc_annotation(path) else _without_objects(path)
     scale = (MOST_PIXELS / image[0].numel()) ** 0.5
     if scale < 1:
         size = [max(1, int(side * scale)) for side in image.shape[-2:]]
@@ -102,9 +104,9 @@ def open_photo(name_or_path: str | Path) -> tuple[Tensor, dict]:
 
 
 def _first_photo(folder: Path) -> Path:
-    photos = sorted(path for path in (find_voc_folder(folder) / "JPEGImages").iterdir() if path.is_file())
+    photos = files_below(find_voc_folder(folder) / "JPEGImages", PHOTO_ENDINGS)
     if not photos:
-        raise DataError(f"{folder}: JPEGImages is empty; put a photo there")
+        raise DataError(f"{folder}: JPEGImages holds no photo; put one there")
     return photos[0]
 
 

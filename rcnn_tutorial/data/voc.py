@@ -5,8 +5,11 @@ DIR/Annotations/000007.xml   DIR/JPEGImages/000007.jpg   DIR/ImageSets/Main/trai
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 from collections.abc import Sequence
+from itertools import compress
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -15,18 +18,30 @@ import numpy as np
 from torch import Tensor
 
 from rcnn_tutorial.config import VOC_CLASSES
+from rcnn_tutorial.data.files import (
+    PHOTO_ENDINGS,
+    Folder,
+    files_below,
+    is_left_behind,
+    is_system_file,
+    read_text,
+    split_name,
+)
 from rcnn_tutorial.data.images import image_size
 from rcnn_tutorial.data.records import (
     PhotoDataset,
     Record,
     brief,
-    check_classes,
     check_label,
+    class_labels,
     declared_size,
-    file_inside,
     to_float32,
+    tolerating,
 )
+from rcnn_tutorial.data.values import as_flag, as_name, as_number
 from rcnn_tutorial.errors import DataError
+
+log = logging.getLogger("rcnn_tutorial")
 
 FOLDERS = ("Annotations", "ImageSets/Main", "JPEGImages")
 CORNERS = ("xmin", "ymin", "xmax", "ymax")  # pixels counted from 1, all of them inside the object ...
@@ -38,30 +53,55 @@ class VocFolder(PhotoDataset):
 
     root: the folder itself (VOC2007), or one up to two levels above it if it is the only one there.
     classes: names without background, in the order of the labels; None collects the names that occur anywhere in
-    Annotations, sorted, so that all splits agree. Raises DataError for anything missing, damaged or unknown.
+    Annotations, sorted, so that all splits agree. on_bad_file: "fail", or "skip" to leave out photos and XML files
+    that are missing or broken, with a warning. Raises DataError for anything missing, damaged or unknown.
+
+    The photo of Annotations/NAME.xml is the one in JPEGImages that is called NAME, whatever its ending; the file's
+    <filename>, which tools leave behind from other machines, decides only between several and where there is none.
     """
 
-    def __init__(self, root: str | os.PathLike, split: str = "train", classes: Sequence[str] | None = VOC_CLASSES):
+    def __init__(
+        self,
+        root: str | os.PathLike,
+        split: str = "train",
+        classes: Sequence[str] | None = VOC_CLASSES,
+        on_bad_file: str = "fail",
+    ):
         folder = find_voc_folder(Path(root))
         if classes is None:
-            classes = _collect_classes(folder / "Annotations")
-        classes = check_classes(classes, folder)
-        labels = {name: label for label, name in enumerate(classes, start=1)}
+            classes = _collect_classes(folder / "Annotations", on_bad_file)
+        labels = class_labels(classes, folder)
         listed = find_split(folder, split)
-        records = [_read_record(folder, name, labels, listed) for name in _read_names(listed)]
-        super().__init__(f"{folder} ({split})", records, classes)
+        reader = _Reader(folder, labels)
+        records = {}
+        for line in _read_lines(listed):
+            with tolerating(on_bad_file):
+                source = reader.find_annotation(line, listed)
+                if source not in records:
+                    records[source] = reader.read(source)
+        super().__init__(f"{folder} ({split})", [*records.values()], tuple(classes))
 
 
 def open_voc_photo(path: Path) -> tuple[Tensor, dict]:
-    """The item of one photo, .../JPEGImages/NAME.jpg, with the boxes of .../Annotations/NAME.xml, as in VocFolder."""
-    labels = {name: label for label, name in enumerate(VOC_CLASSES, start=1)}
-    record = _read_record(path.parents[1], path.stem, labels, path)
+    """A photo below .../JPEGImages as (image, target), with those boxes of its XML file that are of VOC's classes.
+
+    A warning names the other classes of the file. Raises DataError for a photo without annotation.
+    """
+    folder, source = voc_annotation(path)
+    reader = _Reader(folder, class_labels(VOC_CLASSES, folder))
+    record = reader.read(source, photo=path, known_only=True)
     return PhotoDataset(str(path), [record], VOC_CLASSES)[0]
 
 
-def has_annotation(path: Path) -> bool:
-    """Whether a photo lies in a VOC folder and has its XML file there."""
-    return path.parent.name == "JPEGImages" and (path.parents[1] / "Annotations" / f"{path.stem}.xml").is_file()
+def voc_annotation(path: Path) -> tuple[Path, Path] | None:
+    """The VOC folder that a photo lies in and the photo's XML file there; None where it has none."""
+    path = path.absolute()
+    for folder in path.parents:
+        if folder.name == "JPEGImages" and (folder.parent / "Annotations").is_dir():
+            annotations = Folder(folder.parent / "Annotations", (".xml",))
+            found = annotations.named(path.relative_to(folder).with_suffix("").as_posix())
+            return (folder.parent, found[0]) if len(found) == 1 else None
+    return None
 
 
 def find_voc_folder(root: Path) -> Path:
@@ -69,7 +109,8 @@ def find_voc_folder(root: Path) -> Path:
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; give the VOC2007 folder or one above it")
     for level in ([root], root.glob("*"), root.glob("*/*")):
-        found = sorted(path for path in level if all((path / name).is_dir() for name in FOLDERS))
+        found = [path for path in level if all((path / name).is_dir() for name in FOLDERS)]
+        found = sorted(path for path in found if not any(map(is_system_file, path.relative_to(root).parts)))
         if len(found) == 1:
             return found[0]
         if found:
@@ -79,49 +120,89 @@ def find_voc_folder(root: Path) -> Path:
 
 def find_split(folder: Path, split: str) -> Path:
     """The file of a VOC folder that lists the images of `split`. Raises DataError if there is none."""
-    lists = {path.stem: path for path in sorted((folder / "ImageSets" / "Main").glob("*.txt"))}
+    lists = {path.stem: path for path in files_below(folder / "ImageSets" / "Main", (".txt",))}
     if split not in lists:
         raise DataError(f"{folder}: no split {split!r} in ImageSets/Main; there is {', '.join(lists) or 'none'}")
     return lists[split]
 
 
-def _read_names(path: Path) -> list[str]:
-    """Names of the images in a split: the first word of every line."""
+def _read_lines(path: Path) -> list[str]:
+    """The lines of a split that name an image."""
     try:
-        names = [line.split()[0] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
+        lines = [line.strip() for line in re.split(r"\r\n|\r|\n", read_text(path))]
+    except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read ({error}); list one image name a line, in UTF-8") from error
-    if not names:
+    lines = [line for line in lines if line and not is_left_behind(line)]
+    if not lines:
         raise DataError(f"{path}: the split is empty; list at least one image name")
-    return names
+    return lines
 
 
-def _read_record(folder: Path, name: str, labels: dict[str, int], split: Path) -> Record:
-    source = file_inside(folder / "Annotations", f"{name}.xml", split)
-    root = _parse(source)
-    objects = root.findall("object")
-    photo = _photo(folder / "JPEGImages", name, root, source)
-    size = declared_size(root.findtext("size/height"), root.findtext("size/width")) or image_size(photo)
-    return Record(
-        path=photo,
-        source=source,
-        image_id=name,
-        size=size,
-        boxes=_boxes(objects, source),
-        labels=np.array([check_label(_name(item), labels, source) for item in objects], dtype=np.int64),
-        difficult=np.array([item.findtext("difficult", "0").strip() == "1" for item in objects], dtype=bool),
-    )
+class _Reader:
+    """Reads the annotations of one VOC folder."""
+
+    def __init__(self, folder: Path, labels: dict[str, int]):
+        self.labels = labels
+        self.annotations = Folder(folder / "Annotations", (".xml",))
+        self.photos = Folder(folder / "JPEGImages")
+
+    def find_annotation(self, line: str, listed: Path) -> Path:
+        """The XML file that a line of a split names: a name, which may hold spaces and end like a photo's, or a name
+        and -1, 0 or 1, as in VOC's lists for one class."""
+        for name in (line, re.sub(r"\s+(-1|0|1)$", "", line)):
+            stem = _without_ending(name)
+            if found := self.annotations.named(stem):
+                break
+        return found[0] if len(found) == 1 else self.annotations.find(f"{stem}.xml", listed)
+
+    def read(self, source: Path, photo: Path | None = None, known_only: bool = False) -> Record:
+        """The record of one XML file. known_only: leave out, with a warning, objects of unknown classes."""
+        root = _parse(source)
+        objects = list(enumerate(root.findall("object"), start=1))
+        names = [_name(number, item, source) for number, item in objects]
+        if known_only:
+            objects, names = _known(objects, names, self.labels, source)
+        stem = source.relative_to(self.annotations.path).with_suffix("").as_posix()
+        photo = photo or self._photo(stem, root.findtext("filename", "").strip(), source)
+        size = declared_size(root.findtext("size/height"), root.findtext("size/width")) or image_size(photo)
+        return Record(
+            path=photo,
+            source=source,
+            image_id=stem,
+            size=size,
+            boxes=_boxes(objects, source),
+            labels=np.array([check_label(name, self.labels, source) for name in names], dtype=np.int64),
+            difficult=np.array([_difficult(number, item, source) for number, item in objects], dtype=bool),
+        )
+
+    def _photo(self, stem: str, filename: str, source: Path) -> Path:
+        """The photo beside Annotations/{stem}.xml; see `VocFolder` for the rule."""
+        found = self.photos.named(stem)
+        if len(found) < 2:
+            return found[0] if found else self.photos.find(filename or f"{stem}.jpg", source)
+        last = (split_name(filename)[0] or [""])[-1]
+        named = [path for path in found if path.name == last] or [path for path in found if path.suffix == ".jpg"]
+        return named[0] if named else self.photos.find(stem, source)
 
 
-def _photo(folder: Path, name: str, root: Element, source: Path) -> Path:
-    """VOC's own photos are {name}.jpg; other tools write the name, often with another ending, into the XML."""
-    photo = folder / f"{name}.jpg"
-    return photo if photo.is_file() else file_inside(folder, root.findtext("filename") or photo.name, source)
+def _without_ending(name: str) -> str:
+    stem, ending = os.path.splitext(name)
+    return stem if ending.lower() in (".xml", *PHOTO_ENDINGS) else name
+
+
+def _known(objects: list, names: list[str], labels: dict[str, int], source: Path) -> tuple[list, list[str]]:
+    """The objects of known classes; a warning names the other classes."""
+    if other := sorted(set(names) - labels.keys()):
+        log.warning("%s: without its objects of %s, no classes of VOC", source, brief(", ".join(other)))
+    kept = [name in labels for name in names]
+    return list(compress(objects, kept)), list(compress(names, kept))
 
 
 def _parse(source: Path) -> Element:
     try:
-        root = defusedxml.ElementTree.parse(source).getroot()
+        root = defusedxml.ElementTree.fromstring(read_text(source))
+    except UnicodeDecodeError as error:
+        raise DataError(f"{source}: not in the encoding it declares, or UTF-8 ({error}); save it in UTF-8") from None
     except (SyntaxError, ValueError, LookupError, OSError) as error:  # defusedxml's refusals are ValueErrors
         raise DataError(f"{source}: not a readable XML file ({str(error)[:80]!r}); write it again") from error
     if root.tag != "annotation":
@@ -129,21 +210,41 @@ def _parse(source: Path) -> Element:
     return root
 
 
-def _name(item: Element) -> str:
-    return item.findtext("name", "").strip()
+def _name(number: int, item: Element, source: Path) -> str:
+    given = item.findtext("name", "")
+    name = as_name(given)
+    if name is None:
+        raise DataError(f"{source}: object {number} has the name {brief(given)}; give its class in <name>")
+    return name
 
 
-def _boxes(objects: list[Element], source: Path) -> np.ndarray:
+def _difficult(number: int, item: Element, source: Path) -> bool:
+    given = item.findtext("difficult")
+    flag = as_flag(given)
+    if flag is None:
+        raise DataError(f"{source}: object {number} has <difficult> {brief(given)}; write 0 or 1")
+    return flag
+
+
+def _boxes(objects: list[tuple[int, Element]], source: Path) -> np.ndarray:
     """The objects' boxes (N, 4) with continuous corners."""
-    try:
-        boxes = [[float(item.find("bndbox").findtext(name)) for name in CORNERS] for item in objects]
-    except (AttributeError, TypeError, ValueError):  # no bndbox, no corner, no number
-        raise DataError(f"{source}: a bndbox lacks one of {', '.join(CORNERS)} as a number; add it") from None
+    boxes = [[_corner(number, item, name, source) for name in CORNERS] for number, item in objects]
     return to_float32(np.array(boxes).reshape(-1, 4) + FROM_INCLUSIVE)
 
 
-def _collect_classes(annotations: Path) -> list[str]:
+def _corner(number: int, item: Element, name: str, source: Path) -> float:
+    given = item.findtext(f"bndbox/{name}")
+    value = as_number(given)
+    if value is None:
+        words = f"lacks {name}" if given is None else f"has the {name} {brief(given)}"
+        raise DataError(f"{source}: the bndbox of object {number} {words}; give it as a number of pixels")
+    return value
+
+
+def _collect_classes(annotations: Path, on_bad_file: str) -> list[str]:
     """Every class name in a folder of XML files, sorted."""
-    return sorted(
-        {_name(item) for path in sorted(annotations.glob("*.xml")) for item in _parse(path).findall("object")}
-    )
+    names = set()
+    for source in files_below(annotations, (".xml",)):
+        with tolerating(on_bad_file):
+            names.update(_name(*item, source) for item in enumerate(_parse(source).findall("object"), start=1))
+    return sorted(names)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-import matplotlib
 import torch
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
+from rcnn_tutorial.figures.fonts import drawable_names, font_for
 from rcnn_tutorial.figures.style import FIGURE_DPI, class_color, ink_on, style
 
 
@@ -21,17 +20,18 @@ def draw_detections(image: Tensor, detections: dict[str, Tensor], classes: Seque
     Args:
         image: (3, H, W) in [0, 1].
         detections: `boxes` (N, 4) in the image's pixels, `labels` (N,) and, where they exist, `scores` (N,).
-        classes: names without background; label i is `classes[i - 1]`.
+        classes: names without background; label i is `classes[i - 1]`. Where no installed font can draw a name, the
+            picture shows the class's number, and a warning tells.
     """
     picture = to_pil_image((image.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8))
     pen = ImageDraw.Draw(picture)
     size = max(10, round(min(picture.size) / 28))
-    font = ImageFont.truetype(_font_path(), size)
     items = _by_score(detections, classes)
     for box, label, _ in items:
         _draw_box(pen, box, class_color(label), width=max(1, round(size / 7)))
     taken: list[tuple] = []
     for box, label, text in reversed(items):  # the best score chooses the place of its text first
+        font = ImageFont.truetype(font_for(text), size)
         _draw_text(pen, box, text, class_color(label), font, picture.size, taken)
     return picture
 
@@ -61,16 +61,12 @@ def detections_figure(
 def _by_score(detections: dict[str, Tensor], classes: Sequence[str]) -> list[tuple[list[float], int, str]]:
     """(box, label, text) of every detection, the best score last, so that it is drawn on top."""
     boxes, labels = detections["boxes"].tolist(), detections["labels"].tolist()
+    names = drawable_names(labels, classes)
     if "scores" not in detections:
-        return [(box, label, classes[label - 1]) for box, label in zip(boxes, labels, strict=True)]
+        return [(box, label, names[label]) for box, label in zip(boxes, labels, strict=True)]
     scores = detections["scores"]
     order = torch.argsort(scores, stable=True).tolist()
-    return [(boxes[i], labels[i], f"{classes[labels[i] - 1]} {scores[i]:.2f}") for i in order]
-
-
-def _font_path() -> str:
-    """DejaVu Sans Bold, which comes with matplotlib and so looks the same on every machine."""
-    return str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans-Bold.ttf")
+    return [(boxes[i], labels[i], f"{names[labels[i]]} {scores[i]:.2f}") for i in order]
 
 
 def _draw_box(pen: ImageDraw.ImageDraw, box: list[float], color: str, width: int) -> None:

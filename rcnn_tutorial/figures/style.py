@@ -33,7 +33,9 @@ def style() -> contextlib.AbstractContextManager:
     """The settings of every figure, for the length of a `with` block; nothing global changes."""
     import matplotlib
 
-    return matplotlib.rc_context(_RC)
+    from rcnn_tutorial.figures.fonts import families
+
+    return matplotlib.rc_context(_RC | {"font.family": families()})
 
 
 def class_color(label: int) -> str:

@@ -92,7 +92,7 @@ def test_size_from_the_photo(tmp_path):
     assert "81 x 60" in error_of(*write_coco(tmp_path, changed(("images", 0, "width"), 81)))
 
 
-@pytest.mark.parametrize("name", ["../annotations.json", "/etc/hosts", "..\\a.png", "C:\\a.png"])
+@pytest.mark.parametrize("name", ["../annotations.json", "/etc/hosts", "..\\a.png", "C:\\b.png", "~/x.png"])
 def test_paths_stay_in_the_folder(tmp_path, name):
     assert "leads out of" in error_of(*write_coco(tmp_path, changed(("images", 0, "file_name"), name)))
 
@@ -103,10 +103,11 @@ def test_paths_stay_in_the_folder(tmp_path, name):
         (("images",), {}, "no list 'images'"),
         (("categories",), [], "its classes are ()"),
         (("categories", 0, "name"), "car", "each name once"),
-        (("categories", 0, "name"), "two\nlines", "its classes"),
+        (("categories", 0, "name"), "two\nlines", "categories[0] has the name 'two\\nlines', but its classes"),
         (("categories", 0, "id"), 3, "use an id twice"),
         (("images", 0, "id"), 8, "use an id twice"),
-        (("images", 0, "id"), "7", "images[0] has no 'id'"),
+        (("images", 0, "id"), 7.5, "images[0] has no 'id'"),
+        (("images", 0, "id"), True, "images[0] has no 'id'"),
         (("images", 0, "file_name"), None, "images[0] has no 'file_name'"),
         (("images", 0, "file_name"), "missing.png", "no file 'missing.png'"),
         (("images", 0, "file_name"), "", "no file ''"),
@@ -115,7 +116,9 @@ def test_paths_stay_in_the_folder(tmp_path, name):
         (("annotations", 0, "image_id"), 99, "unknown image_id 99"),
         (("annotations", 0, "category_id"), 99, "unknown category_id 99"),
         (("annotations", 0, "bbox"), [1, 2, 3], "annotations[0] has the bbox [1, 2, 3]"),
-        (("annotations", 0, "bbox"), [1, 2, 3, "4"], "annotations[0] has the bbox"),
+        (("annotations", 0, "bbox"), [1, 2, 3, "four"], "annotations[0] has the bbox"),
+        (("annotations", 0, "bbox"), [1, 2, 3, True], "annotations[0] has the bbox"),
+        (("annotations", 0, "iscrowd"), "perhaps", "annotations[0] has iscrowd = 'perhaps'; write 0 or 1"),
         (("annotations", 0, "bbox"), [1, 2, 3, 10**400], "annotations[0] has the bbox"),
     ],
 )
