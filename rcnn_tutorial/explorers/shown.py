@@ -15,16 +15,15 @@ from IPython.display import display
 from matplotlib.figure import Figure
 
 WAKE = "A still picture. Run > Run All Cells brings it to life."
-# Picture, line and view are three neighbors in the output area; a view lives while its canvas is connected.
+# Picture, line and view are neighbors in the output area. A view lives if it has a canvas, and nothing disconnected.
 _STYLE = """
 .rcnn-wake { margin: 0; padding: 2px 4px 10px; font-size: 16px; }
-.jp-OutputArea-child:has(.rcnn-wake)
-  + .jp-OutputArea-child:not(:has(.rcnn-canvas:not(.jupyter-widgets-disconnected))),
-.jp-OutputArea-child:has(.rcnn-wake):has(
-  + .jp-OutputArea-child .rcnn-canvas:not(.jupyter-widgets-disconnected)),
-.jp-OutputArea-child:has(+ .jp-OutputArea-child .rcnn-wake):has(
-  + .jp-OutputArea-child + .jp-OutputArea-child .rcnn-canvas:not(.jupyter-widgets-disconnected)) { display: none; }
+OUTPUT:has(.rcnn-wake) + OUTPUT:not(:has(.rcnn-canvas)),
+OUTPUT:has(.rcnn-wake) + OUTPUT:has(DEAD),
+OUTPUT:has(.rcnn-wake):has(+ OUTPUT .rcnn-canvas):not(:has(+ OUTPUT DEAD)),
+OUTPUT:has(+ OUTPUT .rcnn-wake):has(+ OUTPUT + OUTPUT .rcnn-canvas):not(:has(+ OUTPUT + OUTPUT DEAD)) { display: none; }
 """
+_STYLE = _STYLE.replace("OUTPUT", ".jp-OutputArea-child").replace("DEAD", ".jupyter-widgets-disconnected")
 WAKING_LINE = f'<style>{_STYLE}</style><p class="rcnn-wake">{WAKE}</p>'
 
 
