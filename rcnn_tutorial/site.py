@@ -31,6 +31,7 @@ from pygments.formatters import HtmlFormatter
 
 from rcnn_tutorial.assets import course_folder
 from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
+from rcnn_tutorial.explorers.shown import WAKE
 
 SITE = Path("build/site")
 COURSE = "Faster R-CNN, stage by stage"
@@ -339,14 +340,33 @@ def describe_pictures(source: Source, sentences: Mapping[str, Mapping[str, str]]
     for cell in source.notebook.cells:
         if cell.cell_type == "markdown":
             paragraph = last_paragraph(cell.source) or paragraph
+        summaries = still_views(cell)
         for output in cell.get("outputs", []):
             data, caption = output.get("data", {}), ""
-            if data.pop(LIVE_VIEW, None):
-                explorer, _, caption = data.get("text/plain", "").partition(": ")
+            if data.get("text/plain") in summaries:
+                explorer, _, caption = data["text/plain"].partition(": ")
                 data["text/plain"] = caption
             if any(kind in data for kind in PICTURES):
                 drawn_by = re.findall(r"\b(\w+_figure)\(", cell.source)[-1:] or [explorer]
                 output.metadata = {"alt": caption or known.get(drawn_by[0]) or paragraph, "caption": caption}
+
+
+def still_views(cell: NotebookNode) -> set[str]:
+    """Leave of each live view its picture or, where it has none, its words; in place. Returns the words of all.
+
+    An explorer leaves three outputs (`explorers/shown.py`): picture, line that wakes it, live view.
+    """
+    bundles = [output.get("data", {}) for output in cell.get("outputs", [])]
+    live = {bundle.get("text/plain", "") for bundle in bundles if bundle.pop(LIVE_VIEW, None)}
+    pictured = {bundle.get("text/plain", "") for bundle in bundles if any(kind in bundle for kind in PICTURES)}
+    told = [{"text/plain": words} for words in live & pictured]
+    if bundles:
+        cell.outputs = [
+            output
+            for output, bundle in zip(cell.outputs, bundles, strict=True)
+            if bundle not in told and bundle.get("text/plain") != WAKE
+        ]
+    return live
 
 
 def docstring_sentences(package: Path) -> dict[str, dict[str, str]]:

@@ -218,7 +218,7 @@ class _Run:
             for phase in self.phases:
                 if self.step >= phase.end:
                     continue
-                with _fixed_parameters(phase):
+                with fixed_parameters(phase):
                     self._enter(phase)
                     while self.step < phase.end:
                         report = self._advance(phase, batches)
@@ -445,7 +445,7 @@ def _set_modes(phase: Phase) -> None:
 
 
 @contextlib.contextmanager
-def _fixed_parameters(phase: Phase):
+def fixed_parameters(phase: Phase):
     """Within the context the phase's fixed modules take no gradient."""
     fixed = [p for name in phase.fixed for p in getattr(phase.model, name).parameters() if p.requires_grad]
     for parameter in fixed:

@@ -13,7 +13,7 @@ export default { render };
 
 class View {
   constructor(model, el) {
-    Object.assign(this, { model, el, bitmap: null, source: null, frame: null, boxes: {}, drag: null, hovered: null });
+    Object.assign(this, { model, el, bitmap: null, source: null, frame: null, boxes: {}, drag: null, hovered: null, asked: null });
     this.view = { zoom: 1, x: 0, y: 0 };
     this.build();
     this.listen();
@@ -45,6 +45,7 @@ class View {
       "change:frame": () => this.receive(),
       "change:handles": () => this.place(),
       "change:summary": () => canvas.setAttribute("aria-label", model.get("summary")),
+      "change:possible": () => this.dim(),
       "msg:custom": (message) => this.showTip(message),
     };
     for (const [event, act] of Object.entries(this.listeners)) model.on(event, act);
@@ -65,6 +66,8 @@ class View {
   destroy() {
     for (const [event, act] of Object.entries(this.listeners)) this.model.off(event, act);
     this.observer.disconnect();
+    this.bitmap?.close();
+    this.bitmap = null;
   }
 
   // ---- from Python
@@ -74,7 +77,11 @@ class View {
     this.ready = this.ready.then(async () => {
       const bytes = this.model.get("image");
       const frame = this.model.get("frame");
-      if (bytes !== this.source && bytes?.byteLength) this.bitmap = await createImageBitmap(new Blob([bytes]));
+      if (bytes !== this.source && bytes?.byteLength) {
+        const bitmap = await createImageBitmap(new Blob([bytes]));
+        this.bitmap?.close(); // a decoded photo is megabytes that nobody else gives back
+        this.bitmap = bitmap;
+      }
       this.source = bytes;
       this.frame = { ...frame, layers: frame.layers.map(unpack) };
       this.place();
@@ -82,9 +89,15 @@ class View {
       this.title.textContent = frame.title;
       this.title.hidden = !frame.title;
       this.canvas.setAttribute("aria-label", this.model.get("summary"));
+      this.dim();
       this.leave();
       this.drawNow(); // not only at the next animation frame, when the picture would be a frame late
     }).catch((error) => console.error("rcnn_tutorial canvas:", error));
+  }
+
+  // What the controls say now cannot be drawn: the last picture stays, pale.
+  dim() {
+    this.canvas.classList.toggle("rcnn-dim", !this.model.get("possible"));
   }
 
   // Where Python, or another view, has put the handles; the one in the reader's hand stays there.
@@ -475,7 +488,14 @@ class View {
     this.tip.textContent = "";
     Object.assign(this.tip.style, tipPlace(event, this.canvas));
     this.schedule();
-    if (found) this.model.send({ hover: found });
+    this.ask();
+  }
+
+  // One question travels at a time; once it is answered, the next is about the box that is then under the pointer.
+  ask() {
+    if (!this.hovered || this.asked) return;
+    this.asked = this.hovered;
+    this.model.send({ hover: this.asked });
   }
 
   smallest([x, y]) {
@@ -490,11 +510,14 @@ class View {
   }
 
   showTip({ hover, text }) {
+    const answered = String(hover) === String(this.asked);
+    if (answered) this.asked = null;
     if (String(hover) === String(this.hovered)) this.tip.textContent = text;
+    else if (answered) this.ask();
   }
 
   leave() {
-    this.hovered = null;
+    this.hovered = this.asked = null;
     this.tip.textContent = "";
     this.schedule();
   }

@@ -16,10 +16,13 @@ from collections.abc import Mapping, Sequence
 import anywidget
 import torch
 import traitlets
+from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
 from rcnn_tutorial.explorers.layers import Boxes, Handle, Layer, to_uint8
+from rcnn_tutorial.explorers.shown import Shown
+from rcnn_tutorial.explorers.still import canvas_figure
 
 _HERE = pathlib.Path(__file__).parent
 _MAX_SIDE = 1600  # a larger image is shrunk before it is sent: no screen shows more
@@ -42,7 +45,7 @@ class WholeWidget(anywidget.AnyWidget):
         return super().model_id
 
 
-class Canvas(WholeWidget):
+class Canvas(Shown, WholeWidget):
     """A picture with layers, zoom (wheel, buttons, + - 0) and boxes to drag.
 
     Args:
@@ -59,7 +62,8 @@ class Canvas(WholeWidget):
     image = traitlets.Bytes().tag(sync=True)  # PNG or JPEG; empty: none
     frame = traitlets.Dict().tag(sync=True)  # everything else that is drawn
     summary = traitlets.Unicode().tag(sync=True)  # the picture in words, for those who cannot see it
-    handles = traitlets.Dict().tag(sync=True, echo_update=False)  # name -> [x1, y1, x2, y2], changed from both sides
+    possible = traitlets.Bool(True).tag(sync=True)  # False: the picture is an old one, and dimmed
+    handles = traitlets.Dict().tag(sync=True)  # name -> [x1, y1, x2, y2], changed from both sides
     clicked = traitlets.List().tag(sync=True)  # [x, y] of the last click beside all handles
 
     def __init__(
@@ -124,8 +128,12 @@ class Canvas(WholeWidget):
         handle = self.handle_styles[key]
         return {"key": key, "name": handle.name or key, "fill": handle.fill, "resizable": handle.resizable}
 
+    def figure(self, width: float = 9.0) -> Figure:
+        """The present picture as a matplotlib figure, `width` inches wide, with the summary under it."""
+        return canvas_figure([self], self.summary, width)
+
     def __repr__(self) -> str:
-        return f"Canvas: {self.summary}"
+        return f"{type(self).__name__}: {self.summary}"
 
 
 def _answer_hover(canvas: Canvas, content: dict, _buffers) -> None:

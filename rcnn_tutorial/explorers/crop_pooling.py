@@ -9,6 +9,7 @@ from torch import Tensor
 from rcnn_tutorial.config import CropPoolingConfig
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas
+from rcnn_tutorial.explorers.devices import on_cpu
 from rcnn_tutorial.explorers.explorer import Explorer, choice, flag, integer
 from rcnn_tutorial.explorers.layers import (
     AFTER,
@@ -47,13 +48,14 @@ class CropPoolingExplorer(Explorer):
     """
 
     def __init__(self, image: Tensor, features: Tensor, roi: Tensor | None = None, stride: int = 16, size: int = 7):
+        image, features = on_cpu((image, features))
         height, width = image.shape[-2:]
         if roi is None:
             roi = torch.tensor([0.3 * width, 0.3 * height, 0.7 * width, 0.7 * height]).round()
-        self.features, self.stride = features.detach()[None], stride  # (1, C, rows, columns)
+        self.features, self.stride = features[None], stride  # (1, C, rows, columns)
         self.feature_size = tuple(features.shape[-2:])
         self.cells = cell_colors(image, stride, self.feature_size)  # (1, 3, rows, columns)
-        self.photo = image[None].as_subclass(Tensor)  # (1, 3, H, W)
+        self.photo = image[None]  # (1, 3, H, W)
         strongest = int(features.std(dim=(1, 2), correction=0).argmax())
         controls = {
             "method": choice("Method", [(name, method) for method, name in METHODS.items()], "crop"),
@@ -166,7 +168,7 @@ def cell_colors(image: Tensor, stride: int, feature_size: tuple[int, int]) -> Te
     rows, columns = feature_size
     half = stride // 2
     room = (half, max(columns * stride - half - image.shape[2], 0), half, max(rows * stride - half - image.shape[1], 0))
-    padded = F.pad(image[None].as_subclass(Tensor), room, mode="replicate")
+    padded = F.pad(image[None], room, mode="replicate")
     return F.avg_pool2d(padded, stride)[..., :rows, :columns]
 
 

@@ -24,10 +24,12 @@ How to add an explorer (`anchors.py` is the example to follow)
                return f"{len(keep)} of {len(self.boxes)} boxes kept at IoU {self.threshold.value:.2f}."
 
 3. What cannot work raises ConfigError or DataError (`Config(...)` does so by itself): the base class turns it into a
-   sentence in the panel. Nothing else is caught. `draw` must cope with no boxes at all and with both ends of sliders.
+   sentence in the panel, over the last picture, dimmed. Nothing else is caught. Where a control bears another name
+   than the field of the config that it sets, `fields` says so: the sentence then speaks of the control's label.
+   `draw` must cope with no boxes at all and with both ends of sliders.
 
-Controls: `integer`, `number`, `choice`, `flag`, `several`, `button`. Labels are full words. Slow computations (above
-50 ms) take `live=False`: they run when the slider is let go. Keep what no control changes out of `draw`.
+Controls: `integer`, `number`, `choice`, `flag`, `several`, `button`. Labels are full words. A slider's value is always
+one of its steps (`sliders.py`): `draw` need not round it. Keep what no control changes out of `draw`.
 Layers (`layers.py`): `Boxes`, `Points`, `Lines`, `Heatmap`, `Picture`; the first is drawn at the bottom. Colors: BEFORE
 red, AFTER green, CHOSEN blue, OTHER white, GROUND_TRUTH yellow; layers that differ in color differ in dash too.
 Draggable boxes: `Canvas(image, handles={"roi": Handle(color=CHOSEN, box=(10, 10, 90, 90), name="ROI")})`; read
@@ -38,11 +40,11 @@ several at once with `explorer.set(threshold=0.5, top=10)`; then `explorer.summa
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import io
+import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar
 
 import ipywidgets as widgets
 import traitlets
@@ -50,19 +52,24 @@ from matplotlib.figure import Figure
 
 from rcnn_tutorial.errors import TutorialError
 from rcnn_tutorial.explorers.canvas import Canvas, WholeWidget
+from rcnn_tutorial.explorers.shown import Shown
+from rcnn_tutorial.explorers.sliders import FloatSlider, IntSlider
 from rcnn_tutorial.explorers.still import canvas_figure
 
 LINE = 100  # letters that fit in a line of a notebook's output
 
 
-class Explorer(widgets.Box):
+class Explorer(Shown, widgets.Box):
     """Controls, picture and summary line. Subclasses implement `draw`; the module's docstring says how.
 
     Attributes:
         controls: name -> widget; each is an attribute too (`explorer.stride`).
         canvases: all pictures; `canvas` is the first.
+        fields: field of the config -> name of the control that sets it.
         summary: what the picture shows, in words.
     """
+
+    fields: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, controls: dict[str, widgets.Widget], canvases: Canvas | Sequence[Canvas]):
         self.canvases = [canvases] if isinstance(canvases, Canvas) else list(canvases)
@@ -91,7 +98,7 @@ class Explorer(widgets.Box):
         return self._line.text
 
     def update(self, *_change) -> None:
-        """Draw anew. A combination of controls that cannot work empties the picture and says why."""
+        """Draw anew. A combination of controls that cannot work dims the last picture and says why."""
         if self._held:
             return
         self._held = True  # `draw` may move a handle or narrow a slider's range: that is no new change
@@ -107,13 +114,17 @@ class Explorer(widgets.Box):
             try:
                 sentence, possible = self.draw(), True
             except TutorialError as error:
-                sentence, possible = f"Not possible: {str(error).rstrip('.')}.", False
-                for canvas in self.canvases:
-                    canvas.draw([])
+                sentence, possible = f"Not possible: {self.in_labels(str(error)).rstrip('.')}.", False
             for canvas in self.canvases:
-                canvas.summary = sentence
+                canvas.summary, canvas.possible = sentence, possible
         with self._line.hold_sync():
             self._line.text, self._line.possible = sentence, possible
+
+    def in_labels(self, message: str) -> str:
+        """An error's message with the labels of the controls in place of the fields of the config."""
+        for field, name in sorted(self.fields.items(), key=lambda pair: -len(pair[0])):
+            message = re.sub(rf"\b(\w+\.)?{field}\b", self.controls[name].description, message)
+        return message
 
     def set(self, **values) -> None:
         """Set several controls with one redraw: `explorer.set(stride=8, base_size=32)`."""
@@ -136,16 +147,6 @@ class Explorer(widgets.Box):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}: {self.summary}"
-
-    def _repr_mimebundle_(self, **kwargs):
-        """The live view; beside it, for readers without a kernel, the still picture and the summary."""
-        bundle = super()._repr_mimebundle_(**kwargs)
-        data, *metadata = bundle if isinstance(bundle, tuple) else (bundle,)
-        file = io.BytesIO()
-        self.figure().savefig(file, format="jpeg", pil_kwargs={"quality": 85})
-        still = base64.b64encode(file.getvalue()).decode("ascii")
-        data = data | {"text/plain": repr(self), "image/jpeg": still}
-        return (data, *metadata) if metadata else data
 
     def _parts(self) -> list[widgets.Widget]:
         """Controls at the left, pictures at the right with the summary under them; one column on a narrow page."""
@@ -182,41 +183,18 @@ class SummaryLine(WholeWidget):
     possible = traitlets.Bool(True).tag(sync=True)
 
 
-# The kernel need not repeat to the page what the page has just told it: without the echo, the boxes arrive sooner.
-
-
-class IntSlider(widgets.IntSlider):
-    """ipywidgets' slider over whole numbers, without echo."""
-
-    value = traitlets.CInt().tag(sync=True, echo_update=False)
-
-
-class FloatSlider(widgets.FloatSlider):
-    """ipywidgets' slider over numbers, without echo."""
-
-    value = traitlets.CFloat().tag(sync=True, echo_update=False)
-
-
 _WIDE = {"layout": {"width": "100%"}, "style": {"description_width": "10em"}}
 
 
-def integer(label: str, value: int, low: int, high: int, step: int = 1, live: bool = True) -> IntSlider:
-    """A slider over whole numbers; arrow keys move it by `step`. live=False: it counts when let go."""
-    return IntSlider(value, low, high, step, description=label, continuous_update=live, **_WIDE)
+def integer(label: str, value: int, low: int, high: int, step: int = 1) -> IntSlider:
+    """A slider over whole numbers; arrow keys move it by `step`, or by 1 where it is to start between two steps."""
+    step = step if (value - low) % step == 0 else 1
+    return IntSlider(value, low, high, step, description=label, **_WIDE)
 
 
-def number(
-    label: str, value: float, low: float, high: float, step: float, live: bool = True, digits: int = 2
-) -> FloatSlider:
-    """A slider over numbers; arrow keys move it by `step`. live=False: it counts when let go.
-
-    It starts at the step nearest to `value`: the browser knows no place between two steps and would move it there.
-    """
-    value = min(high, low + step * round((value - low) / step))
-    readout = f".{digits}f"
-    return FloatSlider(
-        value, min=low, max=high, step=step, description=label, continuous_update=live, readout_format=readout, **_WIDE
-    )
+def number(label: str, value: float, low: float, high: float, step: float, digits: int = 2) -> FloatSlider:
+    """A slider over numbers; arrow keys move it by `step`. It starts at the step nearest to `value`."""
+    return FloatSlider(value, min=low, max=high, step=step, description=label, readout_format=f".{digits}f", **_WIDE)
 
 
 def choice(label: str, options: Iterable, value) -> widgets.Dropdown:

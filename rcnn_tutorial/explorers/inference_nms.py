@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from itertools import cycle
 from typing import NamedTuple
@@ -10,8 +11,9 @@ import torch
 from torch import Tensor
 
 from rcnn_tutorial.boxes import box_area
-from rcnn_tutorial.config import Config, InferenceConfig
+from rcnn_tutorial.config import Config
 from rcnn_tutorial.explorers.canvas import Canvas
+from rcnn_tutorial.explorers.devices import on_cpu
 from rcnn_tutorial.explorers.explorer import Explorer, button, choice, integer, number
 from rcnn_tutorial.explorers.layers import (
     AFTER,
@@ -43,6 +45,7 @@ class NMSExplorer(Explorer):
     """
 
     def __init__(self, image: Tensor, boxes: Tensor, scores: Tensor, threshold: float = 0.7, top: int = 30):
+        boxes, scores = on_cpu((boxes, scores))
         order = torch.argsort(scores, descending=True, stable=True)
         self.boxes, self.scores = boxes[order], scores[order]
         most = max(len(boxes), 1)
@@ -134,11 +137,12 @@ class DetectionExplorer(Explorer):
     ALL = "all classes"
 
     def __init__(self, image: Tensor, trace: Trace, config: Config, objects: Tensor | None = None):
-        self.classes = config.classes
-        self.boxes = class_boxes(trace.proposed, trace.preprocessed, config.proposal_targets)[0].detach()
-        self.probabilities = trace.proposed.probabilities[0].detach()  # (R, C + 1)
+        trace = on_cpu(trace)
+        self.classes, self.inference = config.classes, config.inference
+        self.boxes = class_boxes(trace.proposed, trace.preprocessed, config.proposal_targets)[0]  # (R, C + 1, 4)
+        self.probabilities = trace.proposed.probabilities[0]  # (R, C + 1)
         self.valid = trace.proposals.valid[0]  # (R,)
-        self.objects = torch.zeros(0, 4) if objects is None else objects.as_subclass(Tensor)
+        self.objects = torch.zeros(0, 4) if objects is None else on_cpu(objects)
         controls = {
             "score_threshold": number("Score threshold", 0.3, 0.0, 1.0, 0.01),
             "threshold": number("NMS IoU", config.inference.nms_threshold, 0.0, 1.0, 0.05),
@@ -149,7 +153,8 @@ class DetectionExplorer(Explorer):
 
     def draw(self) -> str:
         threshold = self.score_threshold.value
-        config = InferenceConfig(threshold, self.threshold.value, self.most.value)
+        limits = {"nms_threshold": self.threshold.value, "max_detections": self.most.value}
+        config = dataclasses.replace(self.inference, score_threshold=threshold, **limits)
         probabilities = self.probabilities
         if self.class_name.value != self.ALL:
             column = self.classes.index(self.class_name.value) + 1

@@ -1,6 +1,6 @@
 """What an explorer's picture is made of: boxes, points, lines and pixel maps, in the pixels of the image.
 
-A layer is a plain record. `Canvas.draw` sends its numbers to the browser as one binary buffer, and `still.draw_layers`
+A layer is a plain record. `Canvas.draw` sends its numbers to the browser as one binary buffer, and `still.draw_layer`
 paints the same record with matplotlib, so that the live picture and the still one cannot disagree.
 
 Color is never the only code: two layers of one picture that differ in color differ in `dash` (or `shape`) too.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,7 @@ from torch import Tensor
 from rcnn_tutorial.config import Config, PreprocessingConfig
 from rcnn_tutorial.data.images import clean_boxes
 from rcnn_tutorial.explorers.canvas import Canvas
+from rcnn_tutorial.explorers.devices import on_cpu
 from rcnn_tutorial.explorers.explorer import Explorer, integer, number
 from rcnn_tutorial.explorers.layers import AFTER, BEFORE, CHOSEN, GROUND_TRUTH, OTHER, Boxes, Layer, Picture
 from rcnn_tutorial.stages.preprocessing import Preprocessed, preprocess
@@ -29,6 +31,8 @@ class PreprocessingExplorer(Explorer):
     image: (3, H, W) in [0, 1]. boxes: (N, 4) its objects in pixels, or None. stride: of the head, pixels a cell.
     """
 
+    fields: ClassVar = {"target_size": "target_size", "max_size": "max_size"}
+
     def __init__(
         self,
         image: Tensor,
@@ -36,15 +40,14 @@ class PreprocessingExplorer(Explorer):
         config: PreprocessingConfig | None = None,
         stride: int = 16,
     ):
-        self.image = image
-        self.boxes = torch.zeros(0, 4) if boxes is None else boxes.as_subclass(Tensor)
+        self.image = image = on_cpu(image)
+        self.boxes = torch.zeros(0, 4) if boxes is None else on_cpu(boxes)
         self.config, self.stride = config or PreprocessingConfig(), stride
         self.own_aspect = image.shape[2] / image.shape[1]
-        aspect = min(max(round(self.own_aspect / _ASPECT_STEP) * _ASPECT_STEP, _ASPECTS[0]), _ASPECTS[1])
         controls = {
             "target_size": integer("Target size (pixels)", self.config.target_size, 200, 1000, 10),
             "max_size": integer("Maximum size (pixels)", self.config.max_size, 400, 1600, 10),
-            "aspect": number("Aspect (width / height)", aspect, *_ASPECTS, _ASPECT_STEP),
+            "aspect": number("Aspect (width / height)", self.own_aspect, *_ASPECTS, _ASPECT_STEP),
         }
         super().__init__(controls, Canvas(size=(_FIELD, _FIELD), width=600))
 
@@ -61,7 +64,7 @@ class PreprocessingExplorer(Explorer):
     def _cut_photo(self) -> tuple[Tensor, Tensor]:
         """The photo and its boxes at the chosen aspect, whole where that is its own."""
         if abs(self.aspect.value - self.own_aspect) <= 0.51 * _ASPECT_STEP:
-            return self.image.as_subclass(Tensor), self.boxes
+            return self.image, self.boxes
         return cut_to_aspect(self.image, self.boxes, self.aspect.value)
 
     def _layers(self, scaled: Preprocessed, boxes: Tensor, config: PreprocessingConfig) -> list[Layer]:
@@ -87,7 +90,7 @@ def cut_to_aspect(image: Tensor, boxes: Tensor, aspect: float) -> tuple[Tensor, 
     moved = boxes - boxes.new_tensor([left, top, left, top])
     labels = torch.zeros(len(boxes))
     kept = clean_boxes(moved, labels, labels.bool(), (rows, columns)).boxes
-    return image[:, top : top + rows, left : left + columns].as_subclass(Tensor), kept
+    return image[:, top : top + rows, left : left + columns], kept
 
 
 def _thumbnail(image: Tensor, config: PreprocessingConfig) -> Tensor:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from rcnn_tutorial.boxes import box_iou, centers_and_sizes
-from rcnn_tutorial.config import Config, ProposalConfig, ProposalTargetConfig
+from rcnn_tutorial.config import Config
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas
+from rcnn_tutorial.explorers.devices import on_cpu
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
 from rcnn_tutorial.explorers.layers import (
     AFTER,
@@ -27,7 +30,7 @@ from rcnn_tutorial.explorers.layers import (
 from rcnn_tutorial.model import Trace
 from rcnn_tutorial.stages.preprocessing import GroundTruth
 from rcnn_tutorial.stages.proposal import Proposals, proposal_layer
-from rcnn_tutorial.stages.proposal_target import ProposalTargets, proposal_target_layer
+from rcnn_tutorial.stages.proposal_target import ProposalTargets, append_ground_truth, proposal_target_layer
 
 MOVES, ROIS, HEAT = "anchors to proposals", "foreground and background ROIs", "RPN scores (heat map)"
 RECALL_COUNTS = (50, 300)
@@ -39,23 +42,33 @@ class ProposalTargetExplorer(Explorer):
     """The proposal layer and the proposal target layer on the RPN's outputs for one photo.
 
     image: (3, H, W) in [0, 1], the photo that was traced. trace: of that photo alone; without ground truth every ROI is
-    background. config: where the sliders start, and the classes' names. Boxes count the scaled pixels of the trace.
+    background. config: where the sliders start, the classes' names and all that has no slider. Boxes count the scaled
+    pixels of the trace.
     """
+
+    fields: ClassVar = {
+        "train_pre_nms_top_n": "pre_nms",
+        "foreground_threshold": "fg_thresh",
+        "background_high": "bg_hi",
+        "background_low": "bg_lo",
+        "batch_size": "batch",
+        "foreground_fraction": "fraction",
+    }
 
     def __init__(self, image: Tensor, trace: Trace, config: Config | None = None, stride: int = 16):
         if len(trace.preprocessed.images) != 1:
             raise ConfigError(f"a trace of {len(trace.preprocessed.images)} images: trace one photo at a time")
-        config = config or Config()
-        self.trace, self.stride, self.names = trace, stride, config.classes
+        trace, self.config = on_cpu(trace), config or Config()
+        self.trace, self.stride, self.names = trace, stride, self.config.classes
         self.truth = trace.ground_truth or GroundTruth(torch.zeros(1, 1, 4), torch.zeros(1, 1, dtype=torch.long))
         self.objects = self.truth.boxes[self.truth.valid]  # (G, 4)
         self.heat = best_score_of_cells(trace)  # (rows, columns)
         self.ranked = functools.lru_cache(maxsize=4)(self._ranked)  # NMS takes a while, and most sliders leave it alone
         size = tuple(trace.preprocessed.sizes[0].tolist())
-        super().__init__(_controls(config), Canvas(image, size=size))
+        super().__init__(_controls(self.config), Canvas(image, size=size))
 
     def draw(self) -> str:
-        ranked = self.ranked(self.pre_nms.value, round(self.nms.value, 2))
+        ranked = self.ranked(self.pre_nms.value, self.nms.value)
         proposals = Proposals(*(field[:, : self.post_nms.value] for field in ranked))
         targets = self._targets(proposals)
         layers, view = {HEAT: self._heat, MOVES: self._moves, ROIS: self._rois}[self.view.value](proposals, targets)
@@ -66,21 +79,26 @@ class ProposalTargetExplorer(Explorer):
 
     def _ranked(self, pre_nms: int, threshold: float) -> Proposals:
         """What NMS leaves, at most MOST, best first; keeping fewer of them is a matter of cutting the list."""
-        config = ProposalConfig(test_pre_nms_top_n=pre_nms, test_post_nms_top_n=MOST, nms_threshold=threshold)
+        config = dataclasses.replace(
+            self.config.proposals, test_pre_nms_top_n=pre_nms, test_post_nms_top_n=MOST, nms_threshold=threshold
+        )
         trace = self.trace
-        available = torch.ones(1, len(trace.anchors), dtype=torch.bool)  # (1, N)
-        with torch.no_grad():
-            return proposal_layer(trace.rpn, trace.anchors, available, trace.preprocessed.sizes, config, training=False)
+        return proposal_layer(
+            trace.rpn, trace.anchors, trace.available, trace.preprocessed.sizes, config, training=False
+        )
 
     def _targets(self, proposals: Proposals) -> ProposalTargets:
-        config = ProposalTargetConfig(
-            foreground_threshold=round(self.fg_thresh.value, 2),
-            background_high=round(self.bg_hi.value, 2),
-            background_low=round(self.bg_lo.value, 2),
+        config = dataclasses.replace(
+            self.config.proposal_targets,
+            foreground_threshold=self.fg_thresh.value,
+            background_high=self.bg_hi.value,
+            background_low=self.bg_lo.value,
             batch_size=self.batch.value,
-            foreground_fraction=round(self.fraction.value, 2),
+            foreground_fraction=self.fraction.value,
         )
         Config(proposal_targets=config)  # raises ConfigError where the thresholds contradict each other
+        if config.append_ground_truth:
+            proposals = append_ground_truth(proposals, self.truth)
         generator = torch.Generator().manual_seed(self.seed.value)
         return proposal_target_layer(proposals, self.truth, config, generator)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from rcnn_tutorial.boxes import clip
 from rcnn_tutorial.config import AnchorTargetConfig, Config
 from rcnn_tutorial.explorers.canvas import Canvas
+from rcnn_tutorial.explorers.devices import on_cpu
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
 from rcnn_tutorial.explorers.layers import (
     AFTER,
@@ -50,12 +52,19 @@ class AnchorLabelExplorer(Explorer):
     The movable object starts as a square of 256 pixels in the middle, which makes 18 anchors type B at 600x800.
     """
 
+    fields: ClassVar = {
+        "positive_overlap": "positive",
+        "negative_overlap": "negative",
+        "batch_size": "batch",
+        "foreground_fraction": "fraction",
+    }
+
     def __init__(self, image: Tensor, objects: Tensor | None = None, config: Config | None = None, stride: int = 16):
         config = config or Config()
         height, width = image.shape[-2:]
         rows, columns = math.ceil(height / stride), math.ceil(width / stride)
         self.size = torch.tensor([height, width])
-        self.objects = torch.zeros(0, 4) if objects is None else torch.as_tensor(objects, dtype=torch.float32)
+        self.objects = torch.zeros(0, 4) if objects is None else on_cpu(torch.as_tensor(objects))  # (G, 4)
         self.anchors = generate_anchors(rows, columns, stride, config.anchors)  # (N, 4)
         self.inside = inside_image(self.anchors, self.size[None], config.anchor_targets.border)  # (1, N)
         self.centers = spread_centers(self.anchors, config, stride)  # (N, 2)
@@ -112,10 +121,10 @@ class AnchorLabelExplorer(Explorer):
     def _target_config(self) -> AnchorTargetConfig:
         config = dataclasses.replace(
             self.defaults.anchor_targets,
-            positive_overlap=round(self.positive.value, 2),  # a slider adds up its steps, with rounding errors
-            negative_overlap=round(self.negative.value, 2),
+            positive_overlap=self.positive.value,
+            negative_overlap=self.negative.value,
             batch_size=self.batch.value,
-            foreground_fraction=round(self.fraction.value, 2),
+            foreground_fraction=self.fraction.value,
         )
         return Config(anchor_targets=config).anchor_targets  # raises ConfigError where the values contradict each other
 

@@ -31,6 +31,7 @@ from rcnn_tutorial.figures.style import ink_on, style
 LEGEND_COLUMNS = 4
 _MARKERS = {"dot": "o", "ring": "o", "cross": "x"}
 _GROUND = "#404040"  # where there is no image; all colors of the course stand out on it
+_DIM = 0.65  # how much of it lies over a picture that the controls no longer describe
 
 
 def canvas_figure(canvases: Sequence, summary: str, width: float = 9.0) -> Figure:
@@ -65,6 +66,8 @@ def draw_canvas(axes: Axes, canvas) -> None:
         draw_layer(axes, layer, canvas.size)
     for key, handle in canvas.handle_styles.items():
         draw_layer(axes, handle_boxes(handle, canvas.handles[key], handle.name or key), canvas.size)
+    if not canvas.possible:
+        axes.add_patch(Rectangle((0, 0), width, height, color=_GROUND, alpha=_DIM, linewidth=0, zorder=5))
     axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[], aspect="equal", title=canvas.title)
     if named := named_layers(canvas):
         marks = [legend_mark(layer) for layer in named]

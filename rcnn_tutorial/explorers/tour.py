@@ -9,6 +9,7 @@ from torch import Tensor
 
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas
+from rcnn_tutorial.explorers.devices import on_cpu
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer
 from rcnn_tutorial.explorers.layers import OTHER, Boxes, Heatmap, Layer, Points
 from rcnn_tutorial.figures.tour import STAGES, StageView, Tour
@@ -36,9 +37,10 @@ class TourExplorer(Explorer):
     def tour(self, name: str) -> Tour:
         """The photo of this name and everything that the detector computed from it."""
         if name not in self._tours:
+            photo, device = self.photos[name], next(self.model.parameters()).device
             with torch.no_grad():
-                trace = self.model.trace([self.photos[name]])
-            self._tours[name] = Tour(self.photos[name], trace, self.model.config, self.model.stride, self.shown)
+                trace = self.model.trace([photo.to(device)])
+            self._tours[name] = Tour(on_cpu(photo), on_cpu(trace), self.model.config, self.model.stride, self.shown)
         return self._tours[name]
 
     def draw(self) -> str:

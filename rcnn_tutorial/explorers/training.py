@@ -17,6 +17,7 @@ from rcnn_tutorial.config import TOY_TRAINING, Config, TrainingConfig
 from rcnn_tutorial.data.batching import training_loader
 from rcnn_tutorial.errors import ConfigError, TutorialError
 from rcnn_tutorial.explorers.canvas import Canvas
+from rcnn_tutorial.explorers.devices import on_cpu
 from rcnn_tutorial.explorers.explorer import Explorer, button, choice, flag, integer, number
 from rcnn_tutorial.explorers.layers import GROUND_TRUTH, OTHER, Boxes, Layer, Lines, Points
 from rcnn_tutorial.figures.training import (
@@ -31,7 +32,7 @@ from rcnn_tutorial.figures.training import (
     moving_average,
 )
 from rcnn_tutorial.model import FasterRCNN
-from rcnn_tutorial.training import Phase, StepReport, build_optimizer, train_step
+from rcnn_tutorial.training import Phase, StepReport, build_optimizer, fixed_parameters, train_step
 
 LEARNING_RATES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 BREATH = 0.02  # seconds between two steps in which the kernel answers the reader
@@ -112,7 +113,7 @@ class TrainingMonitor(Explorer):
     ):
         self.model = model.to(device=device, memory_format=torch.channels_last)
         self.dataset, self.training, self.device = dataset, training, device
-        self.image, self.target = scene
+        self.image, self.target = on_cpu(scene)
         self._start = copy.deepcopy(model.state_dict()), model.config
         self._running, self._task = False, None
         self._forget()
@@ -222,18 +223,16 @@ class TrainingMonitor(Explorer):
 
     def _train(self, steps: int) -> None:
         self.model.config, training = self.settings()
-        frozen = ("head",) if self.freeze_head.value else ()
-        self.model.head.requires_grad_(not frozen)
-        phase = Phase("joint", 0, training.steps, self.model, fixed=frozen)
+        phase = Phase("joint", 0, training.steps, self.model, fixed=("head",) if self.freeze_head.value else ())
         # The order of the data is a function of the step alone, so a new loader goes on where the last one stopped.
         batches = training_loader(self.dataset, training, start_step=self.done)
-        for images, targets in islice(batches, min(steps, max(training.steps - self.done, 0))):
-            images = [image.to(self.device) for image in images]
-            self.reports.append(train_step(phase, self.optimizer, images, targets, training, self.done + 1))
+        with fixed_parameters(phase):
+            for images, targets in islice(batches, min(steps, max(training.steps - self.done, 0))):
+                images = [image.to(self.device) for image in images]
+                self.reports.append(train_step(phase, self.optimizer, images, targets, training, self.done + 1))
 
     def _forget(self) -> None:
         self.reports: list[StepReport] = []
-        self.model.head.requires_grad_(True)
         self.optimizer = build_optimizer(self.model, self.training)
         self.found = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64), "scores": torch.zeros(0)}
         self._trouble = ""
@@ -242,7 +241,7 @@ class TrainingMonitor(Explorer):
     def _look(self) -> None:
         """Detect on the scene with the weights of now."""
         found = self.model.eval()([self.image.to(self.device)])[0]
-        self.found = {name: tensor.cpu() for name, tensor in found.items()}
+        self.found = on_cpu(found)
 
     # ---- the picture
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import secrets
@@ -29,6 +30,7 @@ CHROMIUM_OPTIONS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 ]  # fmt: skip
+SESSION = "window.jupyterapp.shell.currentWidget.context.sessionContext"
 
 
 class Lab:
@@ -97,9 +99,19 @@ class OpenNotebook:
         self.name = name.removesuffix(".ipynb")
         self.page_errors: list[str] = []
         page.on("pageerror", lambda error: self.page_errors.append(str(error)))
-        page.goto(lab.url(name))
-        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
-        page.wait_for_function(
+        self.url = lab.url(name)
+        self.live = False  # whether there is a kernel in which all cells have run
+        self.open()
+
+    def open(self) -> None:
+        """Open the notebook in a fresh page, with its kernel if it still runs, else with a new one."""
+        self.page.goto(self.url)
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+        self.wait_for_kernel()
+
+    def wait_for_kernel(self) -> None:
+        """Until it has nothing to do."""
+        self.page.wait_for_function(
             """() => {
                 const session = window.jupyterapp?.shell.currentWidget?.context?.sessionContext;
                 return session?.isReady && session.session?.kernel?.status === "idle";
@@ -112,6 +124,36 @@ class OpenNotebook:
         self.page.set_default_timeout(RUN_TIMEOUT)
         self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
         self.page.set_default_timeout(30_000)
+        self.live = True
+
+    def restart(self) -> None:
+        """Restart the kernel and run nothing."""
+        self.live = False
+        self.page.evaluate(f"() => {SESSION}.session.kernel.restart()")
+        self.wait_for_kernel()
+
+    def save(self) -> None:
+        """Write the notebook with the outputs of now."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+
+    def shut_down(self) -> None:
+        """End the kernel."""
+        self.live = False
+        self.page.evaluate(f"() => {SESSION}.shutdown()")
+
+    def ask_kernel(self, code: str, expression: str):
+        """Run `code` unseen and return the value of `expression`, which JSON can hold."""
+        answer = self.page.evaluate(
+            """async ([code, expression]) => {
+                const { kernel } = window.jupyterapp.shell.currentWidget.context.sessionContext.session;
+                const user_expressions = { answer: `__import__("json").dumps(${expression})` };
+                const asked = kernel.requestExecute({ code, user_expressions, store_history: false });
+                return (await asked.done).content.user_expressions?.answer;
+            }""",
+            [code, expression],
+        )
+        assert answer and answer["status"] == "ok", answer
+        return json.loads(ast.literal_eval(answer["data"]["text/plain"]))
 
     def outputs(self, mime: str) -> list[str]:
         """The text of every output of a kind, from the notebook's model: cells out of sight are not drawn."""
@@ -167,16 +209,19 @@ class OpenNotebook:
             if not moved:
                 return pictures
 
-    def explorers(self) -> list[OpenExplorer]:
-        """Every explorer of the notebook, from the top: the widgets that have a still picture beside them."""
-        cells = self.page.evaluate(
-            """() => Array.from(window.jupyterapp.shell.currentWidget.content.model.cells)
-                .map((cell, index) => [cell, index])
-                .filter(([cell]) => cell.type === "code" && cell.outputs.toJSON().some(
-                    (output) => output.data?.["application/vnd.jupyter.widget-view+json"] && output.data["image/jpeg"]))
-                .map(([, index]) => index)"""
+    def explorer_cells(self) -> dict[int, str]:
+        """The cells that show an explorer, from the top, and what it says of itself: {3: "NMSExplorer: 3 kept."}."""
+        shown = self.page.evaluate(
+            """() => Array.from(window.jupyterapp.shell.currentWidget.content.model.cells).flatMap((cell, index) =>
+                (cell.type === "code" ? cell.outputs.toJSON() : [])
+                    .filter((output) => output.data?.["application/vnd.jupyter.widget-view+json"])
+                    .map((output) => [index, [output.data["text/plain"]].flat().join("")]))"""
         )
-        return [OpenExplorer(self, cell) for cell in cells]
+        return {cell: words for cell, words in shown if not words.startswith("LossCurves")}
+
+    def explorers(self) -> list[OpenExplorer]:
+        """Every explorer of the notebook, from the top, alive."""
+        return [OpenExplorer(self, cell) for cell in self.explorer_cells()]
 
 
 class OpenExplorer:

@@ -1,9 +1,11 @@
-"""One JupyterLab and one Chromium for all browser tests; every lesson is opened and run once."""
+"""One JupyterLab and one Chromium for all browser tests; every lesson is opened once and run as seldom as can be."""
 
 import os
 import shutil
 
+import nbformat
 import pytest
+from agreement import SNAPSHOT
 from browser_lab import CHROMIUM_OPTIONS, SCREENSHOTS, OpenNotebook, run_lab
 from playwright.sync_api import sync_playwright
 
@@ -24,19 +26,30 @@ def browser():
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
-    """A server on a copy of the course."""
+    """A server on a copy of the course, each lesson with a last cell that notes how its explorers stand."""
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(course_folder(), folder / "notebooks")
+    for name in LESSONS:
+        notebook = nbformat.read(folder / "notebooks" / name, as_version=4)
+        notebook.cells.append(nbformat.v4.new_code_cell(SNAPSHOT))
+        nbformat.write(notebook, folder / "notebooks" / name)
     with run_lab(folder / "notebooks", folder / "scratch") as running:
         yield running
 
 
-@pytest.fixture(scope="module", params=LESSONS, ids=lambda name: name.removesuffix(".ipynb"))
-def lesson(request, browser, lab):
-    """A lesson with all its cells run."""
+@pytest.fixture(scope="session", params=LESSONS, ids=lambda name: name.removesuffix(".ipynb"))
+def opened_lesson(request, browser, lab):
+    """A lesson in a page of its own, opened once for the tests of all files."""
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     notebook = OpenNotebook(page, lab, request.param)
-    notebook.run_all()
     yield notebook
     page.screenshot(path=SCREENSHOTS / f"{request.param.removesuffix('.ipynb')}_last.png")
     page.close()
+
+
+@pytest.fixture
+def lesson(opened_lesson):
+    """A lesson with all its cells run; a test may leave it otherwise."""
+    if not opened_lesson.live:
+        opened_lesson.run_all()
+    return opened_lesson

@@ -4,6 +4,7 @@ import ipywidgets as widgets
 import pytest
 
 from rcnn_tutorial.explorers.explorer import Explorer, Several
+from rcnn_tutorial.explorers.sliders import nearest_step
 
 
 @pytest.fixture
@@ -37,6 +38,7 @@ def sweep_controls(explorer: Explorer) -> list[str]:
         start = control.value
         for value in values_of(control):
             control.value = value
+            assert control.value == value, (name, value)  # what is set is what is there: no step is off the grid
             check(explorer, f"{name} = {value}")
             summaries.append(explorer.summary)
         control.value = start
@@ -59,13 +61,13 @@ def values_of(control) -> list:
         case Several():
             return [(), control.options, *((option,) for option in control.options)]
         case _:
-            return [value for _, value in control._options_full]
+            return [option[1] if isinstance(option, tuple) else option for option in control.options]
 
 
 def spread(low, high, step) -> list:
     steps = round((high - low) / step)
     stops = sorted({0, 1, *(steps * i // 6 for i in range(7)), max(steps - 1, 0), steps})
-    return [low + step * stop for stop in stops if low + step * stop <= high]
+    return [nearest_step(low + step * stop, low, high, step) for stop in stops]
 
 
 def check(explorer: Explorer, step: str) -> None:

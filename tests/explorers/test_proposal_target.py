@@ -40,31 +40,12 @@ def explorer():
     return ProposalTargetExplorer(torch.zeros(3, *SIZE), made_trace(), CONFIG)
 
 
-def sweep(control):
-    """Both ends and some values between; every option of a list."""
-    if hasattr(control, "options"):
-        return control.options
-    steps = round((control.max - control.min) / control.step)
-    shares = sorted({0, 1, steps // 3, steps // 2, steps - 1, steps})
-    return [control.min + control.step * k for k in shares[:-1]] + [control.max]
-
-
-NAMES = "view pre_nms nms post_nms fg_thresh bg_hi bg_lo batch fraction seed shown".split()
-
-
 @pytest.mark.parametrize("view", [MOVES, ROIS, HEAT])
-@pytest.mark.parametrize("name", NAMES)
-def test_every_control_over_its_range(explorer, view, name):
-    start = {key: control.value for key, control in explorer.controls.items()}
+def test_every_control_over_its_range(explorer, sweep, view):
     explorer.view.value = view
-    for value in sweep(explorer.controls[name]):
-        explorer.controls[name].value = value
-        assert explorer.summary.endswith(".") and explorer.canvas.summary == explorer.summary
-        possible = "Not possible" not in explorer.summary
-        assert possible == bool(explorer.canvas.layers)
-        if possible:
-            assert "ROIs" in explorer.summary
-    explorer.set(**start)
+    summaries = sweep(explorer)
+    assert all("Not possible" in summary or "ROIs" in summary for summary in summaries)
+    assert sum("ROIs" in summary for summary in summaries) > 60
 
 
 def test_controls_start_at_the_post_s_numbers():
@@ -108,11 +89,11 @@ def test_a_short_background_is_repeated_and_said_so(explorer):
 
 def test_contradicting_thresholds_are_a_sentence(explorer):
     explorer.set(bg_lo=0.5, bg_hi=0.3)
-    assert explorer.summary.startswith("Not possible: proposal_targets.background_high = 0.3")
+    assert explorer.summary.startswith("Not possible: Background below IoU = 0.3: use a number between")
     explorer.set(bg_lo=0.1, bg_hi=0.7, fg_thresh=0.5)
-    assert explorer.summary.startswith("Not possible") and not explorer.canvas.layers
+    assert explorer.summary.startswith("Not possible") and not explorer.canvas.possible
     explorer.set(bg_hi=0.5)
-    assert explorer.canvas.layers
+    assert "ROIs" in explorer.summary and explorer.canvas.possible
 
 
 def test_a_gap_that_swallows_every_proposal_leaves_background():
