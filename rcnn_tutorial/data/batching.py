@@ -18,8 +18,10 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision import tv_tensors
 
 from rcnn_tutorial.config import TrainingConfig
+from rcnn_tutorial.data.grouping import grouped, image_sizes
 from rcnn_tutorial.data.transforms import training_transforms
-from rcnn_tutorial.errors import ConfigError, TutorialError
+from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
+from rcnn_tutorial.targets import classes_of, plain, standard_target
 
 Sample = tuple[Tensor, dict]  # image (3, H, W) and target
 
@@ -32,13 +34,15 @@ def training_loader(
     dataset: map-style, item (image, target). Images are augmented as `training` says; difficult objects are left
     out, as in the reference. Errors of the data set, also in a worker process, come out unchanged; with
     `on_bad_file` = "skip" a sample that cannot be read is left out of its batch, with a warning that names it.
+    With `group_shapes` the batches are those of `grouping.grouped`.
     part: which of `parts` equal slices of every batch to load, when as many processes share it.
     """
+    sizes = image_sizes(dataset, training.on_bad_file == "skip") if training.group_shapes else None
     augmented = AugmentedDataset(dataset, training_transforms(training), training.seed)
     return _Loader(
         _ErrorsAsItems(augmented),
         skip=training.on_bad_file == "skip",
-        batch_sampler=_Batches(part, parts, len(dataset), training.batch_size, training.seed, start_step),
+        batch_sampler=_Batches(part, parts, len(dataset), training.batch_size, training.seed, start_step, sizes),
         num_workers=training.workers,
         collate_fn=_samples_and_errors,
         worker_init_fn=_ignore_interrupts,
@@ -72,7 +76,7 @@ class CachedDataset(Dataset):
 
     def __init__(self, dataset: Dataset):
         self.dataset = dataset
-        self.classes = dataset.classes
+        self.classes = classes_of(dataset)
         self.samples: dict[int, Sample] = {}
 
     def __len__(self) -> int:
@@ -82,6 +86,10 @@ class CachedDataset(Dataset):
         if index not in self.samples:
             self.samples[index] = self.dataset[index]
         return self.samples[index]
+
+    def get_height_and_width(self, index: int) -> tuple[int, int]:
+        """Size in pixels of an image."""
+        return tuple(self[index][0].shape[-2:])
 
 
 class AugmentedDataset(Dataset):
@@ -100,13 +108,24 @@ class AugmentedDataset(Dataset):
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         epoch, index = key
-        image, target = self.dataset[index]
+        image, target = _standard(self.dataset[index], index)
         target = without_difficult(target)
         if self.transforms is None:
             return image, target
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(mixed_seed(self.seed, epoch, index))
             return self.transforms(image, target)
+
+
+def _standard(sample: Sample, index: int) -> Sample:
+    """An item of any data set as (tv_tensors.Image, `standard_target`). Raises DataError for what is neither."""
+    if not isinstance(sample, tuple | list) or len(sample) != 2:
+        raise DataError(f"item {index} of the data set: {type(sample).__name__}; expected a pair (image, target)")
+    image, target = sample
+    if not isinstance(image, Tensor):
+        kind = type(image).__name__
+        raise DataError(f"image {index}: of type {kind}; expected a float tensor (3, height, width) in [0, 1], RGB")
+    return tv_tensors.Image(plain(image)), standard_target(target, image.shape[-2:], str(index))
 
 
 def without_difficult(target: dict) -> dict:
@@ -131,11 +150,11 @@ def _epochs(length: int, seed: int, first: int) -> Iterator[list[tuple[int, int]
 class _Batches(Sampler):
     """One part of `batches` in the form that DataLoader asks for: something that can be iterated again and again."""
 
-    def __init__(self, part: int, parts: int, *arguments: int):
-        self.part, self.parts, self.arguments = part, parts, arguments
+    def __init__(self, part: int, parts: int, length: int, batch_size: int, seed: int, start_step: int, sizes=None):
+        self.part, self.parts, self.arguments, self.sizes = part, parts, (length, batch_size, seed, start_step), sizes
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        for batch in batches(*self.arguments):
+        for batch in batches(*self.arguments) if self.sizes is None else grouped(self.sizes, *self.arguments[1:]):
             share = len(batch) // self.parts
             yield batch[self.part * share : (self.part + 1) * share]
 

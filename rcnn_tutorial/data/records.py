@@ -60,6 +60,10 @@ class PhotoDataset(torch.utils.data.Dataset):
             )
         return image, make_target(record.boxes, record.labels, record.difficult, record.size, record.image_id)
 
+    def get_height_and_width(self, index: int) -> tuple[int, int]:
+        """Size in pixels of a photo, without reading it; named as in torchvision's training scripts."""
+        return self.records[index].size
+
 
 def file_inside(folder: Path, name: str, source: Path) -> Path:
     """The existing file `name` below `folder`, where `name` comes from the untrusted file `source`."""
