@@ -5,6 +5,8 @@ it the ordinary way, waits until the queue is empty. A training step does so in 
 suppression asks how many boxes are left, and where the losses are read, all in one transfer.
 """
 
+import dataclasses
+from dataclasses import fields
 from functools import lru_cache
 
 import torch
@@ -30,7 +32,7 @@ def constant(values: tuple, device: torch.device, dtype: torch.dtype = torch.flo
 
 
 def to_cpu(value):
-    """The same value, its tensors detached and on the CPU: a tensor, or tuples, lists, dicts and named tuples of them.
+    """The same value, its tensors detached and on the CPU: a tensor, or a dict, list, tuple or record made of them.
 
     Anything else is returned as it is.
     """
@@ -41,6 +43,8 @@ def to_cpu(value):
     if isinstance(value, tuple | list):
         items = [to_cpu(item) for item in value]
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    if dataclasses.is_dataclass(value):
+        return dataclasses.replace(value, **{field.name: to_cpu(getattr(value, field.name)) for field in fields(value)})
     return value
 
 
