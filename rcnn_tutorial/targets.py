@@ -35,8 +35,7 @@ def objects_of(target: dict, classes: int | None = None, name: str | None = None
     classes: how many there are; None leaves the labels' range unchecked. name: of the image, where it has no image_id.
     """
     where = f"target of image {image_name(target, name or '(no image_id)')}"
-    boxes, labels = (_tensor(target, key, where) for key in ("boxes", "labels"))
-    boxes = _corners(boxes, where)
+    boxes, labels = _corners(_tensor(target, "boxes", where), where), _on_cpu(_tensor(target, "labels", where))
     if boxes.ndim != 2 or boxes.shape[1] != 4 or labels.shape != boxes.shape[:1]:
         shapes = f"boxes {tuple(boxes.shape)} and labels {tuple(labels.shape)}"
         raise DataError(f"{where}: {shapes}; expected (N, 4) and (N,)")
@@ -86,14 +85,18 @@ def _tensor(target: dict, key: str, where: str) -> Tensor:
     value = target.get(key) if isinstance(target, dict) else None
     if not isinstance(value, Tensor):
         found = "is missing" if value is None else f"is of type {type(value).__name__}"
-        raise DataError(f"{where}: {key!r} {found}; expected boxes and labels as tensors (N, 4) and (N,)")
-    return value.detach().cpu()
+        raise DataError(f"{where}: {key!r} {found}; expected tensors, boxes (N, 4) and labels (N,), where N may be 0")
+    return value
+
+
+def _on_cpu(tensor: Tensor) -> Tensor:
+    return plain(tensor).detach().cpu()
 
 
 def _corners(boxes: Tensor, where: str) -> Tensor:
     """Boxes (N, 4) float32 as x1, y1, x2, y2, from whatever format they say they have; none from (0,)."""
     form = getattr(boxes, "format", None)
-    corners = plain(boxes).to(torch.float32)
+    corners = _on_cpu(boxes).to(torch.float32)
     if corners.numel() == 0:
         return corners.reshape(-1, 4)
     if not isinstance(form, tv_tensors.BoundingBoxFormat) or form == tv_tensors.BoundingBoxFormat.XYXY:
@@ -107,7 +110,7 @@ def _difficult(target: dict, count: int, where: str) -> Tensor:
     marks = target.get("difficult", target.get("iscrowd"))
     if marks is None:
         return torch.zeros(count, dtype=torch.bool)
-    marks = plain(marks).detach().cpu().bool()
+    marks = _on_cpu(marks).bool()
     if marks.shape != (count,):
         raise DataError(f"{where}: 'difficult' of shape {tuple(marks.shape)} for {count} boxes; expected ({count},)")
     return marks

@@ -21,7 +21,8 @@ from rcnn_tutorial.config import TrainingConfig
 from rcnn_tutorial.data.grouping import grouped, image_sizes
 from rcnn_tutorial.data.transforms import training_transforms
 from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
-from rcnn_tutorial.targets import classes_of, plain, standard_target
+from rcnn_tutorial.stages.preprocessing import checked_image
+from rcnn_tutorial.targets import classes_of, standard_target
 
 Sample = tuple[Tensor, dict]  # image (3, H, W) and target
 
@@ -122,10 +123,11 @@ def _standard(sample: Sample, index: int) -> Sample:
     if not isinstance(sample, tuple | list) or len(sample) != 2:
         raise DataError(f"item {index} of the data set: {type(sample).__name__}; expected a pair (image, target)")
     image, target = sample
-    if not isinstance(image, Tensor):
-        kind = type(image).__name__
-        raise DataError(f"image {index}: of type {kind}; expected a float tensor (3, height, width) in [0, 1], RGB")
-    return tv_tensors.Image(plain(image)), standard_target(target, image.shape[-2:], str(index))
+    try:
+        image = checked_image(image)
+    except DataError as error:
+        raise DataError(f"item {index} of the data set: {error}") from None
+    return tv_tensors.Image(image), standard_target(target, image.shape[-2:], f"number {index}")
 
 
 def without_difficult(target: dict) -> dict:
