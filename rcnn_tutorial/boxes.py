@@ -82,5 +82,5 @@ def clip(boxes: Tensor, sizes: Tensor) -> Tensor:
 
     boxes: (..., 4). sizes: image (height, width) in pixels, (2,) or broadcastable (..., 2). Returns (..., 4).
     """
-    limits = sizes[..., [1, 0, 1, 0]].to(boxes.dtype)  # (..., 4) as x, y, x, y
+    limits = torch.cat([sizes, sizes], dim=-1).flip(-1).to(boxes.dtype)  # (..., 4) as x, y, x, y
     return torch.minimum(boxes.clamp(min=0), limits)

@@ -47,6 +47,13 @@ FIELDS = (
     ("model.backbone.frozen_batch_norm", "--frozen-batch-norm", "never train batch norm", {}),
     ("model.preprocessing.target_size", "--target-size", "pixels of the image's shorter side", {}),
     ("model.preprocessing.max_size", "--max-size", "most pixels of the longer side", {}),
+    (
+        "model.preprocessing.pad_to",
+        "--pad-to",
+        "training only: pad scaled photos to multiples of so many pixels, such as 128, so that few sizes occur and "
+        "more photos share a pass; features along padded borders change, and so may the result; 1: no padding",
+        {},
+    ),
     ("model.anchors.scales", "--anchor-scales", "anchor sizes in multiples of 16 pixels", {"nargs": "+"}),
     ("model.anchors.ratios", "--anchor-ratios", "anchor heights / widths", {"nargs": "+"}),
     ("model.rpn.channels", "--rpn-channels", "width of the region proposal network", {}),
@@ -63,7 +70,7 @@ FIELDS = (
     ("training.batch_size", "--batch-size", "images a step", {}),
     ("training.optimizer", "--optimizer", "how the weights are moved", {"choices": OPTIMIZERS}),
     ("training.learning_rate", ("--learning-rate", "--lr"), "highest learning rate", {}),
-    ("training.momentum", "--momentum", "momentum of sgd", {}),
+    ("training.momentum", "--momentum", "momentum of sgd and muon", {}),
     ("training.weight_decay", "--weight-decay", "pull of the weights towards 0", {}),
     ("training.double_bias", "--double-bias", "biases learn twice as fast (sgd)", {}),
     ("training.schedule", "--schedule", "course of the learning rate", {"choices": ("step", "cosine", "constant")}),
@@ -75,6 +82,12 @@ FIELDS = (
     ("training.scale_jitter", "--scale-jitter", "range of a random zoom", {"nargs": 2, "metavar": ("LOW", "HIGH")}),
     ("training.color_jitter", "--color-jitter", "strength of random colors; 0: none", {}),
     ("training.seed", "--seed", "of weights, order of the images, augmentation and sampling", {}),
+    (
+        "training.group_shapes",
+        "--group-shapes",
+        "batches of photos of like shape, which share a pass; another order of the photos, and so another result",
+        {},
+    ),
     ("training.workers", "--workers", "processes that load images; the result does not depend on it", {}),
     ("training.on_bad_file", "--on-bad-file", "what an unreadable file does", {"choices": ("fail", "skip")}),
     ("training.amp", "--amp", "compute the networks in bfloat16", {}),
@@ -187,6 +200,12 @@ def _add_train_options(parser: Parser) -> None:
 def _add_evaluate_options(parser: Parser) -> None:
     _add_data_options(parser, split="val")
     parser.add_argument("--weights", required=True, help="voc, toy, or the path of a checkpoint")
+    parser.add_argument(
+        "--batch-size",
+        type=_positive,
+        metavar="N",
+        help="images detected in together (default: 8 on a GPU, 1 on a CPU)",
+    )
     parser.add_argument("--metric", choices=("voc07", "voc", "coco"), default="voc07", help="how AP is counted")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     _add_device_option(parser)
@@ -463,9 +482,9 @@ def evaluate(args: argparse.Namespace) -> None:
     from rcnn_tutorial.distributed import is_writer, process_group
 
     with process_group(_device(args.device)) as device:
-        model = load_model(args.weights, device).for_inference()
+        model = load_model(args.weights, device)
         dataset = open_dataset(args.data, args.split, classes=model.classes)
-        result = evaluation.evaluate(model, dataset, args.metric, device)
+        result = evaluation.evaluate(model, dataset, args.metric, device, batch_size=args.batch_size)
         if is_writer():
             _print_result(result, args.json)
 

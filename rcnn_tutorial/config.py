@@ -28,6 +28,7 @@ _DETECTOR_RULES = (
     ("classes", lambda v, c: len(v) > 0 and len(set(v)) == len(v), "give at least one class, each name once"),
     ("preprocessing.target_size", lambda v, c: v >= 16, "use at least 16 pixels"),
     ("preprocessing.max_size", lambda v, c: v >= c.preprocessing.target_size, "use at least target_size"),
+    ("preprocessing.pad_to", lambda v, c: 1 <= v <= 4096, "use a number of pixels from 1 (no padding) to 4096"),
     ("preprocessing.mean", lambda v, c: len(v) == 3 and math.isfinite(sum(v)), "give three numbers"),
     ("preprocessing.std", lambda v, c: len(v) == 3 and 0 < min(v) <= max(v) < math.inf, "give three positive numbers"),
     ("backbone.tail_stride", lambda v, c: v in (1, 2), "use 1 or 2"),
@@ -107,6 +108,7 @@ class PreprocessingConfig:
     max_size: int = 1000  # maxSize, TRAIN.MAX_SIZE: the longer side never exceeds this
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # PIXEL_MEANS, RGB in [0, 1]; ImageNet's, not the image's
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)  # 1 for Caffe weights; torchvision's divide by it
+    pad_to: int = 1  # training: pad the scaled image to multiples of so many pixels, for few sizes; 1: never
 
 
 @dataclass(frozen=True)
@@ -239,7 +241,7 @@ class TrainingConfig:
     batch_size: int = 1  # TRAIN.IMS_PER_BATCH: images a step
     optimizer: str = "sgd"  # sgd | adamw | muon
     learning_rate: float = 0.001  # TRAIN.LEARNING_RATE: the schedule's highest
-    momentum: float = 0.9  # TRAIN.MOMENTUM (sgd only)
+    momentum: float = 0.9  # TRAIN.MOMENTUM (sgd, and the kernels that muon moves)
     weight_decay: float = 1e-4  # TRAIN.WEIGHT_DECAY: not applied to biases and norms
     double_bias: bool = True  # TRAIN.DOUBLE_BIAS: biases learn twice as fast (sgd only)
     schedule: str = "step"  # step | cosine | constant
@@ -251,6 +253,7 @@ class TrainingConfig:
     scale_jitter: tuple[float, float] = (1.0, 1.0)  # range of a random zoom before preprocessing
     color_jitter: float = 0.0  # strength of random brightness, contrast and saturation; 0: none
     seed: int = 0
+    group_shapes: bool = False  # batches of photos of like shape: an epoch as before, in another order
     workers: int = 0  # processes that load data; the result does not depend on it
     on_bad_file: str = "fail"  # fail | skip: what to do about an image or annotation that cannot be read
     amp: bool = False  # autocast to bfloat16 in the networks

@@ -1,9 +1,10 @@
-"""Convolutions that compute what torch's own compute, and learn sooner on a CPU."""
+"""Convolutions that compute what torch's own compute, sooner on one kind of processor."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+
+from rcnn_tutorial.devices import layout, on_cpu
 
 WIDE = 128  # channels on both sides from which matrix products are the faster way to a weight's gradient
 
@@ -13,7 +14,7 @@ class WideConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (N, C, h, w). Returns (N, D, h', w')."""
-        if x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+        if not on_cpu(x) or torch.is_autocast_enabled("cpu"):
             return super().forward(x)
         return Convolution.apply(x, self.weight, self.bias, self.stride, self.padding)
 
@@ -27,10 +28,10 @@ class TinyConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (N, C, h, w). Returns (N, D, h, w)."""
-        if x.shape[-2:] != (2, 2):
+        if not on_cpu(x) or x.shape[-2:] != (2, 2):
             return super().forward(x)
         outputs, inputs = self.weight.shape[:2]
-        cells = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]], device=x.device)  # (4, 2) as row, column
+        cells = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]])  # (4, 2) as row, column
         row, column = (cells[None] - cells[:, None] + 1).unbind(-1)  # (4, 4): entry [i, j] of the kernel links j to i
         kernel = self.weight.permute(2, 3, 0, 1).reshape(9, -1)  # (9, D * C)
         matrix = kernel.index_select(0, (3 * row + column).flatten()).view(4, 4, outputs, inputs)
@@ -38,6 +39,16 @@ class TinyConv2d(nn.Conv2d):
         bias = None if self.bias is None else self.bias.repeat(4)  # (4 * D,)
         mapped = F.linear(x.permute(0, 2, 3, 1).flatten(1), matrix, bias)  # (N, 4 * D)
         return mapped.view(len(x), 2, 2, outputs).permute(0, 3, 1, 2)
+
+
+class DepthwiseConv2d(nn.Conv2d):
+    """A convolution channel by channel that keeps away from cuDNN on CUDA: see `devices.layout`, for its weights."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (N, C, h, w). Returns (N, C, h', w')."""
+        if layout(self, x.device) == torch.contiguous_format:
+            x = x.contiguous()
+        return super().forward(x)
 
 
 class Convolution(torch.autograd.Function):
@@ -48,15 +59,35 @@ class Convolution(torch.autograd.Function):
     computes it in half the time of torch's own operation.
     """
 
+    generate_vmap_rule = True  # for torch.func: all that follows can be batched
+
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple, padding: tuple) -> Tensor:
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple, padding: tuple) -> Tensor:
         """As `torch.nn.functional.conv2d`."""
-        ctx.save_for_backward(x, weight)
-        ctx.stride, ctx.padding, ctx.has_bias = stride, padding, bias is not None
         return F.conv2d(x, weight, bias, stride, padding)
 
     @staticmethod
-    @once_differentiable
+    def setup_context(ctx, inputs: tuple, output: Tensor) -> None:
+        """Keep what the gradients need."""
+        x, weight, bias, ctx.stride, ctx.padding = inputs
+        ctx.save_for_backward(x, weight)
+        ctx.save_for_forward(x, weight)
+        ctx.has_bias = bias is not None
+
+    @staticmethod
+    def jvp(ctx, x_change: Tensor | None, weight_change: Tensor | None, bias_change: Tensor | None, *_) -> Tensor:
+        """How the output changes with the inputs, to first order: a convolution is linear in each of them."""
+        x, weight = ctx.saved_tensors
+        changes = []
+        if x_change is not None:
+            changes.append(F.conv2d(x_change, weight, None, ctx.stride, ctx.padding))
+        if weight_change is not None:
+            changes.append(F.conv2d(x, weight_change, None, ctx.stride, ctx.padding))
+        if bias_change is not None:
+            changes.append(bias_change[:, None, None])
+        return sum(changes)
+
+    @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple:
         """gradient: (N, D, h', w') of the output. Returns those of x, weight and bias."""
         (x, weight), stride, padding = ctx.saved_tensors, ctx.stride, ctx.padding
@@ -85,15 +116,22 @@ def weight_gradient(x: Tensor, gradient: Tensor, kernel: tuple, stride: tuple, p
 
 def exchanged(conv: nn.Conv2d, kind: type[nn.Conv2d]) -> nn.Conv2d:
     """A convolution of another class with the very parameters of `conv`."""
-    sizes = conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding
+    sizes = conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups
     other = kind(*sizes, bias=conv.bias is not None, device="meta")  # no memory, no random numbers
     other.weight, other.bias = conv.weight, conv.bias
     return other
 
 
 def widen(block: nn.Module) -> None:
-    """Make every wide convolution of a block a `WideConv2d` with the same parameters and names."""
+    """Make every wide convolution of a block a `WideConv2d`, every depthwise one a `DepthwiseConv2d`.
+
+    Their parameters and names stay the same.
+    """
     for name, child in block.named_children():
         widen(child)
-        if type(child) is nn.Conv2d and child.groups == 1 and min(child.in_channels, child.out_channels) >= WIDE:
+        if type(child) is not nn.Conv2d:
+            continue
+        if child.groups > 1:
+            setattr(block, name, exchanged(child, DepthwiseConv2d))
+        elif min(child.in_channels, child.out_channels) >= WIDE and child.dilation == (1, 1):
             setattr(block, name, exchanged(child, WideConv2d))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,8 @@ from rcnn_tutorial.errors import ConfigError, ProcessLost
 # How long a process waits for the others. They work in step, so that none is ever more than a batch (or the writing
 # of a checkpoint) behind.
 PATIENCE = timedelta(seconds=50)
+
+GLOO_SOURCE = re.compile(r"\[[^]]*\bgloo[/\\][\w/\\]+\.(cc|h|cpp):\d+\]")  # [.../gloo/transport/tcp/pair.cc:547]
 
 
 @contextlib.contextmanager
@@ -151,8 +154,12 @@ def _own_gpu(local_rank: int) -> str:
 
 
 def _is_loss(error: RuntimeError) -> bool:
-    """Whether the error says that another process could not be reached. gloo's errors have no type of their own."""
-    return isinstance(error, dist.DistError) or "gloo" in str(error) or "closed by peer" in str(error)
+    """Whether the error says that another process could not be reached.
+
+    gloo's errors have no type of their own, but begin with the place in its source that raised them. The word alone
+    does not tell: a path or an option may hold it.
+    """
+    return isinstance(error, dist.DistError) or GLOO_SOURCE.search(str(error)) is not None
 
 
 def _largest(*counts: int) -> list[int]:

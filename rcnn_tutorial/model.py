@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from rcnn_tutorial.backbones import Backbone, BottleneckTail, build_backbone, fold_batch_norm, frozen_blocks
 from rcnn_tutorial.config import Config
+from rcnn_tutorial.devices import place, upload
 from rcnn_tutorial.distributed import SharedGenerator
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.stages.anchor_target import AnchorTargets, anchor_target_layer
@@ -19,7 +21,7 @@ from rcnn_tutorial.stages.anchors import generate_anchors, inside_features
 from rcnn_tutorial.stages.classification import ClassificationLayer, RoiOutputs, classification_loss
 from rcnn_tutorial.stages.crop_pooling import crop_pool
 from rcnn_tutorial.stages.inference import Detections, inference_layer
-from rcnn_tutorial.stages.preprocessing import GroundTruth, Preprocessed, pad_ground_truth, preprocess
+from rcnn_tutorial.stages.preprocessing import GroundTruth, Preprocessed, pad_ground_truth, pad_to_multiple, preprocess
 from rcnn_tutorial.stages.proposal import Proposals, proposal_layer
 from rcnn_tutorial.stages.proposal_target import ProposalTargets, append_ground_truth, proposal_target_layer
 from rcnn_tutorial.stages.rpn import RegionProposalNetwork, RPNOutputs
@@ -32,7 +34,7 @@ class Trace:
 
     preprocessed: Preprocessed  # the images as the head sees them
     features: Tensor  # (B, channels, H, W); zeros where an image is smaller than the batch's largest
-    feature_sizes: Tensor  # (B, 2) rows and columns that each image really has
+    feature_sizes: Tensor  # (B, 2) rows and columns that each image really has; on the CPU, as it only cuts
     anchors: Tensor  # (N, 4) scaled pixels, N = H * W * A
     available: Tensor  # (B, N) False for anchors of cells that are only padding
     rpn: RPNOutputs
@@ -66,6 +68,16 @@ class FasterRCNN(nn.Module):
         """Class names without background: label i is classes[i - 1]."""
         return self.config.classes
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are, and where the images have to be."""
+        return self.classification.cls_score_net.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the weights, and that of the images. Boxes, scores and losses are float32 whatever it is."""
+        return self.classification.cls_score_net.weight.dtype
+
     def train(self, mode: bool = True) -> FasterRCNN:
         """Switch modes as usual, but leave the frozen blocks (and their statistics) as they are."""
         super().train(mode)
@@ -81,13 +93,14 @@ class FasterRCNN(nn.Module):
         fast = copy.deepcopy(self).eval().requires_grad_(False)
         fold_batch_norm(fast.head)
         fold_batch_norm(fast.tail)
-        return fast.to(memory_format=torch.channels_last)
+        return place(fast, self.device)
 
     def forward(self, images: Sequence[Tensor] | Tensor, targets: Sequence[dict] | None = None, generator=None):
         """In training mode a dict of four losses; in eval mode a list of {boxes (D, 4), labels (D,), scores (D,)}.
 
-        images: tensors (3, H, W) of any sizes, RGB floats in [0, 1]. targets: a dict an image with boxes (N, 4) in its
-        pixels and labels (N,). generator: a torch.Generator on the model's device, for reproducible sampling.
+        images: tensors (3, H, W) of any sizes, RGB floats in [0, 1], on the model's device and of its weights' type.
+        targets: a dict per image with boxes (N, 4) in its pixels and labels (N,), see `rcnn_tutorial.targets`.
+        generator: a torch.Generator on the model's device, for reproducible sampling.
         """
         if self.training:
             if targets is None:
@@ -113,13 +126,15 @@ class FasterRCNN(nn.Module):
             count = "no" if targets is None else len(targets)
             raise ConfigError(f"{len(images)} images and {count} targets: pass at least one image, and a target each")
         preprocessed = preprocess(images, self.config.preprocessing)
+        self.check_images(preprocessed.images)
         features, feature_sizes = self.extract_features(preprocessed.images)
         if isinstance(generator, SharedGenerator):
             features = generator.pad_features(features)
         grid = features.shape[-2:]
         anchors = generate_anchors(*grid, self.stride, self.config.anchors, features.device)  # (N, 4)
         rpn = self.rpn(features)
-        available = inside_features(grid, feature_sizes, len(anchors) // (grid[0] * grid[1]))  # (B, N)
+        sizes = upload(feature_sizes, features.device)  # (B, 2)
+        available = inside_features(grid, sizes, len(anchors) // (grid[0] * grid[1]))  # (B, N)
         if proposals is None:
             proposals = proposal_layer(
                 rpn, anchors, available, preprocessed.sizes, self.config.proposals, self.training
@@ -134,19 +149,33 @@ class FasterRCNN(nn.Module):
             self.add_detections(trace, keep_crops)
         return trace
 
-    def extract_features(self, images: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Run the head. Returns features (B, channels, H, W) and each image's own rows and columns (B, 2).
+    def check_images(self, images: list[Tensor]) -> None:
+        """Raise ConfigError for images that are elsewhere than the weights, or of another type of number."""
+        for image in images:
+            if image.device != self.device:
+                raise ConfigError(f"an image on {image.device}, the model on {self.device}: move one with .to(device)")
+            if image.dtype != self.dtype and not torch.is_autocast_enabled(self.device.type):
+                raise ConfigError(f"an image of {image.dtype}, the model of {self.dtype}: convert one with .to(dtype)")
 
-        Images of different sizes pass one at a time, and only their features are padded: padding the pixels would
-        change the features along the border, and so the result of an image would depend on its neighbors in the batch.
+    def extract_features(self, images: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Run the head. Returns features (B, channels, H, W) and each image's own rows and columns (B, 2), on the CPU.
+
+        Images of one size share a pass; others take their own, and only the features are padded: padding the pixels
+        would change the features along the border, and so the result of an image would depend on its neighbors in the
+        batch. Two choices in training do depend on it: a batch norm that is not frozen sees the images of each pass by
+        themselves, and `preprocessing.pad_to` pads pixels so that fewer sizes, and thus passes, occur.
         """
-        if len({image.shape for image in images}) == 1:
-            features = self.head(torch.stack(images))  # (B, channels, H, W)
-            return features, torch.tensor([features.shape[-2:]] * len(images), device=features.device)
-        maps = [self.head(image[None])[0] for image in images]  # B x (channels, h, w)
-        rows, columns = (max(sides) for sides in zip(*(one.shape[-2:] for one in maps), strict=True))
-        padded = [F.pad(one, (0, columns - one.shape[-1], 0, rows - one.shape[-2])) for one in maps]
-        return torch.stack(padded), torch.tensor([one.shape[-2:] for one in maps], device=maps[0].device)
+        multiple = self.config.preprocessing.pad_to if self.training else 1
+        padded = [pad_to_multiple(image, multiple) for image in images]
+        groups = {shape: [one for one in padded if one.shape == shape] for shape in {one.shape: None for one in padded}}
+        passes = {shape: iter(self.head(torch.stack(group)).split(1)) for shape, group in groups.items()}
+        maps = [next(passes[one.shape]) for one in padded]  # B x (1, channels, h, w)
+        cells = [[math.ceil(side / self.stride) for side in image.shape[-2:]] for image in images]
+        maps = [one[..., :rows, :columns] for one, (rows, columns) in zip(maps, cells, strict=True)]
+        sizes = torch.tensor([one.shape[-2:] for one in maps])  # (B, 2)
+        rows, columns = sizes.amax(dim=0).tolist()
+        maps = [F.pad(one, (0, columns - one.shape[-1], 0, rows - one.shape[-2])) for one in maps]
+        return torch.cat(maps), sizes
 
     def classify(
         self, features: Tensor, rois: Tensor, feature_sizes: Tensor | None = None, keep_crops: bool = True
@@ -158,9 +187,10 @@ class FasterRCNN(nn.Module):
         """
         how = rois, self.stride, self.config.crop_pooling, feature_sizes
         if not keep_crops and self.can_begin_before_the_crop(features, rois):
-            crops, fc7 = None, self.tail.after_crop(crop_pool(self.tail.before_crop(features), *how))  # (B * S, D)
+            crops, reduced = None, crop_pool(self.tail.before_crop(features), *how).to(self.dtype)
+            fc7 = self.tail.after_crop(reduced)  # (B * S, D)
         else:
-            crops = crop_pool(features, *how)  # (B * S, channels, size, size)
+            crops = crop_pool(features, *how).to(self.dtype)  # (B * S, channels, size, size)
             fc7 = self.tail(crops)  # (B * S, D)
         fc7 = fc7.unflatten(0, rois.shape[:2])  # (B, S, D)
         return RoiOutputs(rois, crops, fc7, *self.classification(fc7))

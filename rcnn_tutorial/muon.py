@@ -5,34 +5,37 @@ Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks". t
 
 import torch
 from torch import Tensor
+from torch.optim.adamw import adamw
 
 ITERATIONS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the odd polynomial; steep at 0, so that small singular values grow fast
+BETAS, EPSILON = (0.9, 0.999), 1e-8  # AdamW's usual ones
 
 
-class Muon(torch.optim.AdamW):
-    """AdamW, but for groups with `orthogonal` = True: there each kernel moves along an orthogonal matrix.
+class Muon(torch.optim.Optimizer):
+    """Groups with `orthogonal` = True: each kernel moves along an orthogonal matrix. All others: AdamW.
 
     A gradient's singular values differ by orders of magnitude: a few directions get all of the step. Muon makes them
-    nearly equal, so that the rare directions learn as fast as the common ones.
+    nearly equal, so that the rare directions learn as fast as the common ones. It is for the kernels of hidden layers:
+    not for the first and the last, and not for grouped ones, whose matrices have next to nothing to equalize.
     """
 
     def __init__(self, groups: list[dict], lr: float):
-        """groups: as any optimizer's; those with "orthogonal" also hold a "momentum"."""
-        super().__init__([{"orthogonal": False} | group for group in groups], lr=lr, fused=True)
+        """groups: as any optimizer's; those with "orthogonal" hold kernels (D, C, h, w) and also a "momentum"."""
+        super().__init__(groups, {"lr": lr, "weight_decay": 0.0, "momentum": 0.9, "orthogonal": False})
 
     @torch.no_grad()
-    def step(self, closure=None) -> None:
-        """Update all parameters that have a gradient."""
-        groups = self.param_groups
-        for group in groups:
-            if group["orthogonal"]:
-                self._move([parameter for parameter in group["params"] if parameter.grad is not None], group)
-        self.param_groups = [group for group in groups if not group["orthogonal"]]
-        try:
-            super().step(closure)
-        finally:
-            self.param_groups = groups
+    def step(self, closure=None):
+        """Update all parameters that have a gradient. Returns the loss that `closure` computes, where there is one."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
+            if parameters:
+                (self._move if group["orthogonal"] else self._adamw)(parameters, group)
+        return loss
 
     def _move(self, kernels: list[Tensor], group: dict) -> None:
         """One step of kernels (D, C, h, w), with Nesterov's momentum."""
@@ -45,6 +48,22 @@ class Muon(torch.optim.AdamW):
             ahead.append(kernel.grad.add(buffer, alpha=group["momentum"]))
         for kernel, direction in zip(kernels, orthogonal(ahead), strict=True):
             kernel.mul_(1 - group["lr"] * group["weight_decay"]).add_(direction, alpha=-group["lr"])
+
+    def _adamw(self, parameters: list[Tensor], group: dict) -> None:
+        """One step of torch's AdamW, for parameters of any shape."""
+        for parameter in parameters:
+            if not self.state[parameter]:
+                self.state[parameter]["step"] = torch.zeros((), device=parameter.device)
+                self.state[parameter]["exp_avg"] = torch.zeros_like(parameter)
+                self.state[parameter]["exp_avg_sq"] = torch.zeros_like(parameter)
+        gradients = [parameter.grad for parameter in parameters]
+        averages, squares, steps = (
+            [self.state[parameter][key] for parameter in parameters] for key in ("exp_avg", "exp_avg_sq", "step")
+        )
+        adamw(
+            parameters, gradients, averages, squares, [], steps, fused=True, amsgrad=False, maximize=False,
+            beta1=BETAS[0], beta2=BETAS[1], lr=group["lr"], weight_decay=group["weight_decay"], eps=EPSILON,
+        )  # fmt: skip
 
 
 def orthogonal(kernels: list[Tensor]) -> list[Tensor]:

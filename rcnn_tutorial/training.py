@@ -36,16 +36,19 @@ from rcnn_tutorial.checkpoints import load_optimizer, load_training, load_weight
 from rcnn_tutorial.config import TrainingConfig
 from rcnn_tutorial.data.batching import mixed_seed, training_loader
 from rcnn_tutorial.data.records import check_objects
+from rcnn_tutorial.devices import place
 from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
 from rcnn_tutorial.evaluation import evaluate
 from rcnn_tutorial.model import FasterRCNN
 from rcnn_tutorial.muon import Muon
+from rcnn_tutorial.targets import classes_of
 
 CHECKPOINT = "checkpoint.safetensors"
 RPN_LOSSES = ("rpn_cross_entropy", "rpn_loss_box")
 DETECTOR_LOSSES = ("cross_entropy", "loss_box")
 KERNEL_RATE = 4  # an orthogonal step is longer than one of AdamW's at the same rate, and may be
-NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+NORMS = (*BATCH_NORMS, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d, nn.GroupNorm, nn.LayerNorm)
 
 
 class StepReport(NamedTuple):
@@ -108,7 +111,7 @@ def train(
     if training.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
     run = run if distributed.is_writer() else None
-    model.to(device=device, memory_format=torch.channels_last)  # the faster layout for convolutions, here and on GPUs
+    place(model, torch.device(device))
     make_phases = alternating_phases if training.alternating else joint_phases
     return _Run(make_phases(model, training.steps), training, run, checkpoint, validation).reports(dataset)
 
@@ -156,14 +159,13 @@ def build_optimizer(model: nn.Module, training: TrainingConfig) -> torch.optim.O
     """SGD, AdamW or Muon over the parameters that are not frozen, in groups as in the reference.
 
     Weight decay spares biases and norms; with SGD and `double_bias`, biases learn at twice the rate. Muon moves the
-    kernels of all convolutions but those that give the RPN's outputs, and leaves the rest to AdamW.
+    kernels of hidden convolutions (see `_is_hidden`) and leaves the rest to AdamW.
     """
     kinds = {"kernels": [], "weights": [], "biases": [], "norms": []}
     for path, module in model.named_modules():
-        hidden = isinstance(module, nn.Conv2d) and path.rpartition(".")[2] not in ("scores", "coefficients")
         for name, parameter in module.named_parameters(recurse=False):
             kind = "norms" if isinstance(module, NORMS) else "biases" if name == "bias" else "weights"
-            if kind == "weights" and hidden and training.optimizer == "muon":
+            if kind == "weights" and training.optimizer == "muon" and _is_hidden(path, module):
                 kind = "kernels"
             if parameter.requires_grad:
                 kinds[kind].append(parameter)
@@ -179,6 +181,12 @@ def build_optimizer(model: nn.Module, training: TrainingConfig) -> torch.optim.O
         return torch.optim.AdamW(groups, lr=training.learning_rate, fused=True)
     kernels = {"params": kinds["kernels"], "rate": KERNEL_RATE, "weight_decay": decay, "momentum": training.momentum}
     return Muon([*groups, kernels | {"orthogonal": True}], lr=training.learning_rate)
+
+
+def _is_hidden(path: str, module: nn.Module) -> bool:
+    """A convolution that Muon is made for: not the one that sees the image, not the RPN's outputs, none in groups."""
+    last = path.rpartition(".")[2] in ("scores", "coefficients")
+    return isinstance(module, nn.Conv2d) and module.in_channels != 3 and module.groups == 1 and not last
 
 
 @torch.no_grad()
@@ -260,7 +268,8 @@ class _Run:
         if self._due() and self.validation is not None:
             model = self.average if self._averages_result(phase) else self.model
             options = {"progress": False, "on_bad_file": self.training.on_bad_file}
-            measured = evaluate(model, self.validation, device=_device(model), **options)
+            options |= {"device": _device(model), "batch_size": self.training.batch_size // distributed.size()}
+            measured = evaluate(model, self.validation, **options)
             report = report._replace(validation=measured.mAP)
         return report._replace(seconds=time.perf_counter() - started)
 
@@ -306,7 +315,8 @@ def train_step(
     parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     norm = get_total_norm([p.grad for p in parameters])
     averages = [buffer for buffer, _ in statistics if buffer.is_floating_point()]
-    largest = get_total_norm(averages, math.inf).to(total.device)  # a variance may overflow before any loss does
+    # A variance may overflow before any loss does.
+    largest = get_total_norm(averages, math.inf) if averages else torch.zeros_like(total)
     # One transfer for all figures: every read of a number from a GPU waits for it to finish its work.
     measured = torch.stack([*losses.values(), total, norm, largest]).detach()
     distributed.average([measured])
@@ -369,7 +379,7 @@ def phase_losses(phase: Phase, images: list, targets: list, generator: torch.Gen
 
 
 def _check_request(model: FasterRCNN, dataset, training: TrainingConfig, run: Path | None, resume: bool) -> None:
-    if tuple(dataset.classes) != tuple(model.config.classes):
+    if classes_of(dataset) != tuple(model.config.classes):
         raise ConfigError(f"the data has classes {dataset.classes}, the model {model.config.classes}; use the same")
     if len(dataset) == 0:
         raise DataError("the training data holds no images; check its folder and split")
@@ -389,7 +399,7 @@ def _check_parts(model: FasterRCNN, batch_size: int, parts: int) -> None:
         fitting = batch_size // parts * parts
         remedy = " or ".join(str(size) for size in (fitting, fitting + parts) if size)
         raise ConfigError(f"batch_size = {batch_size}: cannot be shared evenly by {parts} processes; use {remedy}")
-    adapting = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
+    adapting = any(isinstance(module, BATCH_NORMS) for module in model.modules())
     if parts > 1 and adapting and distributed.is_writer():
         warnings.warn(
             f"batch norm is not frozen: each process normalizes with its own {batch_size // parts} of the images, and "

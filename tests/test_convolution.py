@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from rcnn_tutorial.convolution import TinyConv2d, WideConv2d, widen
+from rcnn_tutorial.convolution import DepthwiseConv2d, TinyConv2d, WideConv2d, widen
 
 
 def pair(kind: type[nn.Conv2d], *sizes, **options) -> tuple[nn.Conv2d, nn.Conv2d]:
@@ -62,12 +62,45 @@ def test_under_autocast_a_wide_convolution_is_torch_s():
     assert found.dtype == torch.bfloat16 and torch.equal(found, expected)
 
 
-def test_widen_exchanges_wide_convolutions_and_no_others():
-    grouped = nn.Conv2d(256, 256, 3, groups=256)
+def test_widen_exchanges_wide_and_depthwise_convolutions_and_no_others():
+    grouped = nn.Conv2d(256, 256, 3, padding=1, groups=256)
+    x = torch.rand(1, 256, 5, 5)
+    expected = grouped(x)
     block = nn.Sequential(nn.Conv2d(3, 256, 1), nn.Sequential(nn.Conv2d(128, 128, 3, stride=2, bias=False)), grouped)
     state = {name: tensor.clone() for name, tensor in block.state_dict().items()}
     weight = block[1][0].weight
     widen(block)
-    assert [type(module) for module in (block[0], block[1][0], block[2])] == [nn.Conv2d, WideConv2d, nn.Conv2d]
+    assert [type(module) for module in (block[0], block[1][0], block[2])] == [nn.Conv2d, WideConv2d, DepthwiseConv2d]
     assert block[1][0].weight is weight and block[1][0].stride == (2, 2)
+    assert torch.equal(block[2](x), expected)
     assert all(torch.equal(state[name], tensor) for name, tensor in block.state_dict().items())
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_wide_convolution_can_be_differentiated_twice(bias):
+    torch.manual_seed(0)
+    conv = WideConv2d(3, 2, 3, stride=2, padding=1, bias=bias).double()
+    inputs = [torch.rand(2, 3, 5, 4, dtype=torch.float64, requires_grad=True), *conv.parameters()]
+    assert torch.autograd.gradgradcheck(lambda x, *_: conv(x).sin(), inputs)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_torch_func_takes_a_wide_convolution_as_it_takes_torch_s(bias):
+    """Gradients per sample, batches of inputs and directional derivatives."""
+    ours, theirs = pair(WideConv2d, 3, 2, 3, padding=1, bias=bias)
+    x, change = torch.rand(2, 4, 3, 5, 6, dtype=torch.float64).unbind()
+
+    def outcomes(conv):
+        parameters = dict(conv.named_parameters())
+
+        def loss(parameters, x):
+            return torch.func.functional_call(conv, parameters, x[None]).square().sum()
+
+        yield from torch.func.vmap(torch.func.grad(loss), (None, 0))(parameters, x).values()
+        yield torch.func.vmap(conv)(x)
+        yield torch.func.jvp(conv, (x,), (change,))[1]
+        yield from torch.func.jvp(lambda p: torch.func.functional_call(conv, p, x), (parameters,), (parameters,))
+        yield torch.func.hessian(lambda x: loss(parameters, x))(x[0, :, :2, :2])
+
+    for found, expected in zip(outcomes(ours), outcomes(theirs), strict=True):
+        torch.testing.assert_close(found, expected)

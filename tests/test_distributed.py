@@ -230,8 +230,12 @@ def test_more_processes_than_gpus_are_refused(monkeypatch):
     ("error", "becomes", "ignored"),
     [
         (RuntimeError("[gloo/transport/tcp/pair.cc:547] Connection closed by peer"), ProcessLost, True),
+        (RuntimeError("[/a/third_party/gloo/gloo/transport/tcp/unbound_buffer.cc:78] Timed out"), ProcessLost, True),
+        (RuntimeError("[enforce fail at ../gloo/gloo/transport/tcp/device.cc:83] no address"), ProcessLost, True),
         (ProcessLost("process 0 cannot go on"), ProcessLost, True),
         (RuntimeError("a mistake of ours"), RuntimeError, False),
+        (RuntimeError("photos/gloo/1.jpg: closed by peer"), RuntimeError, False),
+        (RuntimeError("no backend 'gloo': use nccl"), RuntimeError, False),
         (ConfigError("steps = 0"), ConfigError, False),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from rcnn_tutorial.boxes import box_iou
+from rcnn_tutorial.checkpoints import load_model
 from rcnn_tutorial.config import toy_config
 from rcnn_tutorial.data.toy import ToyScenes
 from rcnn_tutorial.errors import ConfigError, DataError
@@ -21,7 +22,7 @@ from rcnn_tutorial.evaluation import (
     proposal_recall,
     voc_ap,
 )
-from rcnn_tutorial.model import build_model
+from rcnn_tutorial.model import FasterRCNN, build_model
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "13_voc_eval.npz")
 NAMES = ("cat", "dog", "car")
@@ -203,6 +204,13 @@ class Scenes(torch.utils.data.Dataset):
         return scene, target | {name: target[name][keep] for name in ("boxes", "labels", "difficult")}
 
 
+class MixedScenes(Scenes):
+    """Scenes of three sizes."""
+
+    def __getitem__(self, index):
+        return ToyScenes("val", size=((96, 128), (128, 96), (128, 128))[index % 3])[index]
+
+
 @pytest.fixture
 def model():
     config = toy_config(Scenes(0).classes)
@@ -253,3 +261,32 @@ def test_evaluate_refuses_what_cannot_work(model):
     other.classes = ("something", "else")
     with pytest.raises(ConfigError, match="something"):
         evaluate(model, other)
+
+
+@pytest.mark.parametrize("batch_size", [2, 3, 8])
+def test_batches_give_what_single_images_give(batch_size):
+    model, scenes = load_model("toy"), MixedScenes(7)
+    single, together = (evaluate(model, scenes, progress=False, batch_size=size) for size in (1, batch_size))
+    assert together.recall == single.recall and together.per_class == pytest.approx(single.per_class, nan_ok=True)
+    for one, other in zip(single.detections, together.detections, strict=True):
+        assert torch.equal(one["labels"], other["labels"])
+        torch.testing.assert_close(one["boxes"], other["boxes"], rtol=1e-3, atol=1e-2)
+
+
+def test_evaluation_takes_the_fast_copy_and_cuts_no_crops(model, monkeypatch):
+    seen = []
+    original = FasterRCNN.add_detections
+
+    def add_detections(self, trace, keep_crops=True):
+        seen.append((len(trace.preprocessed.images), keep_crops, isinstance(self.head.stem[1], torch.nn.Identity)))
+        original(self, trace, keep_crops)
+
+    monkeypatch.setattr(FasterRCNN, "add_detections", add_detections)
+    evaluate(model, Scenes(5), progress=False, batch_size=2)
+    assert seen == [(2, False, True), (2, False, True), (1, False, True)]
+    assert not isinstance(model.head.stem[1], torch.nn.Identity)
+
+
+def test_a_batch_of_none_is_refused(model):
+    with pytest.raises(ConfigError, match="batch_size = 0: use at least one image"):
+        evaluate(model, Scenes(1), batch_size=0)

@@ -1,10 +1,14 @@
 """Muon: kernels move along orthogonal matrices, everything else as under AdamW."""
 
+import copy
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
-from rcnn_tutorial.config import TrainingConfig
+from rcnn_tutorial.config import BackboneConfig, TrainingConfig, toy_config
+from rcnn_tutorial.model import build_model
 from rcnn_tutorial.muon import Muon, orthogonal
 from rcnn_tutorial.training import build_optimizer
 
@@ -88,3 +92,76 @@ def test_parameters_without_gradient_stay():
     assert isinstance(optimizer, Muon)
     optimizer.step()
     assert all(torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True))
+
+
+def test_a_closure_is_called_before_anything_moves_and_its_loss_returned():
+    model = Small()
+    optimizer, calls = build_optimizer(model, TRAINING), []
+    before = model.conv.weight.detach().clone()
+
+    def closure():
+        calls.append(torch.equal(model.conv.weight, before))
+        optimizer.zero_grad()
+        loss = model.conv(torch.ones(1, 6, 3, 3)).square().sum()
+        loss.backward()
+        return loss
+
+    loss = optimizer.step(closure)
+    assert calls == [True] and loss.requires_grad
+    assert not torch.equal(model.conv.weight, before)
+
+
+def test_hooks_are_called_once_a_step():
+    model, calls = with_gradients(Small()), []
+    torch.optim.AdamW(model.parameters())  # torch wraps a class's step when it makes the first of it
+    optimizer = build_optimizer(model, TRAINING)
+    optimizer.register_step_pre_hook(lambda *_: calls.append("before"))
+    optimizer.register_step_post_hook(lambda *_: calls.append("after"))
+    optimizer.step()
+    assert calls == ["before", "after"]
+
+
+def test_a_grad_scaler_scales_all_gradients_back():
+    """It leaves that to fused optimizers that say they do it; those that say so and do not take steps far too long."""
+    torch.manual_seed(0)
+    models = Small(), Small()
+    models[1].load_state_dict(models[0].state_dict())
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    for model, factor in zip(models, (1024, 1), strict=True):
+        optimizer = build_optimizer(with_gradients(model), TRAINING)
+        for parameter in model.parameters():
+            parameter.grad *= factor
+        if factor > 1:
+            scaler.scale(torch.zeros(()))
+            scaler.step(optimizer)
+        else:
+            optimizer.step()
+    for scaled, plain in zip(*(model.parameters() for model in models), strict=True):
+        torch.testing.assert_close(scaled, plain)
+
+
+def test_state_goes_through_a_state_dict():
+    torch.manual_seed(0)
+    ours, theirs = Small(), Small()
+    first = build_optimizer(with_gradients(ours), TRAINING)
+    first.step()
+    theirs.load_state_dict(ours.state_dict())
+    second = build_optimizer(with_gradients(theirs), TRAINING)
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    first.step(), second.step()
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["small", "mobilenet_v2"])
+def test_muon_leaves_the_first_layer_the_outputs_and_grouped_kernels_to_adamw(name):
+    config = toy_config(("a", "b"))
+    backbone = BackboneConfig(name, tail_stride=2, frozen_blocks=0, frozen_batch_norm=False)
+    model = build_model(replace(config, backbone=backbone))
+    groups = {g["orthogonal"]: g["params"] for g in build_optimizer(model, TRAINING).param_groups}
+    kernels = {id(kernel) for kernel in groups[True]}
+    for path, module in model.named_modules():
+        if isinstance(module, nn.Conv2d):
+            apart = module.in_channels == 3 or module.groups > 1 or path in ("rpn.scores", "rpn.coefficients")
+            assert (id(module.weight) in kernels) == (not apart), path
+    assert id(model.rpn.rpn_net.weight) in kernels

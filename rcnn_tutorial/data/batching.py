@@ -18,8 +18,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision import tv_tensors
 
 from rcnn_tutorial.config import TrainingConfig
+from rcnn_tutorial.data.grouping import grouped, image_sizes
 from rcnn_tutorial.data.transforms import training_transforms
 from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
+from rcnn_tutorial.stages.preprocessing import checked_image
+from rcnn_tutorial.targets import classes_of, standard_target
 
 Sample = tuple[Tensor, dict]  # image (3, H, W) and target
 
@@ -33,12 +36,14 @@ def training_loader(
     out, as in the reference. Errors of the data set, also in a worker process, come out unchanged; with
     `on_bad_file` = "skip" the next image of the data set that can be read takes the place of one that cannot, with a
     warning that names it. So every batch is full, and stays a function of the step.
+    With `group_shapes` the batches are those of `grouping.grouped`.
     part: which of `parts` equal slices of every batch to load, when as many processes share it.
     """
+    sizes = image_sizes(dataset, training.on_bad_file == "skip") if training.group_shapes else None
     augmented = AugmentedDataset(dataset, training_transforms(training), training.seed)
     return _Loader(
         _ErrorsBesideItems(augmented, training.on_bad_file == "skip"),
-        batch_sampler=_Batches(part, parts, len(dataset), training.batch_size, training.seed, start_step),
+        batch_sampler=_Batches(part, parts, len(dataset), training.batch_size, training.seed, start_step, sizes),
         num_workers=training.workers,
         collate_fn=_samples_and_errors,
         worker_init_fn=_ignore_interrupts,
@@ -72,7 +77,7 @@ class CachedDataset(Dataset):
 
     def __init__(self, dataset: Dataset):
         self.dataset = dataset
-        self.classes = dataset.classes
+        self.classes = classes_of(dataset)
         self.samples: dict[int, Sample] = {}
 
     def __len__(self) -> int:
@@ -82,6 +87,10 @@ class CachedDataset(Dataset):
         if index not in self.samples:
             self.samples[index] = self.dataset[index]
         return self.samples[index]
+
+    def get_height_and_width(self, index: int) -> tuple[int, int]:
+        """Size in pixels of an image."""
+        return tuple(self[index][0].shape[-2:])
 
 
 class AugmentedDataset(Dataset):
@@ -100,7 +109,7 @@ class AugmentedDataset(Dataset):
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         epoch, index = key
-        image, target = self.dataset[index]
+        image, target = _standard(self.dataset[index], index)
         target = without_difficult(target)
         if self.transforms is None:
             return image, target
@@ -118,6 +127,18 @@ def read_sample(dataset: Dataset, index: int, on_bad_file: str) -> Sample | None
             raise
         warnings.warn(f"left out: {error}", stacklevel=2)
         return None
+
+
+def _standard(sample: Sample, index: int) -> Sample:
+    """An item of any data set as (tv_tensors.Image, `standard_target`). Raises DataError for what is neither."""
+    if not isinstance(sample, tuple | list) or len(sample) != 2:
+        raise DataError(f"item {index} of the data set: {type(sample).__name__}; expected a pair (image, target)")
+    image, target = sample
+    try:
+        image = checked_image(image)
+    except DataError as error:
+        raise DataError(f"item {index} of the data set: {error}") from None
+    return tv_tensors.Image(image), standard_target(target, image.shape[-2:], f"number {index}")
 
 
 def without_difficult(target: dict) -> dict:
@@ -142,11 +163,11 @@ def _epochs(length: int, seed: int, first: int) -> Iterator[list[tuple[int, int]
 class _Batches(Sampler):
     """One part of `batches` in the form that DataLoader asks for: something that can be iterated again and again."""
 
-    def __init__(self, part: int, parts: int, *arguments: int):
-        self.part, self.parts, self.arguments = part, parts, arguments
+    def __init__(self, part: int, parts: int, length: int, batch_size: int, seed: int, start_step: int, sizes=None):
+        self.part, self.parts, self.arguments, self.sizes = part, parts, (length, batch_size, seed, start_step), sizes
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        for batch in batches(*self.arguments):
+        for batch in batches(*self.arguments) if self.sizes is None else grouped(self.sizes, *self.arguments[1:]):
             share = len(batch) // self.parts
             yield batch[self.part * share : (self.part + 1) * share]
 

@@ -65,6 +65,10 @@ class PhotoDataset(torch.utils.data.Dataset):
             raise DataError(_other_size(record, tuple(image.shape[1:])))
         return image, make_target(record.boxes, record.labels, record.difficult, record.size, record.image_id)
 
+    def get_height_and_width(self, index: int) -> tuple[int, int]:
+        """Size in pixels of a photo, without reading it; named as in torchvision's training scripts."""
+        return self.records[index].size
+
 
 @contextlib.contextmanager
 def tolerating(on_bad_file: str) -> Iterator[None]:

@@ -80,6 +80,10 @@ class ToyScenes(torch.utils.data.Dataset):
             if name not in OUTLINES:
                 raise ConfigError(f"toy scenes: class {name!r}: choose from {', '.join(TOY_CLASSES)}")
 
+    def get_height_and_width(self, index: int) -> tuple[int, int]:
+        """Size in pixels of a scene, the same for all."""
+        return self.size
+
     def __len__(self) -> int:
         return self.length
 

@@ -11,13 +11,14 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from rcnn_tutorial.config import AnchorConfig
-from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, OTHER, PALETTE, style
+from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, OTHER, PALETTE, from_any_device, style
 from rcnn_tutorial.stages.anchors import anchor_sizes
 
 _ON_PHOTOS = (PALETTE[3], PALETTE[1], OTHER)  # light, because photos are mostly dark
 _DASHES = ("solid", "dashed", "dotted", "dashdot")
 
 
+@from_any_device
 def shapes_figure(image: Tensor, anchors: Tensor, config: AnchorConfig, width: float = 8.0) -> Figure:
     """One cell's anchors (A, 4), ratio-major, on the image (3, H, W); a dash and a line of sizes a ratio."""
     sizes = [f"{w:g} × {h:g}" for w, h in anchor_sizes(config).tolist()]
@@ -37,6 +38,7 @@ def shapes_figure(image: Tensor, anchors: Tensor, config: AnchorConfig, width: f
     return figure
 
 
+@from_any_device
 def inside_figure(inside: Tensor, config: AnchorConfig, stride: int, size: tuple[int, int]) -> Figure:
     """For every shape, the cells at which it stays inside the image of `size` (height, width).
 
@@ -58,6 +60,7 @@ def inside_figure(inside: Tensor, config: AnchorConfig, stride: int, size: tuple
     return figure
 
 
+@from_any_device
 def iou_figure(first: Tensor, second: Tensor, iou: float) -> Figure:
     """Two boxes (4,) with their intersection hatched and the two areas named."""
     with style():
@@ -76,6 +79,7 @@ def iou_figure(first: Tensor, second: Tensor, iou: float) -> Figure:
     return figure
 
 
+@from_any_device
 def reach_figure(sides: Tensor, curves: Mapping[str, Tensor], thresholds: tuple[float, float] = (0.3, 0.7)) -> Figure:
     """Best IoU that any anchor reaches with a square object, by the object's side (K,) in pixels; a curve each."""
     with style():
@@ -95,8 +99,11 @@ def reach_figure(sides: Tensor, curves: Mapping[str, Tensor], thresholds: tuple[
 
 
 def _show(axes: Axes, image: Tensor) -> None:
-    axes.imshow(image.permute(1, 2, 0).clamp(0, 1).numpy())
-    axes.set(xticks=[], yticks=[], xlim=(0, image.shape[2]), ylim=(image.shape[1], 0))
+    """The image, with box coordinates at the pixels' edges."""
+    height, width = image.shape[-2:]
+    pixels = image.permute(1, 2, 0).clamp(0, 1).numpy()  # (H, W, 3)
+    axes.imshow(pixels, extent=(0, width, height, 0), interpolation="antialiased")
+    axes.set(xticks=[], yticks=[], xlim=(0, width), ylim=(height, 0))
 
 
 def _rectangle(axes: Axes, box: list[float], color: str, dash: str, label: str | None = None) -> None:

@@ -12,7 +12,7 @@ from matplotlib.patheffects import Stroke
 from torch import Tensor
 
 from rcnn_tutorial.boxes import centers_and_sizes, encode
-from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, OTHER, ink_on, style
+from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, OTHER, from_any_device, ink_on, style
 
 INK = "#000000"
 GRAY = "#767676"
@@ -66,6 +66,7 @@ def legend_below(axes: Axes, columns: int = 4) -> None:
 # ---- figures
 
 
+@from_any_device
 def class_boxes_figure(
     image: Tensor, roi: Tensor, boxes: Tensor, label: int, classes: Sequence[str], objects: Tensor | None = None
 ) -> Figure:
@@ -88,6 +89,7 @@ def class_boxes_figure(
     return figure
 
 
+@from_any_device
 def fc7_figure(crop: Tensor, maps: Tensor, channels: int = 6) -> Figure:
     """The way of one ROI to fc7: channels of its crop, channels of the tail's output, and their means.
 
@@ -120,6 +122,7 @@ def _show_channels(figure: Figure, grid, row: int, values: Tensor, channels: Ten
             axes.set_ylabel(title, rotation=0, ha="right", va="center")
 
 
+@from_any_device
 def scores_figure(probabilities: Tensor, classes: Sequence[str], names: Sequence[str] = ()) -> Figure:
     """The array of scores: a row a ROI, a column a class, the largest of each row framed.
 
@@ -146,6 +149,7 @@ def scores_figure(probabilities: Tensor, classes: Sequence[str], names: Sequence
     return figure
 
 
+@from_any_device
 def invariance_figure(roi: Tensor, target: Tensor) -> Figure:
     """A ROI and its object on the image, and the same two as the crop sees them: squeezed into a square.
 

@@ -17,7 +17,7 @@ from matplotlib.patches import Polygon, Rectangle
 from torch import Tensor
 
 from rcnn_tutorial.config import CropPoolingConfig
-from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, OTHER, style
+from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, OTHER, from_any_device, style
 from rcnn_tutorial.stages.crop_pooling import crop_pool, crop_theta
 
 METHODS = {"crop": "Crop pooling", "align": "RoIAlign", "pool": "RoIPool"}
@@ -92,7 +92,8 @@ def align_positions(roi: Tensor, size: int, stride: int) -> Tensor:
 def align_bins(roi: Tensor, size: int, stride: int) -> Tensor:
     """RoIAlign's bins as boxes in pixels, row by row: (size * size, 4). roi: (4,) pixels."""
     side = (roi[2:] - roi[:2]).clamp(min=stride) / size  # (2,) of a bin
-    y, x = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")  # (size, size) each
+    steps = torch.arange(size, device=roi.device)
+    y, x = torch.meshgrid(steps, steps, indexing="ij")  # (size, size) each
     corner = roi[:2] + torch.stack([x, y], dim=-1).reshape(-1, 2) * side  # (size * size, 2)
     return torch.cat([corner, corner + side], dim=1)
 
@@ -124,6 +125,7 @@ def cell_boxes(bins: Tensor, stride: int) -> Tensor:
 # ---- figures
 
 
+@from_any_device
 def crop_figure(image: Tensor, channel: Tensor, corners: Tensor, size: int, stride: int) -> Figure:
     """A ROI and its sample grid on the photo, the same grid on the feature map, and the crop that comes out.
 
@@ -186,6 +188,7 @@ def _draw_ruler(axes: Axes, y: float, low: float, high: float, shares: tuple[flo
         axes.text(share, y + 0.13, text, ha="center", color=AFTER, weight="bold")
 
 
+@from_any_device
 def methods_figure(channel: Tensor, roi: Tensor, stride: int, size: int) -> Figure:
     """RoIPool, RoIAlign and crop pooling on the same ROI: above, where each reads; below, what comes out.
 
@@ -230,6 +233,7 @@ def _draw_reading(axes: Axes, method: str, roi: Tensor, stride: int, size: int, 
     axes.add_patch(Polygon(roi_corners(roi / stride).tolist(), fill=False, edgecolor="#56B4E9", linewidth=2.5))
 
 
+@from_any_device
 def align_corners_figure(image: Tensor, rois: Tensor, size: int, stride: int, feature_size: tuple[int, int]) -> Figure:
     """Where the samples of several ROIs lie with align_corners=True (dots) and with False (crosses).
 
@@ -254,6 +258,7 @@ def align_corners_figure(image: Tensor, rois: Tensor, size: int, stride: int, fe
     return figure
 
 
+@from_any_device
 def gradient_figure(image: Tensor, roi: Tensor, gradient: Tensor, title: str, length: float = 0.16) -> Figure:
     """Which way the corners should move for a score to rise: an arrow at each of the four.
 

@@ -11,9 +11,10 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
 from rcnn_tutorial.figures.fonts import drawable_names, font_for
-from rcnn_tutorial.figures.style import FIGURE_DPI, class_color, ink_on, style
+from rcnn_tutorial.figures.style import FIGURE_DPI, class_color, from_any_device, ink_on, style
 
 
+@from_any_device
 def draw_detections(image: Tensor, detections: dict[str, Tensor], classes: Sequence[str]) -> Image.Image:
     """The picture with its boxes, each with class and score, in as many pixels as it came with.
 
@@ -36,6 +37,7 @@ def draw_detections(image: Tensor, detections: dict[str, Tensor], classes: Seque
     return picture
 
 
+@from_any_device
 def detections_figure(
     image: Tensor, detections: dict[str, Tensor], classes: Sequence[str], title: str = "", width: float = 8.0
 ) -> Figure:

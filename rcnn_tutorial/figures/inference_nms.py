@@ -9,13 +9,14 @@ from torch import Tensor
 
 from rcnn_tutorial.evaluation import Curve, area_ap, eleven_point_ap
 from rcnn_tutorial.figures.classification import draw_boxes, legend_below, show_image, write_on_boxes
-from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, style
+from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, from_any_device, style
 from rcnn_tutorial.stages.nms import bottom_y, nms
 
 INK = "#000000"
 GRAY = "#767676"
 
 
+@from_any_device
 def refined_figure(image: Tensor, anchors: Tensor, proposals: Tensor, title: str = "") -> Figure:
     """Anchors in red and what the RPN's coefficients made of each in green; equal numbers belong together.
 
@@ -34,6 +35,7 @@ def refined_figure(image: Tensor, anchors: Tensor, proposals: Tensor, title: str
     return figure
 
 
+@from_any_device
 def suppressed_figure(image: Tensor, before: Tensor, after: Tensor) -> Figure:
     """The first few boxes before suppression (left, red) and the first few after it (right, green).
 
@@ -51,6 +53,7 @@ def suppressed_figure(image: Tensor, before: Tensor, after: Tensor) -> Figure:
     return figure
 
 
+@from_any_device
 def orders_figure(boxes: Tensor, scores: Tensor, threshold: float) -> Figure:
     """The appendix's figure: the same boxes thinned out in the order of the score and in that of the bottom right y.
 
@@ -74,6 +77,7 @@ def orders_figure(boxes: Tensor, scores: Tensor, threshold: float) -> Figure:
     return figure
 
 
+@from_any_device
 def precision_recall_figure(curve: Curve, title: str = "") -> Figure:
     """The curve of one class, the best precision at each recall or beyond, and the eleven points of VOC 2007.
 

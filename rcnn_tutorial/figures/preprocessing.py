@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from rcnn_tutorial.config import PreprocessingConfig
-from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, style
+from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, from_any_device, style
 from rcnn_tutorial.stages.preprocessing import resize, scale_for
 
 _SPREAD = 2.7  # normalized values from -2.7 to 2.7 become black to white; ImageNet's run from -2.12 to 2.64
@@ -29,6 +29,7 @@ def subtract_mean(image: Tensor, mean: Tensor, config: PreprocessingConfig) -> T
     return (image - mean[:, None, None]) / image.new_tensor(config.std)[:, None, None]
 
 
+@from_any_device
 def mean_figure(image: Tensor, config: PreprocessingConfig) -> Figure:
     """The photo, whole and half painted over, after subtracting a fixed mean and after subtracting its own.
 

@@ -14,7 +14,7 @@ from matplotlib.patheffects import Stroke
 from torch import Tensor
 
 from rcnn_tutorial.config import ProposalTargetConfig
-from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, PALETTE, ink_on, style
+from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, PALETTE, from_any_device, ink_on, style
 
 OBJECT = PALETTE[3]  # yellow: ground truth
 COEFFICIENTS = ("$t_x$", "$t_y$", "$t_w$", "$t_h$")
@@ -46,6 +46,7 @@ def ground_truth(objects: Tensor) -> list[BoxGroup]:
     return [BoxGroup("object", objects, OBJECT, "dashdot", 2.4)] if len(objects) else []
 
 
+@from_any_device
 def boxes_figure(
     image: Tensor, size: tuple[int, int], panels: Mapping[str, Sequence[BoxGroup]], width: float = 10.0
 ) -> Figure:
@@ -65,6 +66,7 @@ def boxes_figure(
     return figure
 
 
+@from_any_device
 def scores_figure(image: Tensor, heat: Tensor, stride: int, size: tuple[int, int], objects: Tensor) -> Figure:
     """Each cell's best foreground probability over the photo. heat: (rows, columns). objects: (G, 4)."""
     height, width = size
@@ -96,6 +98,7 @@ def funnel_figure(counts: Mapping[str, int]) -> Figure:
     return figure
 
 
+@from_any_device
 def overlaps_figure(max_overlaps: Tensor, config: ProposalTargetConfig) -> Figure:
     """How many proposals have which best IoU, and what that makes them. max_overlaps: (R,)."""
     low, high, start = config.background_low, config.background_high, config.foreground_threshold
@@ -120,6 +123,7 @@ def overlaps_figure(max_overlaps: Tensor, config: ProposalTargetConfig) -> Figur
     return figure
 
 
+@from_any_device
 def expansion_figure(targets: Tensor, mask: Tensor, labels: Tensor, classes: Sequence[str]) -> Figure:
     """A few rows of the 4 (C + 1) expansion, above the targets and below the mask.
 
@@ -146,6 +150,7 @@ def expansion_figure(targets: Tensor, mask: Tensor, labels: Tensor, classes: Seq
     return figure
 
 
+@from_any_device
 def spread_figure(coefficients: Tensor, config: ProposalTargetConfig) -> Figure:
     """Regression targets (N, 4) before and after division by the stds, one column of dots a coefficient."""
     stds, means = coefficients.new_tensor(config.target_stds), coefficients.new_tensor(config.target_means)

@@ -13,7 +13,7 @@ from matplotlib.patheffects import Normal, Stroke
 from torch import Tensor
 
 from rcnn_tutorial.boxes import centers_and_sizes, encode
-from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, OTHER, PALETTE, ink_on, style
+from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, OTHER, PALETTE, from_any_device, ink_on, style
 from rcnn_tutorial.stages.anchor_target import BACKGROUND, DONT_CARE, FOREGROUND, AnchorAssignment, AnchorTargets
 from rcnn_tutorial.stages.rpn import RegionProposalNetwork
 from rcnn_tutorial.stages.rpn_loss import smooth_l1
@@ -90,6 +90,7 @@ def _link(axes: Axes, start: Sequence[float], end: Sequence[float]) -> None:
     axes.annotate("", xy=(end[0] - 0.42, end[1]), xytext=(start[0] + 0.42, start[1]), arrowprops=arrow)
 
 
+@from_any_device
 def labels_figure(image: Tensor, objects: Tensor, anchors: Tensor, targets: AnchorTargets) -> Figure:
     """The anchor target layer on one image: foreground by type, and everything that was sampled for the loss.
 
@@ -118,6 +119,7 @@ def labels_figure(image: Tensor, objects: Tensor, anchors: Tensor, targets: Anch
     return figure
 
 
+@from_any_device
 def undecided_figure(image: Tensor, objects: Tensor, anchors: Tensor, found: AnchorAssignment, most: int = 6) -> Figure:
     """At most `most` don't care anchors that do overlap an object, from the lowest IoU to the highest, a panel each.
 
@@ -142,6 +144,7 @@ def undecided_figure(image: Tensor, objects: Tensor, anchors: Tensor, found: Anc
     return figure
 
 
+@from_any_device
 def probability_figure(image: Tensor, foreground: Tensor, grid: tuple[int, int]) -> Figure:
     """The largest probability of foreground among the anchors of every cell, beside the image.
 
@@ -160,6 +163,7 @@ def probability_figure(image: Tensor, foreground: Tensor, grid: tuple[int, int])
     return figure
 
 
+@from_any_device
 def coefficients_figure(reference: Tensor, target: Tensor) -> Figure:
     """One box turned into another, measured from corner to corner and from center to center.
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+from collections.abc import Callable
+
+from rcnn_tutorial.devices import to_cpu
 
 # Okabe and Ito, "Color Universal Design" (2008), without black; then indigo and wine of Paul Tol's "muted", and gray.
 PALETTE = (
@@ -36,6 +40,16 @@ def style() -> contextlib.AbstractContextManager:
     from rcnn_tutorial.figures.fonts import families
 
     return matplotlib.rc_context(_RC | {"font.family": families()})
+
+
+def from_any_device(draw: Callable) -> Callable:
+    """A drawing function that takes tensors from wherever they live: it is given them detached, on the CPU."""
+
+    @functools.wraps(draw)
+    def draw_from_any_device(*arguments, **options):
+        return draw(*map(to_cpu, arguments), **to_cpu(options))
+
+    return draw_from_any_device
 
 
 def class_color(label: int) -> str:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from rcnn_tutorial.boxes import clip
 from rcnn_tutorial.config import Config
-from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, OTHER, ink_on, style
+from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, OTHER, from_any_device, ink_on, style
 from rcnn_tutorial.model import FasterRCNN, Trace
 from rcnn_tutorial.stages.inference import class_boxes
 
@@ -93,7 +93,7 @@ class StageView(NamedTuple):
 
 def to_photo(tour: Tour, boxes: Tensor) -> Tensor:
     """Boxes (N, 4) in scaled pixels as boxes on the photo: one division, and a cut at the photo's border."""
-    return clip(boxes.detach() / tour.scale, torch.tensor(tour.image.shape[-2:]))
+    return clip(boxes.detach() / tour.scale, boxes.new_tensor(tour.image.shape[-2:]))
 
 
 def shape_text(tensor: Tensor) -> str:
@@ -215,8 +215,7 @@ def view_crop(tour: Tour) -> StageView:
 def view_class_boxes(tour: Tour) -> StageView:
     """Stage 7: one box a class for the followed ROI."""
     boxes = class_boxes(tour.trace.proposed, tour.trace.preprocessed, tour.config.proposal_targets)[0, tour.roi]
-    others = torch.ones(len(boxes), dtype=torch.bool)
-    others[[0, tour.label]] = False
+    others = [label for label in range(1, len(boxes)) if label != tour.label]
     name = tour.config.classes[tour.label - 1]
     roi = to_photo(tour, tour.trace.proposed.rois[0, tour.roi][None])
     return StageView(
@@ -269,6 +268,7 @@ STAGES = (  # title, the notebook that explains it, the view
 )
 
 
+@from_any_device
 def tour_figure(tour: Tour) -> Figure:
     """One photo through all nine stages; under each, the shape of its tensor."""
     height, width = tour.image.shape[-2:]
@@ -324,6 +324,7 @@ def _label_place(box: list[float], width: int, taken: list[tuple[float, float]])
     return x, y
 
 
+@from_any_device
 def projection_figure(image: Tensor, rois: Tensor, scale: float) -> Figure:
     """ROIs drawn onto the photo as they come out of the detector, and divided by the scale.
 

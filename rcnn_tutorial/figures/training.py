@@ -19,8 +19,9 @@ from torch import Tensor
 from torchvision.ops import nms
 
 from rcnn_tutorial.boxes import box_iou
+from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.evaluation import Curve
-from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, PALETTE, ink_on, style
+from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, PALETTE, from_any_device, ink_on, style
 from rcnn_tutorial.model import FasterRCNN
 from rcnn_tutorial.training import DETECTOR_LOSSES, RPN_LOSSES, StepReport
 
@@ -65,6 +66,7 @@ def judge(found: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> list[str
     found: boxes (D, 4), labels (D,), best score first. target: boxes (G, 4), labels (G,), in the same pixels. Right
     is a detection of the object's class with IoU > 0.5, once an object, as the evaluation counts.
     """
+    found, target = to_cpu(found), to_cpu(target)
     iou = box_iou(found["boxes"], target["boxes"])  # (D, G)
     verdicts, taken = [], set()
     for overlaps, label in zip(iou, found["labels"], strict=True):
@@ -157,6 +159,7 @@ def schedule_figure(schedules: Mapping[str, Sequence[float]]) -> Figure:
 # ---- detections
 
 
+@from_any_device
 def progress_figure(
     image: Tensor,
     target: Mapping[str, Tensor],
@@ -214,6 +217,7 @@ def best_precision(curve: Curve) -> np.ndarray:
     return np.where(reached, curve.precision.numpy(), 0.0).max(axis=1, initial=0.0)
 
 
+@from_any_device
 def precision_recall_figure(moments: Mapping[str, Mapping[str, Curve]]) -> Figure:
     """The curve of every class at the last moment, and their mean at each one. moments: name -> class -> curve."""
     with style():
@@ -260,15 +264,18 @@ def gradient_norms(
 ) -> dict[str, dict[str, float | None]]:
     """How strongly each loss pulls at each part of the model: {loss: {part: norm of the gradient}}.
 
+    images, targets: as the model takes them, on any device.
+
     None where no path leads from the loss to the part, which is not the same as a gradient of 0. The model stays as
-    it is, its gradients and the batch norms' statistics included.
+    it is, its gradients, the modes of its parts and the batch norms' statistics included.
     """
     statistics = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    mode = model.training
-    generator = torch.Generator(next(model.parameters()).device).manual_seed(seed)
-    losses = model.train()(images, targets, generator)
+    modes = [(module, module.training) for module in model.modules()]
+    generator = torch.Generator(model.device).manual_seed(seed)
+    losses = model.train()([image.to(model.device) for image in images], targets, generator)
     norms = {name: {part: _norm(loss, model.get_submodule(part)) for part in PARTS} for name, loss in losses.items()}
-    model.train(mode)
+    for module, mode in modes:
+        module.training = mode
     with torch.no_grad():
         for name, buffer in model.named_buffers():
             buffer.copy_(statistics[name])

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from rcnn_tutorial.boxes import box_iou, encode
 from rcnn_tutorial.config import AnchorTargetConfig
+from rcnn_tutorial.devices import on_cpu
 from rcnn_tutorial.stages.anchors import inside_image
 from rcnn_tutorial.stages.preprocessing import GroundTruth
 from rcnn_tutorial.stages.sampling import random_keys, random_subset
@@ -72,7 +73,7 @@ def looked_at(inside: Tensor) -> Tensor:
 
     At least one is looked at. On a GPU all are: it would have to be waited for until it tells how many are inside.
     """
-    if inside.is_cuda:
+    if not on_cpu(inside):
         return torch.arange(inside.shape[1], device=inside.device)
     some = inside.any(dim=0)  # (N,)
     some[0] = True

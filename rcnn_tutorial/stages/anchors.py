@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from rcnn_tutorial.config import AnchorConfig
+from rcnn_tutorial.devices import constant
 
 
 def anchor_sizes(config: AnchorConfig) -> Tensor:
@@ -36,7 +37,8 @@ def generate_anchors(height: int, width: int, stride: int, config: AnchorConfig,
     y = torch.arange(height, device=device) * stride
     shift_y, shift_x = torch.meshgrid(y, x, indexing="ij")  # (height, width) each
     shifts = torch.stack([shift_x, shift_y, shift_x, shift_y], dim=-1)  # (height, width, 4)
-    anchors = shifts[:, :, None, :] + base_anchors(config).to(shifts.device, torch.float32)  # (height, width, A, 4)
+    base = constant(tuple(map(tuple, base_anchors(config).tolist())), shifts.device)  # (A, 4)
+    anchors = shifts[:, :, None, :] + base  # (height, width, A, 4)
     return anchors.reshape(-1, 4)
 
 

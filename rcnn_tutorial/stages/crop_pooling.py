@@ -12,6 +12,7 @@ from torch import Tensor
 from torchvision.ops import roi_align, roi_pool
 
 from rcnn_tutorial.config import CropPoolingConfig
+from rcnn_tutorial.devices import on_cpu
 
 
 def crop_theta(rois: Tensor, stride: int, feature_size: tuple[int, int]) -> Tensor:
@@ -44,7 +45,7 @@ def sample_crops(features: Tensor, theta: Tensor, size: int, align_corners: bool
         grid = F.affine_grid(theta, shape, align_corners=align_corners and size > 1)  # (B * S, size, size, 2)
         # All grids of an image are stacked into one tall grid, so that its features are read in place, not repeated.
         tall = grid.reshape(batch, count * size, size, 2)
-        sample = F.grid_sample if features.is_cuda else sample_table
+        sample = sample_table if on_cpu(features) else F.grid_sample
         crops = sample(features.to(theta.dtype), tall, align_corners=align_corners)  # (B, C, S * size, size)
     crops = crops.unflatten(2, (count, size)).transpose(1, 2)  # (B, S, C, size, size)
     return crops.flatten(0, 1)
@@ -158,7 +159,7 @@ def crop_pool(
     """Cut every ROI out of the feature map by the configured method.
 
     features: (B, C, H, W). rois: (B, S, 4) scaled pixels. feature_sizes: (B, 2) rows and columns that each image really
-    has; None if all have H and W. Returns (B * S, C, size, size), image by image.
+    has, on the CPU; None if all have H and W. Returns (B * S, C, size, size), image by image, in float32.
     """
     if config.method != "crop":
         sizes = [features.shape[-2:]] * len(features) if feature_sizes is None else feature_sizes.tolist()
@@ -166,7 +167,7 @@ def crop_pool(
         own = [one[:, :rows, :columns].float() for one, (rows, columns) in zip(features, sizes, strict=True)]
         cells = rois.to(torch.float32).nan_to_num() / stride  # a diverged RPN's boxes: refused here, seen in the losses
         operator = roi_align if config.method == "align" else roi_pool
-        pool = align if config.method == "align" and not features.is_cuda else partial(_by_torchvision, operator)
+        pool = align if config.method == "align" and on_cpu(features) else partial(_by_torchvision, operator)
         with torch.autocast(features.device.type, enabled=False):
             return torch.cat([pool(*image, config.size) for image in zip(own, cells, strict=True)])
     theta = crop_theta(rois, stride, features.shape[-2:])  # (B, S, 2, 3)

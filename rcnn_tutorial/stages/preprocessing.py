@@ -9,7 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rcnn_tutorial.config import PreprocessingConfig
+from rcnn_tutorial.devices import constant, upload
 from rcnn_tutorial.errors import DataError
+from rcnn_tutorial.targets import objects_of, plain
 
 
 class Preprocessed(NamedTuple):
@@ -54,30 +56,44 @@ def resize(image: Tensor, scale: float) -> Tensor:
     return scaled[0, :, :height, :width]
 
 
+def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
+    """A normalized image (3, h, w) with zeros (the mean's color) below and to the right, to multiples of pixels."""
+    height, width = image.shape[-2:]
+    return F.pad(image, (0, -width % multiple, 0, -height % multiple))
+
+
 def preprocess(images: Sequence[Tensor], config: PreprocessingConfig) -> Preprocessed:
     """Normalize with the fixed mean and scale by the 600 / 1000 rule.
 
     images: B tensors (3, H, W), float, RGB in [0, 1], of any sizes. Raises DataError on another shape or type.
     """
-    images = [plain(image) for image in images]
-    for image in images:
-        check_image(image)
-    mean = images[0].new_tensor(config.mean)[:, None, None]  # (3, 1, 1)
-    std = images[0].new_tensor(config.std)[:, None, None]  # (3, 1, 1)
+    images = [checked_image(image) for image in images]
     scales = [scale_for(*image.shape[-2:], config.target_size, config.max_size) for image in images]
-    scaled = [resize((image - mean) / std, scale) for image, scale in zip(images, scales, strict=True)]
+    scaled = [resize(normalize(image, config), scale) for image, scale in zip(images, scales, strict=True)]
     device = scaled[0].device
     return Preprocessed(
         scaled,
-        torch.tensor([image.shape[-2:] for image in scaled], device=device),
-        torch.tensor([image.shape[-2:] for image in images], device=device),
-        torch.tensor(scales, device=device),
+        upload([image.shape[-2:] for image in scaled], device),
+        upload([image.shape[-2:] for image in images], device),
+        upload(scales, device, torch.float32),
     )
 
 
-def plain(tensor: Tensor) -> Tensor:
-    """The same numbers without a subclass: torchvision's "this is an image" would be asked at every operation."""
-    return torch.as_tensor(tensor).as_subclass(Tensor)
+def normalize(image: Tensor, config: PreprocessingConfig) -> Tensor:
+    """(image - mean) / std, channel by channel. image: (3, H, W)."""
+    mean, std = (constant(tuple(values), image.device, image.dtype) for values in (config.mean, config.std))  # (3,)
+    return (image - mean[:, None, None]) / std[:, None, None]
+
+
+def checked_image(image: Tensor) -> Tensor:
+    """The image without a subclass. Raises DataError unless it is one that `check_image` accepts."""
+    try:
+        image = plain(image)
+    except (TypeError, ValueError, RuntimeError):
+        kind = type(image).__name__
+        raise DataError(f"image of type {kind}: expected a float tensor (3, height, width) in [0, 1]") from None
+    check_image(image)
+    return image
 
 
 def check_image(image: Tensor) -> None:
@@ -91,29 +107,15 @@ def check_image(image: Tensor) -> None:
 def pad_ground_truth(targets: Sequence[dict], scales: Tensor, classes: int) -> GroundTruth:
     """Collect the objects of a batch into padded tensors, in scaled pixels, on the device of `scales`.
 
-    targets: B dicts with "boxes" (N, 4) in original pixels and "labels" (N,) in 1..classes. scales: (B,).
+    targets: B dicts as `rcnn_tutorial.targets` describes them, boxes in original pixels. scales: (B,).
     Raises DataError for targets that cannot be learned from; keep them on the CPU to have this checked without waiting
     for a GPU.
     """
-    length = max(1, *(len(target["boxes"]) for target in targets))
+    objects = [objects_of(target, classes) for target in targets]
+    length = max(1, *(len(one.boxes) for one in objects))
     boxes = torch.zeros(len(targets), length, 4)  # (B, G, 4)
     labels = torch.zeros(len(targets), length, dtype=torch.long)  # (B, G)
-    for row, target in enumerate(targets):
-        check_target(target, classes)
-        boxes[row, : len(target["boxes"])] = plain(target["boxes"])
-        labels[row, : len(target["labels"])] = target["labels"]
-    boxes, labels = boxes.to(scales.device, non_blocking=True), labels.to(scales.device, non_blocking=True)
-    return GroundTruth(boxes * scales[:, None, None], labels)
-
-
-def check_target(target: dict, classes: int) -> None:
-    """Raise DataError, naming the image, unless boxes and labels fit each other and the detector."""
-    boxes, labels = plain(target["boxes"]), target["labels"]
-    name = f"target of image {target.get('image_id', '(no image_id)')}"
-    if boxes.ndim != 2 or boxes.shape[1] != 4 or labels.shape != boxes.shape[:1]:
-        shapes = f"boxes {tuple(boxes.shape)} and labels {tuple(labels.shape)}"
-        raise DataError(f"{name}: {shapes}; expected (N, 4) and (N,)")
-    if len(labels) and not (1 <= int(labels.min()) and int(labels.max()) <= classes):
-        raise DataError(f"{name}: labels {labels.tolist()}; expected 1 to {classes} (0 is background)")
-    if not bool((torch.isfinite(boxes).all(dim=1) & (boxes[:, :2] < boxes[:, 2:]).all(dim=1)).all()):
-        raise DataError(f"{name}: empty, inverted or infinite box among {boxes.tolist()}; drop such boxes first")
+    for row, one in enumerate(objects):
+        boxes[row, : len(one.boxes)] = one.boxes
+        labels[row, : len(one.labels)] = one.labels
+    return GroundTruth(upload(boxes, scales.device) * scales[:, None, None], upload(labels, scales.device))

@@ -8,6 +8,7 @@ from torchvision.ops import nms
 
 from rcnn_tutorial.boxes import box_iou, clip, decode
 from rcnn_tutorial.config import ProposalConfig
+from rcnn_tutorial.devices import on_cpu, upload
 from rcnn_tutorial.stages.rpn import RPNOutputs
 
 LARGEST_BLOCK = 512  # boxes; beyond it NMS, whose time grows with the square of their number, gets slow
@@ -38,14 +39,14 @@ def proposal_layer(
 
     candidates = zip(boxes.detach(), scores, strict=True)
     kept = [first_kept(*image, config.nms_threshold, post_nms_top_n) for image in candidates]
-    # NaN is not below 0: boxes of a network that has diverged stay, so that the losses show it.
-    kept = [keep[~(ranked[keep] < 0)] for keep, ranked in zip(kept, scores, strict=True)]
     index = torch.nn.utils.rnn.pad_sequence(kept, batch_first=True)  # (B, R)
-    counts = torch.tensor([len(keep) for keep in kept], device=boxes.device)  # (B,)
-    valid = torch.arange(index.shape[1], device=boxes.device) < counts[:, None]  # (B, R)
+    counts = upload([len(keep) for keep in kept], boxes.device)  # (B,)
+    scores = scores.gather(1, index)  # (B, R)
+    # Padded cells rank last. NaN is not below 0: boxes of a network that has diverged stay, so that the losses show it.
+    valid = (torch.arange(index.shape[1], device=boxes.device) < counts[:, None]) & ~(scores < 0)  # (B, R)
     return Proposals(
         boxes.gather(1, index[..., None].expand(-1, -1, 4)) * valid[..., None],
-        scores.gather(1, index) * valid,
+        scores * valid,
         order.gather(1, index),
         valid,
     )
@@ -57,12 +58,12 @@ def first_kept(boxes: Tensor, scores: Tensor, threshold: float, count: int) -> T
     Only better boxes can remove a box. So on a CPU NMS goes through the list block by block: first what the boxes kept
     so far overlap is removed, then the rest is thinned out. Once `count` are kept, the remainder is not looked at.
     """
-    size = max(1, len(boxes)) if boxes.is_cuda else min(2 * count, LARGEST_BLOCK)
+    size = min(2 * count, LARGEST_BLOCK) if on_cpu(boxes) else max(1, len(boxes))
     kept = nms(boxes[:size], scores[:size], threshold)
     for start in range(size, len(boxes), size):
         if len(kept) >= count:
             break
-        block = torch.arange(start, min(start + size, len(boxes)))
+        block = torch.arange(start, min(start + size, len(boxes)), device=boxes.device)
         removed = (box_iou(boxes[block], boxes[kept]) > threshold).any(dim=1)  # (size,)
         block = block[~removed]
         kept = torch.cat([kept, block[nms(boxes[block], scores[block], threshold)]])

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from rcnn_tutorial.boxes import box_iou, encode
 from rcnn_tutorial.config import ProposalTargetConfig
+from rcnn_tutorial.devices import constant
 from rcnn_tutorial.stages.preprocessing import GroundTruth
 from rcnn_tutorial.stages.proposal import Proposals
 from rcnn_tutorial.stages.sampling import random_keys, shuffled_candidates
@@ -106,14 +107,20 @@ def within(count: Tensor, order: Tensor) -> Tensor:
 
 def normalize_coefficients(coefficients: Tensor, config: ProposalTargetConfig) -> Tensor:
     """(t - mean) / std for each of the four. coefficients: (..., 4)."""
-    means, stds = coefficients.new_tensor(config.target_means), coefficients.new_tensor(config.target_stds)
+    means, stds = _statistics(config, coefficients)
     return (coefficients - means) / stds
 
 
 def denormalize_coefficients(coefficients: Tensor, config: ProposalTargetConfig) -> Tensor:
     """The inverse of `normalize_coefficients`. coefficients: (..., 4)."""
-    means, stds = coefficients.new_tensor(config.target_means), coefficients.new_tensor(config.target_stds)
+    means, stds = _statistics(config, coefficients)
     return coefficients * stds + means
+
+
+def _statistics(config: ProposalTargetConfig, like: Tensor) -> tuple[Tensor, Tensor]:
+    """The configured means and standard deviations, (4,) each, of the type and on the device of `like`."""
+    means, stds = tuple(config.target_means), tuple(config.target_stds)
+    return constant(means, like.device, like.dtype), constant(stds, like.device, like.dtype)
 
 
 def expand_to_classes(targets: ProposalTargets, classes: int) -> tuple[Tensor, Tensor]:

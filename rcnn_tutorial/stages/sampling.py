@@ -29,6 +29,6 @@ def random_subset(candidates: Tensor, keys: Tensor, count: Tensor | int, most: i
     """
     chosen = shuffled_candidates(candidates, keys, most)  # (B, K)
     place = torch.arange(chosen.shape[1], device=keys.device)  # (K,)
-    wanted = place < torch.as_tensor(count, device=keys.device).reshape(-1, 1)  # (B or 1, K)
+    wanted = place < (count[:, None] if isinstance(count, Tensor) else count)  # (B, K) or (K,)
     marked = torch.zeros_like(candidates).scatter(1, chosen, wanted.expand(chosen.shape))  # (B, N)
     return marked & candidates

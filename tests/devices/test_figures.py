@@ -1,0 +1,106 @@
+"""Figures and the numbers behind them take tensors from a (pretended) GPU and show what they show of the CPU's."""
+
+import copy
+import importlib
+import inspect
+import pkgutil
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from rcnn_tutorial import figures
+from rcnn_tutorial.checkpoints import load_model
+from rcnn_tutorial.config import AnchorConfig, ProposalTargetConfig
+from rcnn_tutorial.data import TOY_CLASSES, ToyScenes
+from rcnn_tutorial.figures import anchors, classification, crop_pooling, proposal_target, rpn_loss, tour, training
+from rcnn_tutorial.stages.anchors import base_anchors
+
+MODULES = [importlib.import_module(f"rcnn_tutorial.figures.{m.name}") for m in pkgutil.iter_modules(figures.__path__)]
+FIGURES = [
+    (module.__name__.rpartition(".")[2], name)
+    for module in MODULES
+    for name, function in inspect.getmembers(module, inspect.isfunction)
+    if name.endswith("_figure") and function.__module__ == module.__name__
+]
+TENSORS = ("Tensor", "Tour", "Curve", "BoxGroup", "AnchorTargets", "AnchorAssignment")
+
+
+@pytest.mark.parametrize(("module", "name"), FIGURES)
+def test_every_figure_of_tensors_takes_them_from_any_device(module, name):
+    function = getattr(importlib.import_module(f"rcnn_tutorial.figures.{module}"), name)
+    takes = any(word in str(p.annotation) for p in inspect.signature(function).parameters.values() for word in TENSORS)
+    runs_layers = (module, name) == ("rpn_loss", "network_figure")  # and leaves tensors where the layers are
+    assert hasattr(function, "__wrapped__") == (takes and not runs_layers)
+
+
+def pixels(figure) -> np.ndarray:
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())
+
+
+def draw_all(image, trace, model):
+    """One figure of each kind of input."""
+    boxes, labels, scores, _ = trace.detections[0]
+    objects = {"boxes": boxes[:2], "labels": labels[:2]}
+    yield anchors.shapes_figure(
+        image, base_anchors(AnchorConfig(scales=(1, 2))).float().to(image.device), AnchorConfig(scales=(1, 2))
+    )
+    yield classification.class_boxes_figure(image, boxes[0], boxes[:4], 1, TOY_CLASSES, boxes[1:2])
+    yield classification.fc7_figure(trace.proposed.crops[0], trace.proposed.crops[1])
+    yield classification.scores_figure(trace.proposed.probabilities[0, :3], TOY_CLASSES)
+    yield crop_pooling.methods_figure(trace.features[0, 0], trace.proposals.boxes[0, 0], model.stride, 3)
+    yield rpn_loss.probability_figure(image, trace.rpn.foreground[0], tuple(trace.features.shape[-2:]))
+    yield rpn_loss.labels_figure(image, boxes[:2], trace.anchors, trace.anchor_targets)
+    groups = proposal_target.red_green(trace.anchors[:3], boxes[:3])
+    yield proposal_target.boxes_figure(image, image.shape[-2:], {"boxes": groups})
+    yield proposal_target.spread_figure(trace.proposal_targets.coefficients[0], ProposalTargetConfig())
+    yield training.progress_figure(
+        image, objects, {"now": {"boxes": boxes, "labels": labels, "scores": scores}}, TOY_CLASSES
+    )
+    followed = tour.Tour(image, trace, model.config, model.stride)
+    yield tour.tour_figure(followed)
+    yield tour.projection_figure(image, trace.proposals.boxes[0, :5], followed.scale)
+
+
+def test_figures_look_the_same(gpu):
+    image, target = ToyScenes()[0]
+    image, model = image.as_subclass(torch.Tensor), load_model("toy")
+    there, moved = copy.deepcopy(model).to(gpu.device), image.to(gpu.device)
+    one, other = (
+        (picture, detector.trace([picture], [target], torch.Generator().manual_seed(0)), detector)
+        for picture, detector in ((image, model), (moved, there))
+    )
+    assert other[1].features.device == gpu.device
+    for expected, found in zip(draw_all(*one), draw_all(*other), strict=True):
+        assert np.abs(pixels(found).astype(int) - pixels(expected)).mean() < 0.5
+
+
+def test_every_view_of_the_tour_stays_on_the_device(gpu):
+    model = load_model("toy").to(gpu.device)
+    image = ToyScenes()[0][0].as_subclass(torch.Tensor).to(gpu.device)
+    followed = tour.Tour(image, model.trace([image]), model.config, model.stride)
+    for _, _, view in tour.STAGES:
+        assert view(followed).picture.device == gpu.device
+
+
+def test_verdicts_compare_what_lives_apart(gpu):
+    boxes, labels = torch.tensor([[0.0, 0, 10, 10]]), torch.tensor([1])
+    found = {"boxes": boxes.to(gpu.device), "labels": labels.to(gpu.device)}
+    assert training.judge(found, {"boxes": boxes, "labels": labels}) == [training.RIGHT]
+
+
+def test_gradient_norms_moves_the_images(gpu):
+    image, target = ToyScenes()[0]
+    here = training.gradient_norms(load_model("toy"), [image], [target])
+    there = training.gradient_norms(load_model("toy").to(gpu.device), [image.as_subclass(torch.Tensor)], [target])
+    for loss, parts in here.items():
+        for part, norm in parts.items():
+            assert there[loss][part] == (norm if norm is None else pytest.approx(norm, rel=1e-2))
+
+
+def test_align_bins_stay_on_the_device(gpu):
+    roi = torch.tensor([0.0, 0, 32, 16]).to(gpu.device)
+    assert crop_pooling.align_bins(roi, 2, 8).device == gpu.device
