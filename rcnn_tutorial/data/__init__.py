@@ -7,10 +7,9 @@ float32 (3, H, W) in [0, 1], RGB; target {"boxes": (N, 4) XYXY pixels, "labels":
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Sequence
 
+from rcnn_tutorial import spec as specs
 from rcnn_tutorial.data.batching import AugmentedDataset, CachedDataset, batches, collate, training_loader
 from rcnn_tutorial.data.coco import CocoFolder
 from rcnn_tutorial.data.images import CleanBoxes, clean_boxes, make_target, read_image
@@ -43,13 +42,10 @@ __all__ = [
 
 TOY_LENGTHS = {"train": 20_000, "val": 500}
 
-# Two paths with a colon between them, either of which may begin with a Windows drive such as C:\ or C:/.
-_COCO = re.compile(r"coco:((?:[A-Za-z]:[\\/])?[^:]+):((?:[A-Za-z]:[\\/])?[^:]+)")
-
 
 def open_dataset(
     spec: str,
-    split: str = "train",
+    split: str | None = None,
     seed: int = 0,
     classes: Sequence[str] | None = None,
     toy_length: int | None = None,
@@ -57,17 +53,18 @@ def open_dataset(
 ):
     """The data set that `spec` names: toy, voc:DIR or coco:IMAGES:ANNOTATIONS.json.
 
-    split: train or val of toy, any list of a VOC folder; a COCO file is one split by itself. classes: names in the
-    order of the labels; None takes the data's own. seed, toy_length and toy_size = (height, width) are for toy
-    alone. Raises ConfigError for another spec, DataError for data that cannot be used.
+    split: train or val of toy, any list of a VOC folder; None is train. A COCO file is one split by itself, so that
+    there only None will do. classes: names in the order of the labels; None takes the data's own. seed, toy_length
+    and toy_size = (height, width) are for toy alone. Raises ConfigError for another spec, DataError for data that
+    cannot be used.
     """
-    if spec == "toy":
-        return _open_toy(split, seed, classes, toy_length, toy_size)
-    if spec.startswith("voc:") and spec != "voc:":
-        return VocFolder(os.path.expanduser(spec.removeprefix("voc:")), split, classes)
-    if paths := _COCO.fullmatch(spec):
-        return CocoFolder(*map(os.path.expanduser, paths.groups()), classes)
-    raise ConfigError(f"data {spec!r}: use toy, voc:DIR or coco:IMAGES:ANNOTATIONS.json")
+    kind, paths = specs.parse(spec)
+    if kind == "coco":
+        if split is not None:
+            raise ConfigError(f"split {split!r}: {spec} is one split by itself; leave it away, or name another file")
+        return CocoFolder(*paths, classes)
+    split = "train" if split is None else split
+    return VocFolder(*paths, split, classes) if kind == "voc" else _open_toy(split, seed, classes, toy_length, toy_size)
 
 
 def _open_toy(split: str, seed: int, classes, length: int | None, size: tuple[int, int]) -> ToyScenes:
