@@ -1,11 +1,8 @@
 """Backbones, each split into a head (image to features) and a tail (crop to fc7) (post: "Network Architecture")."""
 
-import logging
 from collections import OrderedDict
-from pathlib import Path
 from typing import NamedTuple
 
-import safetensors.torch
 import torch
 import torch.nn.functional as F
 import torchvision
@@ -13,14 +10,10 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from rcnn_tutorial.config import BackboneConfig
+from rcnn_tutorial.config import BACKBONES, BackboneConfig
 from rcnn_tutorial.convolution import TinyConv2d, exchanged, widen
-from rcnn_tutorial.errors import ConfigError, DataError
-
-log = logging.getLogger(__name__)
-
-RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101")
-BACKBONES = (*RESNETS, "vgg16", "mobilenet_v2", "small")
+from rcnn_tutorial.errors import ConfigError
+from rcnn_tutorial.pretrained import load_pretrained
 
 
 class Backbone(NamedTuple):
@@ -83,7 +76,7 @@ def build_backbone(config: BackboneConfig, pretrained: str | None = None) -> Bac
     """Build the named backbone, load weights into it, and freeze what the config says.
 
     pretrained: one of torchvision's names ("DEFAULT", "IMAGENET1K_V1"), downloaded with a progress bar; or a local
-    .pth or .safetensors file with torchvision's keys; or None for random weights.
+    .pth or .safetensors file with torchvision's keys; or None for random weights. See `pretrained`.
     """
     if config.name not in BACKBONES:
         raise ConfigError(f"backbone {config.name!r}: unknown; choose one of {', '.join(BACKBONES)}")
@@ -179,64 +172,3 @@ def split_small(norm: type[nn.Module], tail_stride: int) -> Backbone:
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     return Backbone(head, tail, 8, 64, 128)
-
-
-def load_pretrained(network: nn.Module, name: str, pretrained: str) -> None:
-    """Load ImageNet weights into a whole torchvision network, from torchvision by name or from a local file.
-
-    A file may lack the layers that detection does not use, or the tail; what of the tail it lacks is logged. Tensors
-    of another shape or name, or a file without any tensor of the head, raise DataError.
-    """
-    if Path(pretrained).suffix in (".pth", ".pt", ".safetensors"):
-        state = read_state(Path(pretrained))
-    else:
-        state = download_state(torchvision_weights(name, pretrained))
-    # A counter of training batches, which only unfrozen batch norms hold and none uses.
-    state = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
-    own = network.state_dict()
-    head = {key for key in own if not key.startswith(("fc.", "classifier."))}
-    for key, value in state.items():
-        if key not in own or own[key].shape != value.shape:
-            raise DataError(f"{pretrained}: tensor {key} {tuple(value.shape)} does not fit {name}; use its own weights")
-    lacking = sorted({key.split(".")[0] for key in own if key not in state and not key.endswith("num_batches_tracked")})
-    if not head & state.keys():
-        raise DataError(f"{pretrained}: holds no tensor of {name}; use a file with torchvision's keys")
-    if lacking:
-        log.warning("%s holds no weights for %s of %s: they start at random", pretrained, ", ".join(lacking), name)
-    network.load_state_dict(state, strict=False)
-
-
-def torchvision_weights(name: str, weights: str):
-    """torchvision's weights entry of a backbone, by name. Raises ConfigError listing the names there are."""
-    known = torchvision.models.get_model_weights(name)
-    try:
-        return known[weights]
-    except KeyError:
-        names = ", ".join(known.__members__)
-        message = f"pretrained {weights!r}: no such weights for {name}; use {names}, or a .pth or .safetensors file"
-        raise ConfigError(message) from None
-
-
-def download_state(weights) -> dict[str, Tensor]:
-    """The tensors of a torchvision weights entry, from its cache or its server."""
-    try:
-        return weights.get_state_dict(progress=True, check_hash=True)
-    except (OSError, RuntimeError) as error:  # no network or no room; a hash that does not fit
-        message = f"{weights}: not downloaded ({error}); pass a .pth or .safetensors file of these weights instead"
-        raise DataError(message) from error
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Read a state dict from .safetensors, or from .pth without unpickling anything but tensors."""
-    try:
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; give the path of a weights file") from None
-    except Exception as error:  # torch and safetensors raise half a dozen types for a damaged file
-        cause = str(error).split("\n")[0]
-        raise DataError(f"{path}: not a readable weights file ({cause}); download it again") from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise DataError(f"{path}: holds no plain dict of tensors; save the network's state_dict() alone")
-    return state

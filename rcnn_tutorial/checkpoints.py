@@ -23,7 +23,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from rcnn_tutorial.assets import asset_path
-from rcnn_tutorial.config import Config, TrainingConfig, from_dict, to_dict
+from rcnn_tutorial.config import FREE, Config, TrainingConfig, differences, from_dict, to_dict
 from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
 from rcnn_tutorial.model import FasterRCNN, build_model
 
@@ -47,8 +47,10 @@ def save_model(path: str | Path, model: FasterRCNN, half: bool = False, extra: d
     """Write the weights and config of `model` to `path`, whole or not at all.
 
     half stores the weights as float16, half the size; `load_model` always gives float32 back.
-    extra is JSON-ready information to keep beside them, for example how the model was trained and measured.
+    extra is JSON-ready information to keep beside them, for example how the model was trained and measured. Raises
+    ConfigError for a model that is not what its config builds, such as the copy of `for_inference`.
     """
+    _check_architecture(path, model)
     tensors = _grouped("model.", model.state_dict())
     if half:
         # Vectors stay float32: they are small, and a batch norm's variance can exceed what float16 can hold.
@@ -79,16 +81,18 @@ def save_training(
     networks: dict[str, nn.Module],
     optimizer: torch.optim.Optimizer,
     detect_with: str = "model.",
+    data: dict | None = None,
 ) -> None:
     """Write everything that training goes on from after `step` steps; `load_model` reads the same file.
 
     networks: {prefix: network}, for example {"model.": ..., "average.": ...}.
-    detect_with: prefix of the weights that `load_model` takes.
+    detect_with: prefix of the weights that `load_model` takes. data: what tells the training data from others.
     """
     tensors = _grouped("optimizer.", _optimizer_tensors(optimizer))
     for prefix, network in networks.items():
         tensors |= _grouped(prefix, network.state_dict())
     info = {"config": to_dict(config), "training": to_dict(training), "step": step, "detect_with": detect_with}
+    info |= {"data": data or {}}
     _write(path, tensors, info)
 
 
@@ -101,11 +105,13 @@ def load_training(path: str | Path, config: Config, training: TrainingConfig) ->
     checkpoint = read_checkpoint(path)
     if not {"step", "config", "training"} <= checkpoint.info.keys():
         raise DataError(f"{path}: holds a model but no state of a training to resume; load it with load_model")
-    free = ("workers", "checkpoint_every", "on_bad_file", "deterministic")
-    before = {"config": checkpoint.info["config"], "training": checkpoint.info["training"]}
-    now = json.loads(json.dumps({"config": to_dict(config), "training": to_dict(training)}))
-    for field, (old, new) in _differences(before, now):
-        if field not in {f"training.{name}" for name in free}:
+    before = {
+        "config": to_dict(_decoded(checkpoint, Config, "config")),
+        "training": to_dict(_decoded(checkpoint, TrainingConfig, "training")),
+    }
+    now = {"config": to_dict(config), "training": to_dict(training)}
+    for field, old, new in differences(before, now):
+        if field not in FREE:
             raise ConfigError(f"{path}: was written with {field} = {old!r}, not {new!r}; resume with the same value")
     step = checkpoint.info["step"]
     if type(step) is not int or not 0 <= step <= training.steps:
@@ -204,11 +210,32 @@ def write_atomically(path: str | Path, data: bytes) -> None:
 
 
 def _build(checkpoint: Checkpoint) -> FasterRCNN:
+    config = _decoded(checkpoint, Config, "config")
     try:
-        return build_model(from_dict(Config, checkpoint.info["config"]))
-    except (TutorialError, KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
+        return build_model(config)
+    except (TutorialError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{checkpoint.path}: its config is not usable ({reason}); update rcnn_tutorial") from None
+
+
+def _decoded(checkpoint: Checkpoint, kind: type, name: str):
+    """A config of the checkpoint's header, with defaults for what an older version of the package did not know."""
+    try:
+        return from_dict(kind, checkpoint.info.get(name))
+    except TutorialError as error:
+        raise DataError(f"{checkpoint.path}: its {name} is not usable ({error}); update rcnn_tutorial") from None
+
+
+def _check_architecture(path: str | Path, model: FasterRCNN) -> None:
+    with torch.device("meta"):
+        wanted = build_model(model.config).state_dict()
+    given = model.state_dict()
+    for name in [*wanted, *given]:
+        if name not in given or name not in wanted or given[name].shape != wanted[name].shape:
+            raise ConfigError(
+                f"{path}: not written: {name!r} of the model is not what its config builds; save the model itself, as "
+                "trained or loaded, not a changed copy such as for_inference()"
+            )
 
 
 def _write(path: str | Path, tensors: dict[str, Tensor], info: dict) -> None:
@@ -225,12 +252,3 @@ def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """{"<parameter's number>.<name>": tensor}; the numbers and the hyperparameters follow from the TrainingConfig."""
     state = optimizer.state_dict()["state"]
     return {f"{number}.{key}": value for number, values in state.items() for key, value in values.items()}
-
-
-def _differences(old, new, field: str = ""):
-    """Yield (dotted field, (old value, new value)) wherever two trees of plain values differ."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in old | new:
-            yield from _differences(old.get(key), new.get(key), f"{field}.{key}".lstrip("."))
-    elif old != new:
-        yield field, (old, new)

@@ -8,13 +8,20 @@ checkpoint holds the exact detector it was trained as.
 from __future__ import annotations
 
 import dataclasses
+import difflib
+import functools
 import math
+import reprlib
 import typing
 from dataclasses import dataclass, field
 
 from rcnn_tutorial.errors import ConfigError
 
+BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "vgg16", "mobilenet_v2", "small")
 OPTIMIZERS = ("sgd", "adamw", "muon")
+BENCHMARKS = ("toy", "learning", "infer", "stages", "explorer")
+# What leaves the weights that a training ends with as they are, so that a resumed one may change it.
+FREE = ("training.workers", "training.checkpoint_every", "training.on_bad_file", "training.deterministic")
 VOC_CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
     "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
@@ -24,6 +31,7 @@ VOC_CLASSES = (
 # What must hold for a detector to make sense: (field, test of its value and the whole config, remedy).
 _POSITIVE = (lambda v, c: 0 < v < 2**31, "use a positive number below 2^31")
 _SHARE = (lambda v, c: 0 <= v <= 1, "use a number between 0 and 1")
+_WEIGHT = (lambda v, c: 0 <= v < math.inf, "use 0 or more")
 _DETECTOR_RULES = (
     ("classes", lambda v, c: len(v) > 0 and len(set(v)) == len(v), "give at least one class, each name once"),
     ("preprocessing.target_size", lambda v, c: v >= 16, "use at least 16 pixels"),
@@ -37,6 +45,8 @@ _DETECTOR_RULES = (
     ("anchors.ratios", lambda v, c: len(v) > 0 and 0 < min(v) <= max(v) < math.inf, "give at least one positive ratio"),
     ("rpn.channels", *_POSITIVE),
     ("rpn.sigma", *_POSITIVE),
+    ("rpn.class_loss_weight", *_WEIGHT),
+    ("rpn.box_loss_weight", *_WEIGHT),
     ("proposals.train_pre_nms_top_n", *_POSITIVE),
     ("proposals.train_post_nms_top_n", *_POSITIVE),
     ("proposals.test_pre_nms_top_n", *_POSITIVE),
@@ -62,20 +72,23 @@ _DETECTOR_RULES = (
     ("crop_pooling.method", lambda v, c: v in ("crop", "align", "pool"), "use crop, align or pool"),
     ("crop_pooling.size", *_POSITIVE),
     ("classification.sigma", *_POSITIVE),
+    ("classification.class_loss_weight", *_WEIGHT),
+    ("classification.box_loss_weight", *_WEIGHT),
     ("inference.nms_threshold", *_SHARE),
     ("inference.max_detections", *_POSITIVE),
 )
 _TRAINING_RULES = (
     ("steps", *_POSITIVE),
+    ("steps", lambda v, c: v >= 4 or not c.alternating, "alternating training has 4 phases, so use at least 4"),
     ("batch_size", *_POSITIVE),
     ("optimizer", lambda v, c: v in OPTIMIZERS, f"use {', '.join(OPTIMIZERS)}"),
     ("learning_rate", *_POSITIVE),
     ("momentum", *_SHARE),
-    ("weight_decay", lambda v, c: 0 <= v < math.inf, "use 0 or more"),
+    ("weight_decay", *_WEIGHT),
     ("schedule", lambda v, c: v in ("step", "cosine", "constant"), "use step, cosine or constant"),
     ("step_at", *_SHARE),
     ("warmup", lambda v, c: 0 <= v < 1, "use a share of the steps below 1"),
-    ("clip_norm", lambda v, c: v >= 0, "use 0 (no limit) or more"),
+    ("clip_norm", lambda v, c: 0 <= v < math.inf, "use 0 (no limit) or more"),
     ("average_decay", lambda v, c: 0 <= v < 1, "use 0 (no average) or a number below 1"),
     (
         "scale_jitter",
@@ -90,14 +103,49 @@ _TRAINING_RULES = (
 )
 
 
-def _check_rules(config, rules) -> None:
+# What a field takes, in the words of an error message.
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+_LISTS = {float: "a list of numbers", str: "a list of names"}
+
+
+def _check(config, rules) -> None:
     """Raise ConfigError, naming field, value and remedy, for a config that cannot work."""
+    _check_types(config)
     for path, holds, remedy in rules:
         value = config
         for name in path.split("."):
             value = getattr(value, name)
         if not holds(value, config):
             raise ConfigError(f"{path} = {value!r}: {remedy}")
+
+
+def _check_types(config, section: str = "") -> None:
+    """Raise ConfigError, naming field and value, unless every field holds what its annotation says.
+
+    A whole number may stand for a float, as in JSON; nothing else stands for another type, and nan for no number.
+    """
+    for name, hint in _hints(type(config)).items():
+        value, path = getattr(config, name), f"{section}{name}"
+        if dataclasses.is_dataclass(hint) and isinstance(value, hint):
+            _check_types(value, f"{path}.")
+        elif dataclasses.is_dataclass(hint):
+            raise ConfigError(f"{path} = {reprlib.repr(value)}: expected a {hint.__name__}")
+        elif not _fits(value, hint):
+            expected = _KINDS.get(hint) or _LISTS[typing.get_args(hint)[0]]
+            raise ConfigError(f"{path} = {reprlib.repr(value)}: expected {expected}")
+
+
+def _fits(value, hint) -> bool:
+    if typing.get_origin(hint) is tuple:
+        return isinstance(value, list | tuple) and all(_fits(item, typing.get_args(hint)[0]) for item in value)
+    if isinstance(value, bool):
+        return hint is bool
+    if hint is float:
+        return (isinstance(value, int) and abs(value) < 2**63) or (isinstance(value, float) and not math.isnan(value))
+    return isinstance(value, hint)
+
+
+_hints = functools.cache(typing.get_type_hints)
 
 
 @dataclass(frozen=True)
@@ -230,7 +278,7 @@ class Config:
     inference: InferenceConfig = field(default_factory=InferenceConfig)
 
     def __post_init__(self):
-        _check_rules(self, _DETECTOR_RULES)
+        _check(self, _DETECTOR_RULES)
 
 
 @dataclass(frozen=True)
@@ -262,7 +310,7 @@ class TrainingConfig:
     alternating: bool = False  # the paper's 4-step alternating training instead of joint training
 
     def __post_init__(self):
-        _check_rules(self, _TRAINING_RULES)
+        _check(self, _TRAINING_RULES)
 
 
 # The recipe for the small backbone and random weights: one cycle of AdamW.
@@ -279,11 +327,11 @@ def to_dict(config) -> dict:
 def from_dict(kind: type, values: dict):
     """The inverse of `to_dict`; lists become the tuples they were. Raises ConfigError on an unknown field."""
     if not isinstance(values, dict):
-        raise ConfigError(f"{kind.__name__}: expected a mapping of fields, got {values!r}")
-    hints = typing.get_type_hints(kind)
-    unknown = sorted(set(values) - set(hints))
-    if unknown:
-        raise ConfigError(f"{kind.__name__}: unknown field {unknown[0]!r}; known are {', '.join(hints)}")
+        raise ConfigError(f"{kind.__name__}: expected a mapping of fields, got {reprlib.repr(values)}")
+    hints = _hints(kind)
+    for name in values:
+        if name not in hints:
+            raise ConfigError(f"{kind.__name__}: unknown field {name!r}; {suggestion(name, hints)}")
     return kind(**{name: _decode(hints[name], value) for name, value in values.items()})
 
 
@@ -291,6 +339,25 @@ def _decode(hint, value):
     if dataclasses.is_dataclass(hint):
         return from_dict(hint, value)
     return tuple(value) if isinstance(value, list) else value
+
+
+def suggestion(name: str, known) -> str:
+    """What to write instead of an unknown name: the one that it most resembles, or all that there are."""
+    close = difflib.get_close_matches(str(name), known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+
+
+def differences(old, new, field: str = ""):
+    """Yield (dotted field, old value, new value) wherever two trees of plain values differ; a list equals a tuple."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in old | new:
+            yield from differences(old.get(key), new.get(key), f"{field}.{key}".lstrip("."))
+    elif _as_list(old) != _as_list(new):
+        yield field, old, new
+
+
+def _as_list(value):
+    return [_as_list(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def reference_config(backbone: str = "resnet50", classes: tuple[str, ...] = VOC_CLASSES) -> Config:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import json
 import math
 import os
 import time
@@ -31,8 +30,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-from rcnn_tutorial import distributed
-from rcnn_tutorial.checkpoints import load_optimizer, load_training, load_weights, save_training, write_atomically
+from rcnn_tutorial import distributed, runs
+from rcnn_tutorial.checkpoints import load_optimizer, load_training, load_weights, save_training
 from rcnn_tutorial.config import TrainingConfig
 from rcnn_tutorial.data.batching import mixed_seed, training_loader
 from rcnn_tutorial.data.records import check_objects
@@ -41,9 +40,9 @@ from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
 from rcnn_tutorial.evaluation import evaluate
 from rcnn_tutorial.model import FasterRCNN
 from rcnn_tutorial.muon import Muon
+from rcnn_tutorial.runs import CHECKPOINT
 from rcnn_tutorial.targets import classes_of
 
-CHECKPOINT = "checkpoint.safetensors"
 RPN_LOSSES = ("rpn_cross_entropy", "rpn_loss_box")
 DETECTOR_LOSSES = ("cross_entropy", "loss_box")
 KERNEL_RATE = 4  # an orthogonal step is longer than one of AdamW's at the same rate, and may be
@@ -92,10 +91,11 @@ def train(
 
     dataset: map-style, gives (image, target); see `rcnn_tutorial.data`.
     run: folder for `checkpoint.safetensors` (every `checkpoint_every` steps and after the last) and `log.jsonl`, one
-        line a step. None keeps nothing.
-    resume: go on from the checkpoint in `run`, to exactly the weights of a run that was never interrupted. Closing the
-        iterator early (`reports.close()`) writes a checkpoint to resume from.
-    validation: a data set to measure the VOC07 mAP on whenever a checkpoint is due.
+        line a step. It belongs to this training until the iterator ends or is closed. None keeps nothing.
+    resume: go on from the checkpoint in `run`, to exactly the weights of a run that was never interrupted; a run that
+        ended before its first one starts anew. Closing the iterator early (`reports.close()`) writes a checkpoint too.
+    validation: a data set to measure the VOC07 mAP on whenever a checkpoint is due, after it is written: should that
+        fail, no step is lost, and a resumed run measures first what is missing.
 
     With `average_decay` the model holds its averaged weights after the last step.
     Processes that belong together call this alike; all must see the same `run`. They share the `batch_size` images of
@@ -107,13 +107,21 @@ def train(
     """
     run = Path(run) if run is not None else None
     _check_request(model, dataset, training, run, resume)
-    checkpoint = load_training(run / CHECKPOINT, model.config, training) if resume else None
+    claim = runs.claim(run, resume)
+    try:
+        has_checkpoint = resume and (run / CHECKPOINT).exists()
+        checkpoint = load_training(run / CHECKPOINT, model.config, training) if has_checkpoint else None
+    except BaseException:
+        claim.release()
+        raise
+    if checkpoint is not None:
+        runs.warn_of_other_data(checkpoint, dataset)
     if training.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
     run = run if distributed.is_writer() else None
     place(model, torch.device(device))
     make_phases = alternating_phases if training.alternating else joint_phases
-    return _Run(make_phases(model, training.steps), training, run, checkpoint, validation).reports(dataset)
+    return _Run(make_phases(model, training.steps), training, run, checkpoint, validation, claim).reports(dataset)
 
 
 def train_alternating(model: FasterRCNN, dataset, training: TrainingConfig, **options) -> Iterator[StepReport]:
@@ -207,8 +215,11 @@ def update_average(average: nn.Module, model: nn.Module, decay: float, step: int
 class _Run:
     """The state of a training run between two steps."""
 
-    def __init__(self, phases: list[Phase], training: TrainingConfig, folder: Path | None, checkpoint, validation):
+    def __init__(
+        self, phases: list[Phase], training: TrainingConfig, folder: Path | None, checkpoint, validation, claim
+    ):
         self.phases, self.training, self.folder, self.validation = phases, training, folder, validation
+        self.claim = claim
         self.model = phases[-1].model
         self.networks = {"model.": self.model}
         if phases[0].model is not self.model:
@@ -220,9 +231,11 @@ class _Run:
                 load_weights(network, checkpoint, prefix)
 
     def reports(self, dataset) -> Iterator[StepReport]:
+        self.data = runs.fingerprint(dataset)
         part, parts = distributed.rank(), distributed.size()
         batches = iter(training_loader(dataset, self.training, self.step, part, parts))
-        with _open_log(self.folder, self.step) as log:
+        with self.claim, runs.Log(self.folder, self.step) as log:
+            yield from self._complete(log)
             for phase in self.phases:
                 if self.step >= phase.end:
                     continue
@@ -230,16 +243,39 @@ class _Run:
                     self._enter(phase)
                     while self.step < phase.end:
                         report = self._advance(phase, batches)
-                        # The log comes first: resuming cuts it back to the checkpoint, but could not fill a gap.
-                        log.write(json.dumps(report._asdict()) + "\n")
+                        log.append(report._asdict())
                         if self._due():
                             self._save(phase)
+                            report = self._validated(report, self._result(phase), log)
                         try:
                             yield report
                         except GeneratorExit:  # whoever follows the training stops here
                             if not self._due():
                                 self._save(phase)
                             raise
+
+    def _complete(self, log: runs.Log) -> Iterator[StepReport]:
+        """The report of the checkpoint's step, if the run ended before its validation was measured."""
+        (last, *_) = distributed.gather(log.last)
+        reached = self.checkpoint is not None and self._due() and last is not None and last["step"] == self.step
+        if reached and self.validation is not None and set(last) == set(StepReport._fields):
+            if last["validation"] is None:
+                model = copy.deepcopy(self.model)
+                load_weights(model, self.checkpoint, str(self.checkpoint.info.get("detect_with", "model.")))
+                yield self._validated(StepReport(**last), model, log)
+
+    def _validated(self, report: StepReport, model: FasterRCNN, log: runs.Log) -> StepReport:
+        """The report with the validation of `model`, in the log too; as it is where there is nothing to validate on."""
+        if self.validation is None:
+            return report
+        started = time.perf_counter()
+        options = {"progress": False, "on_bad_file": self.training.on_bad_file}
+        options |= {"device": _device(model), "batch_size": self.training.batch_size // distributed.size()}
+        measured = evaluate(model, self.validation, **options)
+        seconds = report.seconds + time.perf_counter() - started
+        report = report._replace(validation=measured.mAP, seconds=seconds)
+        log.amend(report._asdict())
+        return report
 
     def _enter(self, phase: Phase) -> None:
         """Prepare optimizer and average for a phase, fresh at its start or as they were where training stopped."""
@@ -255,7 +291,7 @@ class _Run:
         self.checkpoint = None  # all read; let go of its memory
 
     def _advance(self, phase: Phase, batches) -> StepReport:
-        """One step, the average and, where it is due, validation."""
+        """One step and the average."""
         started = time.perf_counter()
         images, targets = next(batches)
         images = [image.to(_device(self.model), non_blocking=True) for image in images]  # targets: see pad_ground_truth
@@ -265,12 +301,6 @@ class _Run:
             update_average(self.average, phase.model, self.training.average_decay, self.step - phase.start)
             if self.step == phase.end:
                 phase.model.load_state_dict(self.average.state_dict())
-        if self._due() and self.validation is not None:
-            model = self.average if self._averages_result(phase) else self.model
-            options = {"progress": False, "on_bad_file": self.training.on_bad_file}
-            options |= {"device": _device(model), "batch_size": self.training.batch_size // distributed.size()}
-            measured = evaluate(model, self.validation, **options)
-            report = report._replace(validation=measured.mAP)
         return report._replace(seconds=time.perf_counter() - started)
 
     def _due(self) -> bool:
@@ -280,6 +310,10 @@ class _Run:
         """Whether the average is one of the network that the training is for, not of the alternating helper."""
         return self.average is not None and phase.model is self.model
 
+    def _result(self, phase: Phase) -> FasterRCNN:
+        """The network that the training is for, as it would be after this step."""
+        return self.average if self._averages_result(phase) else self.model
+
     def _save(self, phase: Phase) -> None:
         _check_weights(phase.model, self.step)
         if self.folder is None:
@@ -287,7 +321,7 @@ class _Run:
         networks = self.networks if self.average is None else self.networks | {"average.": self.average}
         detect_with = "average." if self._averages_result(phase) else "model."
         path, config = self.folder / CHECKPOINT, self.model.config
-        save_training(path, config, self.training, self.step, networks, self.optimizer, detect_with)
+        save_training(path, config, self.training, self.step, networks, self.optimizer, detect_with, self.data)
 
 
 def train_step(
@@ -386,10 +420,6 @@ def _check_request(model: FasterRCNN, dataset, training: TrainingConfig, run: Pa
     check_objects(dataset)
     if resume and run is None:
         raise ConfigError("resume needs the folder of the run to go on from; pass --out")
-    if resume and not (run / CHECKPOINT).exists():
-        raise DataError(f"{run / CHECKPOINT}: no such file to resume from; leave --resume away to start anew")
-    if run is not None and not resume and (run / CHECKPOINT).exists():
-        raise ConfigError(f"{run / CHECKPOINT} exists already; pass --resume to go on from it, or another --out")
     _check_parts(model, training.batch_size, distributed.size())
 
 
@@ -501,22 +531,3 @@ def _algorithms(deterministic: bool):
     finally:
         torch.use_deterministic_algorithms(before[0])
         torch.backends.cudnn.benchmark = before[1]
-
-
-def _open_log(folder: Path | None, step: int):
-    """The log of a run, open to append, cut back to the first `step` steps."""
-    if folder is None:
-        return open(os.devnull, "w")
-    path = folder / "log.jsonl"
-    write_atomically(path, _logged(path, step).encode())
-    return open(path, "a", buffering=1)  # line by line, so that others can follow a run
-
-
-def _logged(path: Path, step: int) -> str:
-    """The lines of a log up to `step`; none where there is no log. Raises DataError for what is none."""
-    try:
-        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        whole = [line for line in lines if line.endswith("\n")]  # a run that was killed may leave half a line
-        return "".join(line for line in whole if json.loads(line)["step"] <= step)
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
-        raise DataError(f"{path}: not the log of a run ({error}); move it away to go on without it") from error

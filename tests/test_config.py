@@ -21,7 +21,7 @@ def test_a_config_survives_json(config):
 
 
 def test_a_training_config_survives_json():
-    training = TrainingConfig(steps=3, scale_jitter=(0.5, 2.0), alternating=True)
+    training = TrainingConfig(steps=4, scale_jitter=(0.5, 2.0), alternating=True)
     assert from_dict(TrainingConfig, json.loads(json.dumps(to_dict(training)))) == training
 
 

@@ -19,7 +19,15 @@ from rcnn_tutorial.benchmark import reference
 from rcnn_tutorial.benchmark.learning import learning
 from rcnn_tutorial.benchmark.measure import Row, median_times, peak_memory
 from rcnn_tutorial.benchmark.peer import build_peer
-from rcnn_tutorial.config import TOY_TRAINING, Config, ProposalConfig, TrainingConfig, reference_config, toy_config
+from rcnn_tutorial.config import (
+    BENCHMARKS,
+    TOY_TRAINING,
+    Config,
+    ProposalConfig,
+    TrainingConfig,
+    reference_config,
+    toy_config,
+)
 from rcnn_tutorial.data.toy import ToyScenes
 from rcnn_tutorial.model import FasterRCNN, build_model
 from rcnn_tutorial.stages.anchor_target import anchor_target_layer
@@ -314,4 +322,4 @@ def explorer(repeats: int = 15) -> list[Row]:
     return [Row("explorer update, 2000 boxes", median_times({"ours": slide}, repeats)["ours"], None)]
 
 
-CASES = {"toy": toy, "learning": learning, "infer": infer, "stages": stages, "explorer": explorer}
+CASES = dict(zip(BENCHMARKS, (toy, learning, infer, stages, explorer), strict=True))

@@ -7,10 +7,9 @@ float32 (3, H, W) in [0, 1], RGB; target {"boxes": (N, 4) XYXY pixels, "labels":
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Sequence
 
+from rcnn_tutorial import spec as specs
 from rcnn_tutorial.data.batching import AugmentedDataset, CachedDataset, batches, collate, training_loader
 from rcnn_tutorial.data.coco import CocoFolder
 from rcnn_tutorial.data.images import CleanBoxes, clean_boxes, make_target, read_image
@@ -43,13 +42,10 @@ __all__ = [
 
 TOY_LENGTHS = {"train": 20_000, "val": 500}
 
-# Two paths with a colon between them, either of which may begin with a Windows drive such as C:\ or C:/.
-_COCO = re.compile(r"coco:((?:[A-Za-z]:[\\/])?[^:]+):((?:[A-Za-z]:[\\/])?[^:]+)")
-
 
 def open_dataset(
     spec: str,
-    split: str = "train",
+    split: str | None = None,
     seed: int = 0,
     classes: Sequence[str] | None = None,
     toy_length: int | None = None,
@@ -58,20 +54,23 @@ def open_dataset(
 ):
     """The data set that `spec` names: toy, voc:DIR or coco:IMAGES:ANNOTATIONS.json.
 
-    split: train or val of toy, any list of a VOC folder; a COCO file is one split by itself. classes: names in the
-    order of the labels; None takes the data's own. seed, toy_length and toy_size = (height, width) are for toy
-    alone. on_bad_file: "fail", or "skip" to leave out images and annotations that are missing or broken, with a
-    warning that names each. Raises ConfigError for another spec, DataError for data that cannot be used.
+    split: train or val of toy, any list of a VOC folder; None is train. A COCO file is one split by itself, so that
+    there only None will do. classes: names in the order of the labels; None takes the data's own. seed, toy_length
+    and toy_size = (height, width) are for toy alone. on_bad_file: "fail", or "skip" to leave out images and annotations
+    that are missing or broken, with a warning that names each. Raises ConfigError for another spec, DataError for data
+    that cannot be used.
     """
     if on_bad_file not in ("fail", "skip"):
         raise ConfigError(f"on_bad_file = {on_bad_file!r}: use fail or skip")
-    if spec == "toy":
-        return _open_toy(split, seed, classes, toy_length, toy_size)
-    if spec.startswith("voc:") and spec != "voc:":
-        return VocFolder(os.path.expanduser(spec.removeprefix("voc:")), split, classes, on_bad_file)
-    if paths := _COCO.fullmatch(spec):
-        return CocoFolder(*map(os.path.expanduser, paths.groups()), classes, on_bad_file)
-    raise ConfigError(f"data {spec!r}: use toy, voc:DIR or coco:IMAGES:ANNOTATIONS.json")
+    kind, paths = specs.parse(spec)
+    if kind == "coco":
+        if split is not None:
+            raise ConfigError(f"split {split!r}: {spec} is one split by itself; leave it away, or name another file")
+        return CocoFolder(*paths, classes, on_bad_file)
+    split = "train" if split is None else split
+    if kind == "voc":
+        return VocFolder(*paths, split, classes, on_bad_file)
+    return _open_toy(split, seed, classes, toy_length, toy_size)
 
 
 def _open_toy(split: str, seed: int, classes, length: int | None, size: tuple[int, int]) -> ToyScenes:

@@ -1,0 +1,99 @@
+"""The parser, the options that several commands share, and the types of their values."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from rcnn_tutorial.config import suggestion
+from rcnn_tutorial.errors import ConfigError
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with the error alone on one line, a remedy for misspelt options, and every option's default in help."""
+
+    def __init__(self, **options):
+        super().__init__(**options, formatter_class=_HelpFormatter, allow_abbrev=False)
+
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace=None):
+        found, unknown = super().parse_known_args(args, namespace)
+        for word in unknown:
+            if word.startswith("--"):
+                name, options = word.split("=")[0], re.findall(r"--[\w-]+", self.format_usage())
+                self.error(f"unknown option {name}; {suggestion(name, options)}")
+        return found, unknown
+
+    def error(self, message: str):
+        self.exit(2, f"{self.prog}: error: {' '.join(message.split())} (see {self.prog} --help)\n")
+
+
+class _HelpFormatter(argparse.HelpFormatter):
+    def _get_help_string(self, action: argparse.Action) -> str:
+        told = action.required or action.default in (None, argparse.SUPPRESS) or "default:" in action.help
+        return action.help if told else f"{action.help} (default: {shown(action.default)})"
+
+
+def add_data(parser: Parser, split: str, required: bool) -> None:
+    """--data and --split."""
+    spec_help = "toy, voc:DIR or coco:IMAGES:ANNOTATIONS.json"
+    spec_help += "" if required else " (default: those of --config or of the run to --resume)"
+    parser.add_argument("--data", required=required, metavar="SPEC", help=spec_help)
+    parser.add_argument("--split", help=f"part of the data, which a COCO file does not have (default: {split})")
+
+
+def add_device(parser: Parser) -> None:
+    """--device."""
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if there is one")
+
+
+def device(name: str) -> str:
+    """The device that --device stands for. Raises ConfigError for a GPU that is not there."""
+    import torch
+
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("--device cuda: torch finds no GPU; use --device cpu, or install a CUDA build of torch")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+
+
+def folder(text: str) -> Path:
+    """A path, which an unset variable of a shell is not."""
+    if not text:
+        raise argparse.ArgumentTypeError("'' is no folder; name one, such as . for this one")
+    return Path(text)
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number between 0 and 1")
+    return value
+
+
+def positive(text: str) -> int:
+    """A whole number above 0."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def port(text: str) -> int:
+    """The number of a port."""
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port, which is a number from 1 to 65535")
+    return int(text)
+
+
+def shown(value) -> str:
+    """A default as help shows it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return " ".join(shown(item) for item in value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

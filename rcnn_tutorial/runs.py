@@ -1,0 +1,252 @@
+"""The folder of a training run: what lies in it, which training it belongs to, and its log.
+
+RUN/config.json is the whole request (see `request`), log.jsonl has one line a step, checkpoint.safetensors is what
+`--resume` goes on from, and model.safetensors the result. While a training runs, it holds the lock `.lock`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import warnings
+import weakref
+from pathlib import Path
+
+from rcnn_tutorial import distributed
+from rcnn_tutorial.checkpoints import write_atomically
+from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
+from rcnn_tutorial.request import read_request
+
+CONFIG, LOG, CHECKPOINT, MODEL = "config.json", "log.jsonl", "checkpoint.safetensors", "model.safetensors"
+LOCK = ".lock"
+TAKEN = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)  # what a lock that another holds is answered with
+
+
+class Claim:
+    """A folder that belongs to one training of all on this file system, until `release` or the end of the process.
+
+    The operating system keeps the lock, so that a process that was killed leaves none. Raises ConfigError where
+    another training has it; a file system that knows no locks is warned of.
+    """
+
+    _held: weakref.WeakSet = weakref.WeakSet()  # those of this process
+
+    def __init__(self, folder: Path | None):
+        """folder: None claims nothing."""
+        self.folder, self.path, self.file = folder, folder and folder / LOCK, None
+        while folder is not None and (self.file is None or not self._has_the_name()):
+            self.release()
+            if not self._acquire():
+                break
+
+    def _acquire(self) -> bool:
+        """Open and lock the file; False where that is impossible."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            file = open(self.path, "ab")
+        except OSError as error:
+            reason = error.strerror or error
+            raise DataError(f"{self.folder}: cannot be written to ({reason}); name another --out") from error
+        try:
+            _lock(file)
+        except OSError as error:
+            file.close()
+            if error.errno in TAKEN:
+                mine = any(held.path == self.path for held in Claim._held)
+                end = "close() its reports first" if mine else "wait for its end, or name another --out"
+                raise ConfigError(f"{self.folder}: a training is running there; {end}") from None
+            with contextlib.suppress(OSError):
+                self.path.unlink()
+            warnings.warn(
+                f"{self.folder}: on a file system without locks; start no second training there", stacklevel=4
+            )
+            return False
+        self.file = file
+        Claim._held.add(self)
+        return True
+
+    def _has_the_name(self) -> bool:
+        """Whether the locked file is still the one of that name: its last owner may have removed it meanwhile."""
+        try:
+            return os.path.samestat(os.fstat(self.file.fileno()), os.stat(self.path))
+        except FileNotFoundError:
+            return False
+
+    def release(self) -> None:
+        """Let others have the folder."""
+        if self.file is None:
+            return
+        with contextlib.suppress(OSError):  # Windows removes no open file, and needs to remove none
+            if self._has_the_name():
+                self.path.unlink()
+        Claim._held.discard(self)
+        self.file.close()
+        self.file = None
+
+    def __enter__(self) -> Claim:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.release()
+
+    def __del__(self):
+        self.release()  # of a training whose reports nobody asked for
+
+
+def _lock(file) -> None:
+    """Lock an open file without waiting; OSError if another has it."""
+    if os.name == "nt":
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _leave_to_parent() -> None:
+    """A forked process (one that loads images) may outlive a killed training, and must not hold its lock."""
+    for claim in list(Claim._held):
+        claim.file.close()
+        claim.file = None
+    Claim._held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
+
+
+def claim(folder: Path | None, resume: bool) -> Claim:
+    """The folder for one training alone; of several processes the first one has it, and all raise what it meets.
+
+    Raises ConfigError where another training runs, or where a new one (not `resume`) would replace files that are
+    there; DataError where `resume` finds no run. A run that ended before its first checkpoint is resumed at step 0.
+    """
+    claimed, error = None, None
+    try:
+        claimed = _claim(folder if distributed.is_writer() else None, resume)
+    except TutorialError as found:
+        error = found
+    (error, *_) = distributed.gather(error)
+    if error is not None:
+        raise error
+    return claimed
+
+
+def _claim(folder: Path | None, resume: bool) -> Claim:
+    if folder is None:
+        return Claim(None)
+    present = [name for name in (CHECKPOINT, CONFIG, MODEL, LOG) if os.path.lexists(folder / name)]
+    if resume and not {CHECKPOINT, CONFIG, LOG} & set(present):
+        raise DataError(f"{folder / CHECKPOINT}: no such file to resume from; leave --resume away to start anew")
+    claimed = Claim(folder)
+    # The log alone is what a training leaves that was killed before anything else was saved.
+    if not resume and present and (present != [LOG] or _is_foreign(folder / LOG)):
+        claimed.release()
+        goes_on = "pass --resume to go on from it, or " if _is_run(folder) else ""
+        raise ConfigError(f"{folder / present[0]} exists already; {goes_on}name another --out")
+    return claimed
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether there is something to resume, and not, say, the config.json of another program."""
+    try:
+        return (folder / CHECKPOINT).exists() or "training" in read_request(folder / CONFIG)
+    except TutorialError:
+        return False
+
+
+def _is_foreign(path: Path) -> bool:
+    try:
+        lines = _lines(path)
+        rest = path.read_text(encoding="utf-8")[len("".join(lines)) :]  # half a line, of a run that was killed
+    except (DataError, OSError, ValueError):
+        return True
+    return not all("phase" in json.loads(line) for line in lines) or not '{"step": '.startswith(rest[:9])
+
+
+class Log:
+    """log.jsonl, opened to append and cut back to the first `step` steps; a folder of None keeps nothing.
+
+    The line of a step is written before its checkpoint: cutting back is easy, but a gap could not be filled.
+    """
+
+    def __init__(self, folder: Path | None, step: int):
+        self.path, self.file, self.last = folder and folder / LOG, None, None
+        if self.path is not None:
+            lines = [line for line in _lines(self.path) if json.loads(line)["step"] <= step]
+            self.last = json.loads(lines[-1]) if lines else None
+            self._rewrite(lines)
+
+    def append(self, line: dict) -> None:
+        """Add the line of a step. Raises DataError when the disk is full."""
+        self.last = line
+        if self.file is None:
+            return
+        try:
+            self.file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise DataError(f"{self.path}: not written ({error.strerror or error}); make room, then resume") from error
+
+    def amend(self, line: dict) -> None:
+        """Put `line` in the place of the last one, whole or not at all."""
+        self.last = line
+        if self.file is not None:
+            self.close()
+            self._rewrite([*_lines(self.path)[:-1], json.dumps(line) + "\n"])
+
+    def close(self) -> None:
+        """Nothing is written from here on."""
+        if self.file is not None:
+            with contextlib.suppress(OSError):  # a full disk was reported when the line was written
+                self.file.close()
+
+    def _rewrite(self, lines: list[str]) -> None:
+        write_atomically(self.path, "".join(lines).encode())
+        self.file = open(self.path, "a", buffering=1, encoding="utf-8")  # line by line: others may follow a run
+
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+
+def _lines(path: Path) -> list[str]:
+    """The whole lines of a log; none where there is no log. Raises DataError for what is none."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+        whole = [line for line in lines if line.endswith("\n")]  # a run that was killed may leave half a line
+        if not all(json.loads(line)["step"] > 0 for line in whole):
+            raise ValueError("a step below 1")
+        return whole
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise DataError(f"{path}: not the log of a run ({error}); move it away to go on without it") from error
+
+
+def fingerprint(dataset) -> dict:
+    """What a run remembers of its training data, to notice others: how many images, and a digest of their objects."""
+    source = dataset
+    while not hasattr(source, "records") and hasattr(source, "dataset"):
+        source = source.dataset  # of one that keeps or changes the images of another
+    digest = hashlib.blake2b(digest_size=16)
+    for record in getattr(source, "records", ()):
+        objects = f"{record.image_id!r} {record.boxes.tolist()} {record.labels.tolist()}\n"
+        digest.update(objects.encode("utf-8", "backslashreplace"))
+    return {"images": len(dataset), "digest": digest.hexdigest()}
+
+
+def warn_of_other_data(checkpoint, dataset) -> None:
+    """Say so in one line where a resumed run no longer finds the training data that its checkpoint was written with."""
+    before, now = checkpoint.info.get("data") or fingerprint(dataset), fingerprint(dataset)
+    if before != now and distributed.is_writer():
+        count = before.get("images") if isinstance(before, dict) else None
+        warnings.warn(
+            f"{checkpoint.path}: the training data have changed since it was written ({count} images then, "
+            f"{now['images']} now, or other boxes); the weights will not be those of an unbroken run",
+            stacklevel=3,
+        )

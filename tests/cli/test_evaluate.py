@@ -1,0 +1,34 @@
+"""rcnn-tutorial evaluate: a table, or JSON without nan."""
+
+import json
+
+import pytest
+
+from rcnn_tutorial.data import TOY_CLASSES
+
+
+@pytest.mark.parametrize("metric", ["voc07", "voc", "coco"])
+def test_evaluate_json(run, metric, weights, coco, capsys):
+    assert run(["evaluate", "--data", coco, "--weights", weights, "--metric", metric, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["metric"] == metric and result["images"] == 3
+    assert set(result["per_class"]) == set(TOY_CLASSES)
+    counted = [ap for ap in result["per_class"].values() if ap is not None]
+    assert 0 < len(counted) < len(TOY_CLASSES)  # three scenes do not hold every class: those have null
+    assert result["mAP"] == pytest.approx(sum(counted) / len(counted))
+    assert 0 <= result["mAP"] <= 1
+
+
+def test_evaluate_prints_a_table(run, weights, coco, capsys):
+    assert run(["evaluate", "--data", coco, "--weights", weights]) == 0
+    output = capsys.readouterr()
+    lines = output.out.splitlines()
+    assert lines[-1].startswith("mAP (voc07, 3 images)") and 0 <= float(lines[-1].split()[-1]) <= 1
+    assert [line.split()[1] for line in lines[: len(TOY_CLASSES)]] == list(TOY_CLASSES)
+    assert "100%" in output.err
+
+
+def test_evaluate_on_missing_data(run, weights, capsys, tmp_path):
+    assert run(["evaluate", "--data", f"voc:{tmp_path / 'nowhere'}", "--weights", weights]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "nowhere" in error
