@@ -493,16 +493,16 @@ def _algorithms(deterministic: bool):
 def _open_log(folder: Path | None, step: int):
     """The log of a run, open to append, cut back to the first `step` steps."""
     if folder is None:
-        return open(os.devnull, "w")
+        return open(os.devnull, "w", encoding="utf-8")
     path = folder / "log.jsonl"
     write_atomically(path, _logged(path, step).encode())
-    return open(path, "a", buffering=1)  # line by line, so that others can follow a run
+    return open(path, "a", buffering=1, encoding="utf-8")  # line by line, so that others can follow a run
 
 
 def _logged(path: Path, step: int) -> str:
     """The lines of a log up to `step`; none where there is no log. Raises DataError for what is none."""
     try:
-        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
         whole = [line for line in lines if line.endswith("\n")]  # a run that was killed may leave half a line
         return "".join(line for line in whole if json.loads(line)["step"] <= step)
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:

@@ -57,7 +57,7 @@ def coco(tmp_path):
             annotations.append(row | {"area": box[2] * box[3], "iscrowd": 0})
     categories = [{"id": label, "name": name} for label, name in enumerate(TOY_CLASSES, start=1)]
     content = {"images": images, "annotations": annotations, "categories": categories}
-    (tmp_path / "objects.json").write_text(json.dumps(content))
+    (tmp_path / "objects.json").write_text(json.dumps(content), encoding="utf-8")
     return f"coco:{tmp_path}:{tmp_path / 'objects.json'}"
 
 
@@ -82,7 +82,7 @@ def test_help_and_version_import_no_torch(arguments):
         "import sys, atexit; atexit.register(lambda: print('torch' in sys.modules));"
         f"from rcnn_tutorial.cli import main; main({arguments})"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.endswith("\nFalse\n")
     assert done.stderr == ""
 
@@ -200,7 +200,7 @@ def test_detect_with_results_on_stdout_and_progress_on_stderr(weights, photos, c
 
 @pytest.mark.parametrize("bad", ["missing.png", "text.png", "truncated.jpg", "folder"])
 def test_detect_stops_at_a_bad_image_before_it_writes_anything(bad, weights, photos, capsys, tmp_path):
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no picture", encoding="utf-8")
     (tmp_path / "truncated.jpg").write_bytes(Path(photos[1]).read_bytes()[:600])
     (tmp_path / "folder").mkdir()
     out = tmp_path / "out"
@@ -238,7 +238,7 @@ def test_detect_refuses_a_checkpoint_of_others(photos, capsys, tmp_path):
 
 
 def test_output_folder_that_is_a_file_is_one_line(weights, photos, capsys, tmp_path):
-    (tmp_path / "out").write_text("a file")
+    (tmp_path / "out").write_text("a file", encoding="utf-8")
     assert run(["detect", photos[0], "--weights", weights, "--out", tmp_path / "out"]) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "not written" in error and "name another place" in error
@@ -298,7 +298,7 @@ def test_train_writes_a_run_that_can_be_detected_with_and_resumed(coco, capsys, 
     model = load_model(out / "model.safetensors")
     assert model.classes == TOY_CLASSES and model.config.backbone.name == "small"
 
-    written = json.loads((out / "config.json").read_text())
+    written = json.loads((out / "config.json").read_text(encoding="utf-8"))
     training = from_dict(TrainingConfig, written["training"])
     assert (training.steps, training.batch_size, training.seed) == (4, 2, 3)
     assert from_dict(Config, written["model"]) == model.config
@@ -363,7 +363,7 @@ def toy_file(folder: Path) -> Path:
     path = folder / "toy.json"
     settings = cli._defaults(toy=True)
     del settings["model"]["classes"]
-    path.write_text(json.dumps(settings))
+    path.write_text(json.dumps(settings), encoding="utf-8")
     return path
 
 
@@ -404,7 +404,9 @@ def another_value(field, usual):
 
 def test_options_go_before_the_file_and_the_file_before_the_defaults(tmp_path):
     path = tmp_path / "settings.json"
-    path.write_text(json.dumps({"training": {"steps": 5, "batch_size": 6}, "model": {"rpn": {"channels": 32}}}))
+    path.write_text(
+        json.dumps({"training": {"steps": 5, "batch_size": 6}, "model": {"rpn": {"channels": 32}}}), encoding="utf-8"
+    )
     settings = settings_of("--config", path, "--steps", 7)
     assert settings["training"]["steps"] == 7 and settings["training"]["batch_size"] == 6
     assert settings["model"]["rpn"] == {**to_dict(Config())["rpn"], "channels": 32}
@@ -430,7 +432,7 @@ def test_options_go_before_the_file_and_the_file_before_the_defaults(tmp_path):
 def test_bad_settings_files_are_named(content, code, complaint, capsys, tmp_path):
     path = tmp_path / "settings.json"
     if content is not None:
-        path.write_text(content)
+        path.write_text(content, encoding="utf-8")
     assert run(["train", "--data", "toy", "--config", path, "--out", tmp_path / "run"]) == code
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and complaint in error
@@ -495,10 +497,10 @@ def test_lab_in_a_folder_copies_the_course_there(monkeypatch, tmp_path, capsys):
     assert run(["lab", tmp_path / "mine", "--no-browser"]) == 0
     assert f"--ServerApp.root_dir={tmp_path / 'mine'}" in started[0]
     assert (tmp_path / "mine" / "00_tour.ipynb").exists() and (tmp_path / "mine" / "README.md").exists()
-    (tmp_path / "mine" / "00_tour.ipynb").write_text("mine")
+    (tmp_path / "mine" / "00_tour.ipynb").write_text("mine", encoding="utf-8")
     (tmp_path / "mine" / "README.md").unlink()
     assert run(["lab", tmp_path / "mine", "--no-browser"]) == 0
-    assert (tmp_path / "mine" / "00_tour.ipynb").read_text() == "mine"
+    assert (tmp_path / "mine" / "00_tour.ipynb").read_text(encoding="utf-8") == "mine"
     assert (tmp_path / "mine" / "README.md").exists()
     assert "00_tour.ipynb: kept as it is" in capsys.readouterr().err
 
@@ -507,7 +509,7 @@ def test_handout_lists_what_it_wrote(tmp_path, capsys):
     assert run(["handout", tmp_path / "class"]) == 0
     written = capsys.readouterr().out.split()
     assert len(written) == 9 and all(Path(path).exists() for path in written)
-    (tmp_path / "class" / "00_tour.ipynb").write_text("marked")
+    (tmp_path / "class" / "00_tour.ipynb").write_text("marked", encoding="utf-8")
     assert run(["handout", tmp_path / "class"]) == 1
     assert "00_tour.ipynb: is there already and differs" in capsys.readouterr().err
 
@@ -530,7 +532,7 @@ def test_benchmark_reports_rows_and_machine(form, capsys, monkeypatch):
 
 def test_python_m_is_the_same_command():
     command = [sys.executable, "-m", "rcnn_tutorial", "train", "--data", "toy"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", cwd=Path(__file__).parents[1])
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("rcnn-tutorial train: error: ") and done.stderr.count("\n") == 1
 

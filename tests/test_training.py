@@ -63,7 +63,7 @@ def changed(before: dict, model) -> set[str]:
 
 def log_of(run) -> list[dict]:
     """The run's log without what a clock decides."""
-    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
 
 
@@ -230,10 +230,10 @@ def test_a_finished_run_resumes_to_nothing(tmp_path):
 
 def test_resuming_mends_a_log_that_ends_in_the_middle_of_a_line(tmp_path):
     list(train(new_model(), scenes(), SGD, tmp_path))
-    whole = (tmp_path / "log.jsonl").read_text()
-    (tmp_path / "log.jsonl").write_text(whole + '{"step": 9, "pha')
+    whole = (tmp_path / "log.jsonl").read_text(encoding="utf-8")
+    (tmp_path / "log.jsonl").write_text(whole + '{"step": 9, "pha', encoding="utf-8")
     list(train(new_model(), scenes(), SGD, tmp_path, resume=True))
-    assert (tmp_path / "log.jsonl").read_text() == whole
+    assert (tmp_path / "log.jsonl").read_text(encoding="utf-8") == whole
 
 
 @pytest.mark.parametrize("line", [b"no json", b"[]", b"{}", b'{"step": "x"}', b"\xff", b"[" * 100_000])
