@@ -65,8 +65,10 @@ def test_first_make_creates_the_environment_and_installs_with_uv(project):
     code, _, calls = project.make("test")
     assert code == 0
     assert "fake-python -m venv --clear .venv" in calls
-    assert installs(calls) == ["uv pip install --quiet --compile-bytecode --python .venv/bin/python --editable .[dev]"]
-    assert calls[-1].startswith("python -m pytest ") and "-n 2 --dist loadfile" in calls[-1]
+    (install,) = installs(calls)
+    assert install.startswith("uv pip install ") and install.endswith(" --editable .[dev]")
+    assert calls[-1].startswith("python -m pytest ") and " -n auto " in calls[-1]
+    assert " -n 8 " in project.make("test", WORKERS="8")[2][-1]
 
 
 def test_nothing_is_installed_again_until_pyproject_changes(project):
@@ -90,7 +92,8 @@ def test_a_copied_project_does_not_run_the_code_of_the_one_it_was_copied_from(pr
 def test_pip_takes_the_place_of_uv(project):
     code, errors, calls = project.make("test", NO_UV="1")
     assert code == 0 and "uv cannot be had" in errors
-    assert installs(calls) == ["python -m pip install --quiet --editable .[dev]"]
+    (install,) = installs(calls)
+    assert install.startswith("python -m pip install ") and install.endswith(" --editable .[dev]")
 
 
 def test_pip_is_tried_when_uv_fails(project):

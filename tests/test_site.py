@@ -66,7 +66,6 @@ def explorer_summaries(notebook: Path) -> list[str]:
 
 def test_every_lesson_and_every_solution_has_a_page(built):
     assert sorted(built) == sorted(PAGES)
-    assert len(NAMES) == 18
 
 
 @pytest.mark.parametrize("name", PAGES)
