@@ -8,10 +8,12 @@ RUN := $(VENV)/bin/python
 STAMP := $(VENV)/installed
 WANTED := { pwd; cat pyproject.toml; }
 
+# Processes that test side by side: as many as there are CPUs (see tests/conftest.py), or WORKERS=2 make test.
+WORKERS ?= auto
 # One file per worker at a time, so that a notebook's cells stay in order; one thread each, because
 # the threads of two kernels on two cores wait for one another.
-PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n 2 --dist loadfile
-NBVAL := --nbval --nbval-cell-timeout=600 --nbval-sanitize-with tests/nbval_sanitize.cfg
+PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n $(WORKERS) --dist loadfile
+NBVAL := --nbval --nbval-cell-timeout=600 --nbval-kernel-startup-timeout=600 --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test test-browser notebooks fuzz site lint clean install

@@ -37,7 +37,8 @@ def execute(path: Path) -> None:
 
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
-        notebook, timeout=CELL_TIMEOUT, record_timing=False, store_widget_state=False, kernel_name="python3",
+        notebook, timeout=CELL_TIMEOUT, startup_timeout=CELL_TIMEOUT, kernel_name="python3",
+        record_timing=False, store_widget_state=False,
         coalesce_streams=True,  # one output a cell and stream, however the kernel cut it
         resources={"metadata": {"path": str(path.parent)}},
     )  # fmt: skip

@@ -1,5 +1,6 @@
 """What every test runs under: one thread, so that figures repeat and workers share the cores; fixed random numbers."""
 
+import os
 import random
 
 import hypothesis
@@ -26,12 +27,25 @@ torch_random = TorchRandom()  # hypothesis keeps no reference
 hypothesis.register_random(torch_random)
 
 
-def seed_everything() -> None:
-    """The same random numbers for a test, whatever ran before it in this process."""
-    random.seed(0)
-    np.random.seed(0)
-    torch.manual_seed(0)
+def seed_everything(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
 
 
-seeded_module = pytest.fixture(seed_everything, scope="module", autouse=True)  # before fixtures that a module shares
-seeded_test = pytest.fixture(seed_everything, autouse=True)
+@pytest.fixture(scope="module", autouse=True)
+def seeded_module():
+    """The same random numbers for what a module's tests share, whatever ran before it in this process."""
+    seed_everything(0)
+
+
+@pytest.fixture(autouse=True)
+def seeded_test():
+    """The same random numbers for a test, and others than its module's fixtures got."""
+    seed_everything(1)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One for each CPU that this process may use; xdist would count the machine's physical cores."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

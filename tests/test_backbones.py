@@ -177,11 +177,11 @@ def test_weights_come_from_a_file(weights, resnet18, suffix, frozen_blocks):
 def test_weights_come_from_torchvision_by_name(resnet18, monkeypatch):
     asked = []
 
-    def download(url, *arguments, progress, **options):
-        asked.append((url, progress))
+    def download(weights, *_, progress, **__):
+        asked.append((weights.url, progress))
         return resnet18.state_dict()
 
-    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", download)
+    monkeypatch.setattr(torchvision.models.WeightsEnum, "get_state_dict", download)
     assert same_as_resnet18(build_backbone(RESNET18, "IMAGENET1K_V1"), resnet18)
     assert asked == [(torchvision.models.ResNet18_Weights.IMAGENET1K_V1.url, True)]
     assert torchvision_weights("resnet50", "DEFAULT") is torchvision.models.ResNet50_Weights.IMAGENET1K_V2
@@ -248,7 +248,7 @@ def test_weights_that_cannot_be_downloaded_are_named(monkeypatch):
     def unreachable(*_, **__):
         raise URLError("no network")
 
-    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", unreachable)
+    monkeypatch.setattr(torchvision.models.WeightsEnum, "get_state_dict", unreachable)
     with pytest.raises(DataError, match=r"ResNet18_Weights.*not downloaded .*no network.*pass a \.pth"):
         build_backbone(RESNET18, "DEFAULT")
 

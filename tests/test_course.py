@@ -84,5 +84,5 @@ def test_broken_rules_are_told(write):
 def test_checkpoints_of_jupyter_are_no_lessons(tmp_path):
     for name in ("b.ipynb", "a.ipynb", ".ipynb_checkpoints/a.ipynb"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("{}")
+        (tmp_path / name).write_text("{}", encoding="utf-8")
     assert [path.name for path in notebook_paths(tmp_path)] == ["a.ipynb", "b.ipynb"]

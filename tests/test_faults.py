@@ -75,7 +75,8 @@ def test_ctrl_c_ends_the_step_saves_and_says_how_to_go_on(tmp_path):
     step = read_checkpoint(run / "checkpoint.safetensors").info["step"]
     assert done.returncode == 130
     assert done.stderr.splitlines()[-1] == (
-        f"rcnn-tutorial: error: interrupted after step {step} of 30, all saved; go on with --resume --out {run}"
+        f"rcnn-tutorial: error: interrupted after step {step} of 30, all saved; go on with "
+        f"rcnn-tutorial train --resume --out {run} --device cpu"
     )
     log = (run / "log.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(log) == json.loads(log[-1])["step"] == step >= 3

@@ -26,11 +26,11 @@ def test_a_student_gets_every_lesson_not_run_and_without_a_way_to_the_solutions(
 def test_a_second_handout_changes_nothing_and_refuses_a_changed_lesson(tmp_path):
     first = write_handout(tmp_path).written
     assert write_handout(tmp_path).written == []
-    first[2].write_text("notes of a student")
+    first[2].write_text("notes of a student", encoding="utf-8")
     first[0].unlink()
     with pytest.raises(DataError, match=first[2].name):
         write_handout(tmp_path)
-    assert first[2].read_text() == "notes of a student" and not first[0].exists()
+    assert first[2].read_text(encoding="utf-8") == "notes of a student" and not first[0].exists()
 
 
 def test_what_is_no_lesson_or_no_folder_is_named(tmp_path):
@@ -48,9 +48,9 @@ def test_a_copy_is_complete_and_never_touches_what_is_there(tmp_path):
     copied = copy_course(tmp_path)
     assert lessons <= {path.relative_to(tmp_path) for path in copied.written} and copied.kept == []
     changed = tmp_path / "solutions" / "00_tour.ipynb"
-    changed.write_text("mine")
+    changed.write_text("mine", encoding="utf-8")
     again = copy_course(tmp_path)
-    assert again.written == [] and again.kept == [changed] and changed.read_text() == "mine"
+    assert again.written == [] and again.kept == [changed] and changed.read_text(encoding="utf-8") == "mine"
 
 
 def test_the_course_lies_in_the_package_once_installed_and_beside_it_in_a_clone(monkeypatch, tmp_path):

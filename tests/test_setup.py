@@ -15,7 +15,7 @@ import torch
 import rcnn_tutorial
 
 ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 # Stands in for python, pip and uv: it writes down how it was called, and builds what the real ones would.
 FAKE_PYTHON = """#!/bin/sh
@@ -40,16 +40,16 @@ class Project:
         for name in ("Makefile", "pyproject.toml"):
             shutil.copy(ROOT / name, folder)
         self.python = folder.parent / "fake-python"
-        self.python.write_text(FAKE_PYTHON)
+        self.python.write_text(FAKE_PYTHON, encoding="utf-8")
         self.python.chmod(0o755)
 
     def make(self, target: str, **variables: str):
         """(exit code, stderr, calls) of `make target`."""
-        self.log.write_text("")
+        self.log.write_text("", encoding="utf-8")
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
         environment = clean | {"PYTHON": str(self.python), "LOG": str(self.log)} | variables
-        done = subprocess.run(["make", target], cwd=self.folder, env=environment, capture_output=True, text=True)
-        return done.returncode, done.stderr, self.log.read_text().splitlines()
+        done = subprocess.run(["make", target], cwd=self.folder, env=environment, capture_output=True, encoding="utf-8")
+        return done.returncode, done.stderr, self.log.read_text(encoding="utf-8").splitlines()
 
 
 @pytest.fixture
@@ -65,8 +65,10 @@ def test_first_make_creates_the_environment_and_installs_with_uv(project):
     code, _, calls = project.make("test")
     assert code == 0
     assert "fake-python -m venv --clear .venv" in calls
-    assert installs(calls) == ["uv pip install --quiet --compile-bytecode --python .venv/bin/python --editable .[dev]"]
-    assert calls[-1].startswith("python -m pytest ") and "-n 2 --dist loadfile" in calls[-1]
+    (install,) = installs(calls)
+    assert install.startswith("uv pip install ") and install.endswith(" --editable .[dev]")
+    assert calls[-1].startswith("python -m pytest ") and " -n auto " in calls[-1]
+    assert " -n 8 " in project.make("test", WORKERS="8")[2][-1]
 
 
 def test_nothing_is_installed_again_until_pyproject_changes(project):
@@ -75,7 +77,7 @@ def test_nothing_is_installed_again_until_pyproject_changes(project):
     settings.touch()  # as after a git checkout: newer, but the same
     _, _, calls = project.make("test")
     assert [call.split()[:3] for call in calls] == [["python", "-m", "pytest"]]
-    settings.write_text(settings.read_text() + "\n# another line\n")
+    settings.write_text(settings.read_text(encoding="utf-8") + "\n# another line\n", encoding="utf-8")
     _, _, calls = project.make("test")
     assert len(installs(calls)) == 1 and not any("-m venv" in call for call in calls)
 
@@ -90,7 +92,8 @@ def test_a_copied_project_does_not_run_the_code_of_the_one_it_was_copied_from(pr
 def test_pip_takes_the_place_of_uv(project):
     code, errors, calls = project.make("test", NO_UV="1")
     assert code == 0 and "uv cannot be had" in errors
-    assert installs(calls) == ["python -m pip install --quiet --editable .[dev]"]
+    (install,) = installs(calls)
+    assert install.startswith("python -m pip install ") and install.endswith(" --editable .[dev]")
 
 
 def test_pip_is_tried_when_uv_fails(project):
@@ -125,17 +128,17 @@ def test_make_lab_runs_the_command(project):
 
 def test_make_help_lists_every_target(project):
     done = subprocess.run(
-        ["make", "--no-print-directory"], cwd=project.folder, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory"], cwd=project.folder, capture_output=True, encoding="utf-8", check=True
     )
-    phony = re.search(r"^\.PHONY: (help .*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
+    phony = re.search(r"^\.PHONY: (help .*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[1].split()
     assert {line.split()[1] for line in done.stdout.splitlines()} == set(phony)
 
 
 def test_ci_runs_make_test_and_reports_its_failure(tmp_path):
-    (tmp_path / "make").write_text('#!/bin/sh\necho "$PWD $*"\nexit 7\n')
+    (tmp_path / "make").write_text('#!/bin/sh\necho "$PWD $*"\nexit 7\n', encoding="utf-8")
     (tmp_path / "make").chmod(0o755)
     environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    done = subprocess.run([ROOT / ".ci" / "run"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = subprocess.run([ROOT / ".ci" / "run"], cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8")
     assert (done.returncode, done.stdout) == (7, f"{ROOT} test\n")
 
 
@@ -154,7 +157,7 @@ def test_wheel_carries_the_course_and_the_assets(tmp_path):
     shutil.copytree(ROOT / "rcnn_tutorial", source / "rcnn_tutorial")
     for name in ("notebooks/solutions/00.ipynb", "assets/samples/boxes.json", "tests/test_all.py"):
         (source / name).parent.mkdir(parents=True)
-        (source / name).write_text("{}")
+        (source / name).write_text("{}", encoding="utf-8")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path / "dist"]
     subprocess.run(command, cwd=source, check=True, capture_output=True)
     (wheel,) = (tmp_path / "dist").glob(f"rcnn_tutorial-{rcnn_tutorial.__version__}-py3-none-any.whl")
@@ -177,7 +180,7 @@ def test_a_wheel_alone_brings_the_course_and_detects(tmp_path):
     (site,) = (tmp_path / "venv").rglob("site-packages")
     dependencies = Path(torch.__file__).parents[1]
     # A .pth file reads no further .pth files, so that the clone's own stays unread.
-    (site / "dependencies.pth").write_text(f"{dependencies}\n")
+    (site / "dependencies.pth").write_text(f"{dependencies}\n", encoding="utf-8")
     with zipfile.ZipFile(next((tmp_path / "dist").glob("*.whl"))) as wheel:
         wheel.extractall(site)
     empty = tmp_path / "empty"
@@ -186,7 +189,7 @@ def test_a_wheel_alone_brings_the_course_and_detects(tmp_path):
     def run(code: str) -> str:
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         python = next((tmp_path / "venv").glob("*/python"))
-        done = subprocess.run([python, "-c", code], cwd=empty, env=environment, capture_output=True, text=True)
+        done = subprocess.run([python, "-c", code], cwd=empty, env=environment, capture_output=True, encoding="utf-8")
         assert done.returncode == 0, done.stderr
         return done.stdout
 

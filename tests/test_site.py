@@ -32,7 +32,8 @@ def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     assert site.main([str(folder)]) == 0
     paths = sorted(folder.rglob("*.*"))
-    return {path.relative_to(folder).as_posix(): BeautifulSoup(path.read_text(), "html.parser") for path in paths}
+    texts = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+    return {name: BeautifulSoup(text, "html.parser") for name, text in texts.items()}
 
 
 @pytest.fixture
@@ -68,7 +69,6 @@ def explorer_summaries(notebook: Path) -> list[str]:
 
 def test_every_lesson_and_every_solution_has_a_page(built):
     assert sorted(built) == sorted(PAGES)
-    assert len(NAMES) == 18
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -198,7 +198,8 @@ def test_sentences_of_docstrings(tmp_path):
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "tour.py").write_text(
         'def a_figure():\n    """Boxes (A, 4) on the photo (the\n    scaled one). More."""\n\n\n'
-        'def b_figure():\n    """The box of class `label`."""\n\n\ndef c_figure(): ...\n'
+        'def b_figure():\n    """The box of class `label`."""\n\n\ndef c_figure(): ...\n',
+        encoding="utf-8",
     )
     found = site.docstring_sentences(tmp_path)
     assert found == {"tour": {"a_figure": "Boxes on the photo (the scaled one).", "b_figure": ""}}
@@ -244,7 +245,7 @@ def test_what_cannot_be_shown_is_told_in_one_line(course, text, complaint):
 
 def test_a_damaged_notebook_is_told_in_one_line(course):
     folder = course(markdown("# Tour"))
-    (folder / "00_tour.ipynb").write_text("{")
+    (folder / "00_tour.ipynb").write_text("{", encoding="utf-8")
     with pytest.raises(DataError, match="not a notebook that can be read"):
         make_pages(folder)
 
@@ -271,7 +272,7 @@ def test_wrong_arguments_are_told_in_one_line(capsys, arguments, code):
 
 
 def test_a_folder_that_cannot_be_is_told_in_one_line(tmp_path, capsys, monkeypatch):
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     monkeypatch.setattr(site, "make_pages", lambda course: {"index.html": ""})
     assert site.main([str(tmp_path / "file")]) == 1
     assert "name another folder" in capsys.readouterr().err

@@ -63,7 +63,7 @@ def run_lab(folder: Path, scratch: Path) -> Iterator[Lab]:
     folders = {name: str(scratch / name) for name in JUPYTER_FOLDERS}
     settings = scratch / "JUPYTERLAB_SETTINGS_DIR" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text(json.dumps(QUIET))
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(QUIET), encoding="utf-8")
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
         "--port-retries=0", f"--ServerApp.root_dir={folder}", "--expose-app-in-browser",
@@ -87,7 +87,7 @@ def _wait_for(lab: Lab, server: subprocess.Popen, log: Path) -> None:
     deadline = time.monotonic() + START_TIMEOUT
     while not lab.answers():
         if server.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"JupyterLab did not start; it says:\n{log.read_text()}")
+            raise RuntimeError(f"JupyterLab did not start; it says:\n{log.read_text(encoding='utf-8')}")
         time.sleep(0.1)
 
 

@@ -9,7 +9,7 @@ import pytest
 from rcnn_tutorial.checks import environment
 from rcnn_tutorial.checks.environment import check_environment
 
-PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 def test_it_asks_for_what_the_package_needs():

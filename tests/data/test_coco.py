@@ -31,7 +31,9 @@ def write_coco(folder, content=CONTENT):
     (folder / "images" / "train").mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (80, 60)).save(folder / "images" / "a.png")
     Image.new("RGB", (40, 30)).save(folder / "images" / "train" / "b.png")
-    (folder / "annotations.json").write_text(content if isinstance(content, str) else json.dumps(content))
+    (folder / "annotations.json").write_text(
+        content if isinstance(content, str) else json.dumps(content), encoding="utf-8"
+    )
     return folder / "images", folder / "annotations.json"
 
 
@@ -165,7 +167,7 @@ def coco(tmp_path_factory):
 @settings(max_examples=FUZZ_EXAMPLES, deadline=None)
 @given(path=st.sampled_from(PLACES), value=ANYTHING)
 def test_damage_never_gives_another_error(coco, path, value):
-    coco[1].write_text(json.dumps(changed(path, value)))
+    coco[1].write_text(json.dumps(changed(path, value)), encoding="utf-8")
     try:
         _, target = CocoFolder(*coco)[0]
     except DataError as error:

@@ -97,9 +97,11 @@ def test_names_what_is_wrong_with_a_path(tmp_path):
     assert "is a folder" in error_of(tmp_path)
     (tmp_path / "empty.jpg").write_bytes(b"")
     assert "known format" in error_of(tmp_path / "empty.jpg")
-    (tmp_path / "text.jpg").write_text("not an image")
+    (tmp_path / "text.jpg").write_text("not an image", encoding="utf-8")
     assert "known format" in error_of(tmp_path / "text.jpg")
-    (tmp_path / "a.eps").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n")
+    (tmp_path / "a.eps").write_text(
+        "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n", encoding="utf-8"
+    )
     assert "known format" in error_of(tmp_path / "a.eps")
 
 

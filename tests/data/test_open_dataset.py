@@ -25,8 +25,8 @@ def test_voc(tmp_path):
         (tmp_path / name).mkdir(parents=True)
     box = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>"
     objects = "".join(f"<object><name>{name}</name>{box}</object>" for name in ("zebra", "ant"))
-    (tmp_path / "Annotations" / "a.xml").write_text(f"<annotation>{objects}</annotation>")
-    (tmp_path / "ImageSets" / "Main" / "val.txt").write_text("a\n")
+    (tmp_path / "Annotations" / "a.xml").write_text(f"<annotation>{objects}</annotation>", encoding="utf-8")
+    (tmp_path / "ImageSets" / "Main" / "val.txt").write_text("a\n", encoding="utf-8")
     Image.new("RGB", (20, 10)).save(tmp_path / "JPEGImages" / "a.jpg")
     assert open_dataset(f"voc:{tmp_path}", "val").classes == ("ant", "zebra")
     assert open_dataset(f"voc:{tmp_path}", "val", classes=["zebra", "ant"])[0][1]["labels"].tolist() == [1, 2]
@@ -36,7 +36,7 @@ def test_voc(tmp_path):
 
 def test_coco(tmp_path):
     content = {"categories": [{"id": 1, "name": "cat"}], "images": [{"id": 1, "file_name": "a.png"}], "annotations": []}
-    (tmp_path / "a.json").write_text(json.dumps(content))
+    (tmp_path / "a.json").write_text(json.dumps(content), encoding="utf-8")
     Image.new("RGB", (20, 10)).save(tmp_path / "a.png")
     dataset = open_dataset(f"coco:{tmp_path}:{tmp_path / 'a.json'}")
     assert dataset.classes == ("cat",) and len(dataset) == 1

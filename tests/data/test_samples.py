@@ -74,7 +74,7 @@ def test_assets_of_a_clone_and_of_a_wheel(tmp_path, monkeypatch):
         assets.asset_path("samples/boxes.json")
     for place in ("assets", "_assets"):  # the wheel's own folder comes first
         (tmp_path / place / "samples").mkdir(parents=True)
-        (tmp_path / place / "samples" / "boxes.json").write_text("{}")
+        (tmp_path / place / "samples" / "boxes.json").write_text("{}", encoding="utf-8")
         assert assets.asset_path("samples/boxes.json") == tmp_path / place / "samples" / "boxes.json"
 
 
@@ -88,7 +88,8 @@ def voc(tmp_path):
         Image.new("RGB", (200, 100), "gray").save(root / "JPEGImages" / f"{name}.jpg")
     box = "<xmin>11</xmin><ymin>21</ymin><xmax>60</xmax><ymax>80</ymax>"
     (root / "Annotations" / "a.xml").write_text(
-        f"<annotation><object><name>cat</name><bndbox>{box}</bndbox></object></annotation>"
+        f"<annotation><object><name>cat</name><bndbox>{box}</bndbox></object></annotation>",
+        encoding="utf-8",
     )
     return root
 

@@ -27,9 +27,11 @@ def write_voc(folder, split="train", **annotations):
     for name in ("Annotations", "JPEGImages", "ImageSets/Main"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for name, content in annotations.items():
-        (folder / "Annotations" / f"{name}.xml").write_text(f"<annotation>{content}</annotation>")
+        (folder / "Annotations" / f"{name}.xml").write_text(f"<annotation>{content}</annotation>", encoding="utf-8")
         Image.new("RGB", (80, 60), "red").save(folder / "JPEGImages" / f"{name}.jpg")
-    (folder / "ImageSets" / "Main" / f"{split}.txt").write_text("".join(f"{name}\n" for name in annotations))
+    (folder / "ImageSets" / "Main" / f"{split}.txt").write_text(
+        "".join(f"{name}\n" for name in annotations), encoding="utf-8"
+    )
     return folder
 
 
@@ -78,13 +80,13 @@ def test_splits(tmp_path):
     write_voc(tmp_path, split="val", a=SIZE)
     assert "there is val" in error_of(tmp_path, split="train")
     assert "there is val" in error_of(tmp_path, split="../Main/val")
-    (tmp_path / "ImageSets/Main/train.txt").write_text("\n \n")
+    (tmp_path / "ImageSets/Main/train.txt").write_text("\n \n", encoding="utf-8")
     assert "empty" in error_of(tmp_path)
     (tmp_path / "ImageSets/Main/train.txt").write_bytes(b"\xff\xfe\xff")
     assert "UTF-8" in error_of(tmp_path)
-    (tmp_path / "ImageSets/Main/train.txt").write_text("a  1\n")  # as in VOC's lists for one class
+    (tmp_path / "ImageSets/Main/train.txt").write_text("a  1\n", encoding="utf-8")  # as in VOC's lists for one class
     assert len(VocFolder(tmp_path)) == 1
-    (tmp_path / "ImageSets/Main/train.txt").write_text("nothing\n")
+    (tmp_path / "ImageSets/Main/train.txt").write_text("nothing\n", encoding="utf-8")
     assert "'nothing.xml'" in error_of(tmp_path)
 
 
@@ -115,7 +117,7 @@ def test_paths_stay_in_the_folder(tmp_path, name):
     Image.new("RGB", (80, 60)).save(tmp_path / "secret.png")
     (root / "JPEGImages" / "a.jpg").unlink()
     assert "leads out of" in error_of(root)
-    (root / "ImageSets/Main/train.txt").write_text("../Annotations/a\n")
+    (root / "ImageSets/Main/train.txt").write_text("../Annotations/a\n", encoding="utf-8")
     assert "leads out of" in error_of(root)
 
 
@@ -133,7 +135,7 @@ BOMB = '<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;&b;&b;">]><annotation><
 )
 def test_wrong_xml(tmp_path, content):
     root = write_voc(tmp_path, a=SIZE)
-    (root / "Annotations" / "a.xml").write_text(content)
+    (root / "Annotations" / "a.xml").write_text(content, encoding="utf-8")
     assert "a.xml" in error_of(root)
     assert ("EntitiesForbidden" in error_of(root)) is (content == BOMB)
 

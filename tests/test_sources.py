@@ -1,0 +1,64 @@
+"""What holds for all source files: text has an encoding whatever the locale, and no test waits for a clock."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE, TESTS = (sorted((ROOT / name).rglob("*.py")) for name in ("rcnn_tutorial", "tests"))
+
+
+def calls_in(path: Path):
+    """(call, name of what is called, its keywords) for every call in a file."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            yield node, name, {keyword.arg: keyword.value for keyword in node.keywords}
+
+
+def depends_on_the_locale(call: ast.Call, name: str, keywords: dict) -> bool:
+    """Whether a file or a pipe is text here, in no encoding that is named."""
+    if "encoding" in keywords:
+        return False
+    if name == "open" and isinstance(call.func, ast.Name):
+        return "b" not in ast.unparse([*call.args[1:2], keywords.get("mode", ast.Constant("r"))][0])
+    return name in ("read_text", "write_text") or "text" in keywords and name in ("run", "Popen", "check_output")
+
+
+@pytest.mark.parametrize("path", [*PACKAGE, *TESTS], ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_text_has_an_encoding(path):
+    lines = [found[0].lineno for found in calls_in(path) if depends_on_the_locale(*found)]
+    assert lines == []
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("path.read_text()", True),
+        ("path.write_text('a', encoding='utf-8')", False),
+        ("open(path)", True),
+        ("open(path, 'rb')", False),
+        ("open(path, mode='wb')", False),
+        ("os.open(path, flags)", False),
+        ("subprocess.run(command, text=True)", True),
+        ("axes.set(text=True)", False),
+    ],
+)
+def test_what_depends_on_the_locale(source, expected, tmp_path):
+    path = tmp_path / "source.py"
+    path.write_text(source, encoding="utf-8")
+    (call,) = calls_in(path)
+    assert depends_on_the_locale(*call) == expected
+
+
+def test_no_test_sleeps():
+    """A browser's tests excepted, where nothing tells that a page is at rest. A sleep of 0 lets other tasks run."""
+    sleeps = [
+        f"{path.relative_to(ROOT)}, line {call.lineno}"
+        for path in TESTS
+        if "browser" not in path.parts
+        for call, name, _ in calls_in(path)
+        if name == "sleep" and ast.unparse(call.args) != "0"
+    ]
+    assert sleeps == []
