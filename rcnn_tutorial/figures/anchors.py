@@ -23,7 +23,7 @@ def shapes_figure(image: Tensor, anchors: Tensor, config: AnchorConfig, width: f
     """One cell's anchors (A, 4), ratio-major, on the image (3, H, W); a dash and a line of sizes a ratio."""
     sizes = [f"{w:g} × {h:g}" for w, h in anchor_sizes(config).tolist()]
     with style():
-        figure = Figure(figsize=(width, width * image.shape[1] / image.shape[2] + 1.0))
+        figure = Figure(figsize=(width, width * min(max(image.shape[1] / image.shape[2], 0.25), 1.2) + 1.0))
         axes = figure.add_subplot()
         _show(axes, image)
         for number, box in enumerate(anchors.tolist()):

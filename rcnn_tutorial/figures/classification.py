@@ -77,7 +77,7 @@ def class_boxes_figure(
     """
     others = [c for c in range(1, len(boxes)) if c != label]
     with style():
-        figure = Figure(figsize=(8, 8 * image.shape[-2] / image.shape[-1] + 0.7))
+        figure = Figure(figsize=(8, 8 * min(max(image.shape[-2] / image.shape[-1], 0.25), 1.2) + 0.7))
         axes = figure.add_subplot()
         show_image(axes, image)
         draw_boxes(axes, boxes[others], OTHER, "dotted", 1.3, name="the other classes")

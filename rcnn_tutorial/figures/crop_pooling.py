@@ -268,7 +268,7 @@ def gradient_figure(image: Tensor, roi: Tensor, gradient: Tensor, title: str, le
     longest = torch.maximum(gradient[:2].abs(), gradient[2:].abs()).norm().clamp(min=1e-12)
     step = gradient / longest * length * min(image.shape[-2:])  # (4,) pixels
     with style():
-        figure = Figure(figsize=(7.5, 7.5 * image.shape[-2] / image.shape[-1] + 0.5))
+        figure = Figure(figsize=(7.5, 7.5 * min(max(image.shape[-2] / image.shape[-1], 0.25), 1.2) + 0.5))
         axes = figure.add_subplot()
         _show_photo(axes, image, title)
         axes.add_patch(Polygon(roi_corners(roi).tolist(), fill=False, edgecolor=OTHER, linewidth=5))

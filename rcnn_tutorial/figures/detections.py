@@ -48,11 +48,11 @@ def detections_figure(
     The axes count the image's own pixels, with box coordinates at the pixels' edges.
     """
     height, columns = image.shape[-2:]
-    scale = max(1, round(width * FIGURE_DPI / columns))
+    scale = max(1, round(width * FIGURE_DPI / max(columns, height / 1.2)))
     large = image.detach().cpu().repeat_interleave(scale, 1).repeat_interleave(scale, 2)  # (3, scale * H, scale * W)
     picture = draw_detections(large, {**detections, "boxes": detections["boxes"] * scale}, classes)
     with style():
-        figure = Figure(figsize=(width, width * height / columns + (0.4 if title else 0.0)))
+        figure = Figure(figsize=(width, width * min(max(height / columns, 0.25), 1.2) + (0.4 if title else 0.0)))
         axes = figure.add_subplot()
         axes.imshow(picture, extent=(0, columns, height, 0), interpolation="antialiased")
         axes.set_title(title)
