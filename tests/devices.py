@@ -20,6 +20,8 @@ class Elsewhere(Tensor):
         kwargs = kwargs or {}
         if func in (Tensor.numpy, Tensor.__array__):
             raise TypeError("can't convert a tensor that lives elsewhere to numpy; use Tensor.cpu() first")
+        if func is Tensor.__format__:
+            return format(args[0].item(), args[1])
         if func is Tensor.as_subclass:
             return args[0]
         given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]

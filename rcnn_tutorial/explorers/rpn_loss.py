@@ -104,6 +104,8 @@ class AnchorLabelExplorer(Explorer):
         if box != self._seen:
             for slider, value in zip(sliders, values, strict=True):
                 slider.value = value
+            if values != [round(v) for v in (x, y, width, height)]:  # smaller than the sliders can tell, say
+                self.canvas.move(object=box_around(*values))
         elif values != [slider.value for slider in sliders]:
             self.canvas.move(object=box_around(*(slider.value for slider in sliders)))
         self._seen = self.canvas.handles["object"]
