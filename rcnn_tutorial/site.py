@@ -354,7 +354,7 @@ def describe_pictures(source: Source, sentences: Mapping[str, Mapping[str, str]]
 def still_views(cell: NotebookNode) -> set[str]:
     """Leave of each live view its picture or, where it has none, its words; in place. Returns the words of all.
 
-    An explorer leaves three outputs (`explorers/shown.py`): picture, line that wakes it, live view.
+    An explorer leaves three outputs (`explorers/shown.py`): a line that says how to wake it, picture, live view.
     """
     bundles = [output.get("data", {}) for output in cell.get("outputs", [])]
     live = {bundle.get("text/plain", "") for bundle in bundles if bundle.pop(LIVE_VIEW, None)}

@@ -11,7 +11,7 @@ from rcnn_tutorial.boxes import box_iou, encode
 from rcnn_tutorial.config import Config, ProposalTargetConfig
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas
-from rcnn_tutorial.explorers.devices import on_cpu
+from rcnn_tutorial.explorers.devices import to_cpu
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
 from rcnn_tutorial.explorers.layers import BEFORE, CHOSEN, GROUND_TRUTH, OTHER, Boxes, Layer, Points
 from rcnn_tutorial.model import Trace
@@ -31,7 +31,7 @@ class ClassificationExplorer(Explorer):
     """
 
     def __init__(self, image: Tensor, trace: Trace, config: Config):
-        trace = on_cpu(trace)
+        trace = to_cpu(trace)
         self.trace, self.config, self.classes = trace, config, ("background", *config.classes)
         valid = trace.proposals.valid[0]  # (R,)
         certainty = trace.proposed.probabilities[0, :, 1:].amax(dim=1).masked_fill(~valid, -1.0)  # (R,)

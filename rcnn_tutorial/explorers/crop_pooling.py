@@ -9,7 +9,7 @@ from torch import Tensor
 from rcnn_tutorial.config import CropPoolingConfig
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas
-from rcnn_tutorial.explorers.devices import on_cpu
+from rcnn_tutorial.explorers.devices import to_cpu
 from rcnn_tutorial.explorers.explorer import Explorer, choice, flag, integer
 from rcnn_tutorial.explorers.layers import (
     AFTER,
@@ -48,7 +48,7 @@ class CropPoolingExplorer(Explorer):
     """
 
     def __init__(self, image: Tensor, features: Tensor, roi: Tensor | None = None, stride: int = 16, size: int = 7):
-        image, features = on_cpu((image, features))
+        image, features = to_cpu((image, features))
         height, width = image.shape[-2:]
         if roi is None:
             roi = torch.tensor([0.3 * width, 0.3 * height, 0.7 * width, 0.7 * height]).round()

@@ -13,7 +13,7 @@ from torch import Tensor
 from rcnn_tutorial.config import Config, PreprocessingConfig
 from rcnn_tutorial.data.images import clean_boxes
 from rcnn_tutorial.explorers.canvas import Canvas
-from rcnn_tutorial.explorers.devices import on_cpu
+from rcnn_tutorial.explorers.devices import to_cpu
 from rcnn_tutorial.explorers.explorer import Explorer, integer, number
 from rcnn_tutorial.explorers.layers import AFTER, BEFORE, CHOSEN, GROUND_TRUTH, OTHER, Boxes, Layer, Picture
 from rcnn_tutorial.stages.preprocessing import Preprocessed, preprocess
@@ -40,8 +40,8 @@ class PreprocessingExplorer(Explorer):
         config: PreprocessingConfig | None = None,
         stride: int = 16,
     ):
-        self.image = image = on_cpu(image)
-        self.boxes = torch.zeros(0, 4) if boxes is None else on_cpu(boxes)
+        self.image = image = to_cpu(image)
+        self.boxes = torch.zeros(0, 4) if boxes is None else to_cpu(boxes)
         self.config, self.stride = config or PreprocessingConfig(), stride
         self.own_aspect = image.shape[2] / image.shape[1]
         controls = {

@@ -13,7 +13,7 @@ from rcnn_tutorial.boxes import box_iou, centers_and_sizes
 from rcnn_tutorial.config import Config
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas
-from rcnn_tutorial.explorers.devices import on_cpu
+from rcnn_tutorial.explorers.devices import to_cpu
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
 from rcnn_tutorial.explorers.layers import (
     AFTER,
@@ -58,7 +58,7 @@ class ProposalTargetExplorer(Explorer):
     def __init__(self, image: Tensor, trace: Trace, config: Config | None = None, stride: int = 16):
         if len(trace.preprocessed.images) != 1:
             raise ConfigError(f"a trace of {len(trace.preprocessed.images)} images: trace one photo at a time")
-        trace, self.config = on_cpu(trace), config or Config()
+        trace, self.config = to_cpu(trace), config or Config()
         self.trace, self.stride, self.names = trace, stride, self.config.classes
         self.truth = trace.ground_truth or GroundTruth(torch.zeros(1, 1, 4), torch.zeros(1, 1, dtype=torch.long))
         self.objects = self.truth.boxes[self.truth.valid]  # (G, 4)

@@ -12,7 +12,7 @@ from torch import Tensor
 from rcnn_tutorial.boxes import clip
 from rcnn_tutorial.config import AnchorTargetConfig, Config
 from rcnn_tutorial.explorers.canvas import Canvas
-from rcnn_tutorial.explorers.devices import on_cpu
+from rcnn_tutorial.explorers.devices import to_cpu
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
 from rcnn_tutorial.explorers.layers import (
     AFTER,
@@ -64,7 +64,7 @@ class AnchorLabelExplorer(Explorer):
         height, width = image.shape[-2:]
         rows, columns = math.ceil(height / stride), math.ceil(width / stride)
         self.size = torch.tensor([height, width])
-        self.objects = torch.zeros(0, 4) if objects is None else on_cpu(torch.as_tensor(objects))  # (G, 4)
+        self.objects = torch.zeros(0, 4) if objects is None else to_cpu(torch.as_tensor(objects, dtype=torch.float32))
         self.anchors = generate_anchors(rows, columns, stride, config.anchors)  # (N, 4)
         self.inside = inside_image(self.anchors, self.size[None], config.anchor_targets.border)  # (1, N)
         self.centers = spread_centers(self.anchors, config, stride)  # (N, 2)
@@ -104,6 +104,8 @@ class AnchorLabelExplorer(Explorer):
         if box != self._seen:
             for slider, value in zip(sliders, values, strict=True):
                 slider.value = value
+            if values != [round(v) for v in (x, y, width, height)]:  # smaller than the sliders can tell, say
+                self.canvas.move(object=box_around(*values))
         elif values != [slider.value for slider in sliders]:
             self.canvas.move(object=box_around(*(slider.value for slider in sliders)))
         self._seen = self.canvas.handles["object"]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas
-from rcnn_tutorial.explorers.devices import on_cpu
+from rcnn_tutorial.explorers.devices import to_cpu
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer
 from rcnn_tutorial.explorers.layers import OTHER, Boxes, Heatmap, Layer, Points
 from rcnn_tutorial.figures.tour import STAGES, StageView, Tour
@@ -40,7 +40,7 @@ class TourExplorer(Explorer):
             photo, device = self.photos[name], next(self.model.parameters()).device
             with torch.no_grad():
                 trace = self.model.trace([photo.to(device)])
-            self._tours[name] = Tour(on_cpu(photo), on_cpu(trace), self.model.config, self.model.stride, self.shown)
+            self._tours[name] = Tour(to_cpu(photo), to_cpu(trace), self.model.config, self.model.stride, self.shown)
         return self._tours[name]
 
     def draw(self) -> str:

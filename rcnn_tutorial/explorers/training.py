@@ -17,7 +17,7 @@ from rcnn_tutorial.config import TOY_TRAINING, Config, TrainingConfig
 from rcnn_tutorial.data.batching import training_loader
 from rcnn_tutorial.errors import ConfigError, TutorialError
 from rcnn_tutorial.explorers.canvas import Canvas
-from rcnn_tutorial.explorers.devices import on_cpu
+from rcnn_tutorial.explorers.devices import to_cpu
 from rcnn_tutorial.explorers.explorer import Explorer, button, choice, flag, integer, number
 from rcnn_tutorial.explorers.layers import GROUND_TRUTH, OTHER, Boxes, Layer, Lines, Points
 from rcnn_tutorial.figures.training import (
@@ -73,6 +73,11 @@ class LossCurves(Canvas):
                 layers.append(Lines(line, color=color, **look))
         self.draw(layers)
         self.summary = f"Losses of {len(reports)} of {steps} steps."
+        if len(reports) == steps:
+            self.renew_still()
+
+    def __repr__(self) -> str:
+        return f"LossCurves: Losses of {self.steps} steps."
 
     def _axes(self, top: float) -> list[Layer]:
         """Faint lines at quarters of both axes and at zero, with the numbers that belong to them."""
@@ -113,7 +118,7 @@ class TrainingMonitor(Explorer):
     ):
         self.model = model.to(device=device, memory_format=torch.channels_last)
         self.dataset, self.training, self.device = dataset, training, device
-        self.image, self.target = on_cpu(scene)
+        self.image, self.target = to_cpu(scene)
         self._start = copy.deepcopy(model.state_dict()), model.config
         self._running, self._task = False, None
         self._forget()
@@ -241,7 +246,7 @@ class TrainingMonitor(Explorer):
     def _look(self) -> None:
         """Detect on the scene with the weights of now."""
         found = self.model.eval()([self.image.to(self.device)])[0]
-        self.found = on_cpu(found)
+        self.found = to_cpu(found)
 
     # ---- the picture
 

@@ -24,7 +24,9 @@ def explorer_states(namespace: dict) -> dict[str, dict]:
             return [option in control.value for option in control.options]
         if hasattr(control, "readout_format"):
             return [format(control.value, control.readout_format), control.value]
-        return [child.description for child in getattr(control, "children", ())] or getattr(control, "description", "")
+        if isinstance(control, widgets.Label):
+            return control.value
+        return [child.description for child in getattr(control, "children", ())] or control.description
 
     explorers = {name: value for name, value in namespace.items() if isinstance(value, Explorer)}
     return {
@@ -45,15 +47,15 @@ SNAPSHOT = f"{IN_THE_KERNEL}\n_states_after_the_last_cell = explorer_states(glob
 ON_THE_PAGE = """(root) => {
     const readout = (control) => {
         const [list] = control.querySelectorAll("select");
-        if (list) return list.selectedOptions[0].text;
+        if (list) return list.selectedOptions[0].text.replaceAll("\\u00a0", " ");
         const ticks = [...control.querySelectorAll("input[type=checkbox]")];
         const ticked = ticks.map((tick) => tick.checked);
         if (ticks.length) return control.querySelector(".rcnn-several") ? ticked : ticked[0];
         const slider = control.querySelector(".noUi-handle");
         const text = control.querySelector(".widget-readout")?.textContent.replace("\\u2212", "-");
         if (slider) return [text, Number(slider.getAttribute("aria-valuetext"))];
-        const buttons = control.matches("button") ? [control] : [...control.querySelectorAll("button")];
-        return control.matches("button") ? control.textContent : buttons.map((button) => button.textContent);
+        const buttons = [...control.querySelectorAll("button")];
+        return buttons.length ? buttons.map((button) => button.textContent) : control.textContent;
     };
     const numbers = (text) => text.match(/-?[0-9.]+ to -?[0-9.]+/g).flatMap((range) => range.split(" to ").map(Number));
     const box = (handle) => numbers(handle.ariaLabel);

@@ -209,19 +209,20 @@ class OpenNotebook:
             if not moved:
                 return pictures
 
-    def explorer_cells(self) -> dict[int, str]:
-        """The cells that show an explorer, from the top, and what it says of itself: {3: "NMSExplorer: 3 kept."}."""
+    def live_cells(self) -> dict[int, str]:
+        """The cells with a live view, from the top, and what it says of itself: {3: "NMSExplorer: 3 kept."}."""
         shown = self.page.evaluate(
             """() => Array.from(window.jupyterapp.shell.currentWidget.content.model.cells).flatMap((cell, index) =>
                 (cell.type === "code" ? cell.outputs.toJSON() : [])
                     .filter((output) => output.data?.["application/vnd.jupyter.widget-view+json"])
                     .map((output) => [index, [output.data["text/plain"]].flat().join("")]))"""
         )
-        return {cell: words for cell, words in shown if not words.startswith("LossCurves")}
+        return dict(shown)
 
     def explorers(self) -> list[OpenExplorer]:
         """Every explorer of the notebook, from the top, alive."""
-        return [OpenExplorer(self, cell) for cell in self.explorer_cells()]
+        cells = [cell for cell, words in self.live_cells().items() if not words.startswith("LossCurves")]
+        return [OpenExplorer(self, cell) for cell in cells]  # those are a picture without controls
 
 
 class OpenExplorer:

@@ -22,7 +22,7 @@ def assert_they_agree(notebook: OpenNotebook) -> None:
 
 def assert_only_stills_are_seen(notebook: OpenNotebook, dead: str) -> None:
     """All explorers: the picture and one line, and of the live view nothing. dead: selector of what is left of it."""
-    cells = notebook.explorer_cells()
+    cells = notebook.live_cells()
     assert cells
     for cell in cells:
         root = notebook.scroll_to(cell)
@@ -70,7 +70,7 @@ def test_after_opening_it_again_without_its_kernel(lesson):
     lesson.page.screenshot(path=SCREENSHOTS / f"{lesson.name}_reopened.png")
     lesson.run_all()
     assert_it_is_as_the_cells_left_it(lesson)
-    for cell in lesson.explorer_cells():
+    for cell in lesson.live_cells():
         root = lesson.scroll_to(cell)
         assert not root.locator(".rcnn-wake").is_visible()
         assert not root.locator(".jp-OutputArea-child img").is_visible()

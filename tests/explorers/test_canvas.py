@@ -56,7 +56,9 @@ def outputs_of(monkeypatch):
 
     def show(widget) -> list[dict]:
         outputs = []
-        monkeypatch.setattr("rcnn_tutorial.explorers.shown.display", lambda data, raw: outputs.append(data))
+        monkeypatch.setattr(
+            "rcnn_tutorial.explorers.shown.display", lambda data, raw, display_id=False: outputs.append(data)
+        )
         widget._ipython_display_()
         return outputs
 
@@ -262,8 +264,8 @@ def test_a_control_may_not_hide_the_explorer_s_own_names():
         Wrong({"layout": flag("Layout", True)}, Canvas(PHOTO))
 
 
-def test_displayed_it_leaves_a_still_picture_a_line_that_wakes_it_and_the_live_view(outputs_of):
-    still, line, live = outputs_of(Counter())
+def test_displayed_it_leaves_a_line_that_wakes_it_a_still_picture_and_the_live_view(outputs_of):
+    line, still, live = outputs_of(Counter())
     assert still["text/plain"] == live["text/plain"] == "Counter: 2 boxes."
     assert still["image/jpeg"].startswith("/9j/") and LIVE_VIEW not in still
     assert live.keys() == {LIVE_VIEW, "text/plain"}  # the picture is stored once

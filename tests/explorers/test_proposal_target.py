@@ -10,7 +10,7 @@ from rcnn_tutorial.model import Trace
 from rcnn_tutorial.stages.anchors import generate_anchors
 from rcnn_tutorial.stages.preprocessing import GroundTruth, Preprocessed
 from rcnn_tutorial.stages.proposal import proposal_layer
-from rcnn_tutorial.stages.proposal_target import proposal_target_layer
+from rcnn_tutorial.stages.proposal_target import append_ground_truth, proposal_target_layer
 from rcnn_tutorial.stages.rpn import RPNOutputs
 
 ROWS, COLUMNS, SIZE = 15, 20, (240, 320)
@@ -85,6 +85,22 @@ def test_a_short_background_is_repeated_and_said_so(explorer):
     explorer.set(view=ROIS, pre_nms=500, post_nms=10, nms=0.7, bg_lo=0.0, batch=64, shown=300)
     drawn = sum(len(layer.boxes) for layer in explorer.canvas.layers[:2])
     assert drawn <= 10 and f"{64 - drawn} of them repeated" in explorer.summary
+
+
+def test_what_has_no_slider_is_the_detector_s_own():
+    own = ProposalTargetConfig(batch_size=64, target_stds=(0.5, 0.5, 1.0, 1.0), append_ground_truth=True)
+    explorer = ProposalTargetExplorer(torch.zeros(3, *SIZE), made_trace(), Config(proposal_targets=own))
+    explorer.set(view=ROIS, shown=300)
+    trace = made_trace()
+    proposals = explorer.ranked(explorer.pre_nms.value, explorer.nms.value)
+    rois = append_ground_truth(proposals, trace.ground_truth)
+    targets = proposal_target_layer(rois, trace.ground_truth, own, torch.Generator().manual_seed(0))
+    _, foreground, _ = explorer.canvas.layers
+    place = int(torch.nonzero(targets.labels[0])[0])
+    wanted = ", ".join(f"{value:.2f}" for value in targets.coefficients[0, place].tolist())
+    assert foreground.hover_text(0).endswith(f"normalized targets {wanted}")
+    boxes = {tuple(box) for box in foreground.boxes.tolist()}
+    assert boxes & {tuple(box) for box in OBJECTS}  # the objects' own boxes are among the ROIs
 
 
 def test_contradicting_thresholds_are_a_sentence(explorer):

@@ -147,6 +147,16 @@ def test_smooth_l1_sentence_and_curve():
     assert y == pytest.approx(420 - 30 - 0.125 / 2.5 * 380)
 
 
+def test_a_box_beyond_the_sliders_is_brought_back_to_them():
+    explorer = AnchorLabelExplorer(IMAGE)
+    explorer.canvas.set_state({"handles": {"object": [100.0, 100.0, 103.0, 150.0]}})  # as if pulled very thin
+    assert (explorer.object_width.value, explorer.object_height.value) == (8, 50)
+    x1, y1, x2, y2 = explorer.canvas.handles["object"]
+    assert (x2 - x1, y2 - y1) == (8, 50)
+    explorer.canvas.set_state({"handles": {"object": [100.0, 100.0, 121.0, 151.0]}})
+    assert explorer.canvas.handles["object"] == [100.0, 100.0, 121.0, 151.0]  # half pixels of the center stay
+
+
 def test_smooth_l1_every_control_over_its_whole_range(sweep):
     assert not any("Not possible" in summary for summary in sweep(SmoothL1Explorer()))
 

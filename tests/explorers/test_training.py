@@ -99,6 +99,22 @@ def test_a_frozen_head_stays_and_thaws_again(monitor):
     assert "head" in changed(before, monitor.model)
 
 
+def test_what_the_config_freezes_stays_frozen():
+    config = new_model().config
+    model = build_model(replace(config, backbone=replace(config.backbone, frozen_blocks=1)))
+    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    before = state(model)
+    monitor = TrainingMonitor(model, scenes(), scenes()[0], TRAINING)
+    for head in (True, False):
+        monitor.freeze_head.value = head
+        monitor.advance()
+        assert {name for name, parameter in model.named_parameters() if not parameter.requires_grad} == frozen
+    monitor.start_over()
+    monitor.advance()
+    assert frozen and all(torch.equal(before[name], model.state_dict()[name]) for name in frozen)
+    assert "head" in changed(before, model)
+
+
 def test_only_the_weighted_losses_teach(monitor):
     monitor.training = replace(TRAINING, weight_decay=0.0)
     monitor.set(rpn_cross_entropy=0, rpn_loss_box=0)
@@ -280,7 +296,7 @@ def test_curves_count_the_steps_along_the_axis():
 
 def test_curves_without_reports_and_with_large_losses():
     curves = LossCurves(10)
-    assert repr(curves) == "LossCurves: Losses of 0 of 10 steps."
+    assert repr(curves) == "LossCurves: Losses of 10 steps." and curves.summary == "Losses of 0 of 10 steps."
     curves.show([report(1, dict.fromkeys(LOSSES, 900.0))])
     heights = torch.cat([layer.lines[..., 1].flatten() for layer in curves.layers if isinstance(layer, Lines)])
     assert float(heights.min()) >= 0 and float(heights.max()) <= 400

@@ -1,0 +1,89 @@
+"""The canvas in the browser: what the pointer asks for, and what a refusal leaves on the screen."""
+
+import nbformat
+import pytest
+from browser_lab import OpenNotebook, run_lab
+
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+CELL = """import torch
+from rcnn_tutorial.errors import ConfigError
+from rcnn_tutorial.explorers.canvas import Canvas
+from rcnn_tutorial.explorers.explorer import Explorer, integer
+from rcnn_tutorial.explorers.layers import Boxes
+
+x = torch.arange(20.0) * 40
+columns = torch.stack([x, 0 * x, x + 40, 0 * x + 400], dim=1)  # twenty boxes, side by side
+
+
+class Row(Explorer):
+    def draw(self) -> str:
+        if self.count.value == 7:
+            raise ConfigError("no seven")
+        self.canvas.draw([Boxes(columns[: self.count.value], hover=lambda i: f"column {i}")])
+        return f"{self.count.value} boxes."
+
+
+row = Row({"count": integer("Count", 20, 0, 20)}, Canvas(torch.rand(3, 400, 800)))
+row"""
+BUSY = "import pathlib\nwhile not pathlib.Path({!r}).exists():\n    pass"
+
+
+@pytest.fixture
+def row(browser, tmp_path):
+    """The explorer above, its notebook, and the messages that its page sends."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)], metadata=KERNEL), folder / "row.ipynb"
+    )
+    with run_lab(folder, tmp_path / "scratch") as lab:
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        sent = []
+        page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
+        notebook = OpenNotebook(page, lab, "row.ipynb")
+        notebook.run_all()
+        [explorer] = notebook.explorers()
+        explorer.shown()
+        yield explorer, notebook, sent
+        page.close()
+
+
+def questions(sent) -> int:
+    """How many hover texts the page has asked for."""
+    return sum(b'"hover"' in (frame if isinstance(frame, bytes) else frame.encode()) for frame in sent)
+
+
+def test_a_busy_kernel_is_asked_once_and_answers_for_the_box_under_the_pointer(row, tmp_path):
+    explorer, notebook, sent = row
+    canvas = explorer.root.locator("canvas")
+    canvas.scroll_into_view_if_needed()
+    place = canvas.bounding_box()
+    done = str(tmp_path / "done")
+    notebook.page.evaluate(
+        """([session, code]) => { eval(session).session.kernel.requestExecute({ code, store_history: false }); }""",
+        ["window.jupyterapp.shell.currentWidget.context.sessionContext", BUSY.format(done)],
+    )
+    sent.clear()
+    y = place["y"] + place["height"] / 2
+    for column in range(2, 15):
+        notebook.page.mouse.move(place["x"] + place["width"] * (column + 0.5) / 20, y)
+        notebook.page.evaluate("() => new Promise(requestAnimationFrame)")
+    assert questions(sent) == 1
+    open(done, "w", encoding="utf-8").close()
+    explorer.root.locator(".rcnn-tip", has_text="column 14").wait_for()
+    assert questions(sent) == 2
+
+
+def test_a_refusal_keeps_the_last_picture_and_dims_it(row):
+    explorer, _, _ = row
+    canvas = explorer.root.locator("canvas")
+    explorer.press(explorer.sliders.first, "Home", *["ArrowRight"] * 6)
+    explorer.root.locator(".rcnn-summary", has_text="6 boxes.").wait_for()
+    before = explorer.pictures()
+    explorer.press(explorer.sliders.first, "ArrowRight")
+    explorer.root.locator(".rcnn-summary", has_text="Not possible: no seven.").wait_for()
+    explorer.root.locator("canvas.rcnn-dim").wait_for()
+    assert explorer.pictures() == before
+    explorer.press(explorer.sliders.first, "ArrowRight")
+    explorer.root.locator(".rcnn-summary", has_text="8 boxes.").wait_for()
+    assert "rcnn-dim" not in (canvas.get_attribute("class") or "")
