@@ -16,7 +16,7 @@ PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n $(WORKERS) --dist loadfile
 NBVAL := --nbval --nbval-cell-timeout=600 --nbval-kernel-startup-timeout=600 --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser notebooks fuzz site lint clean install
+.PHONY: help lab test test-gpu test-browser notebooks fuzz site lint clean install
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -25,7 +25,10 @@ lab: install ## open JupyterLab on the course
 	@$(RUN) -m rcnn_tutorial lab
 
 test: install ## run all tests; every notebook too, its outputs compared
-	@$(PYTEST) $(NBVAL) tests notebooks --ignore=tests/browser
+	@$(PYTEST) $(NBVAL) tests notebooks --ignore=tests/browser -m 'not gpu'
+
+test-gpu: install ## run the tests that need a CUDA device; skipped, with the reason, where there is none
+	@$(RUN) -m pytest -q -rs -m gpu tests/gpu
 
 test-browser: install ## run every notebook in JupyterLab in Chromium, move its sliders; screenshots go to build/
 	@$(RUN) -c 'import playwright' 2>/dev/null || \

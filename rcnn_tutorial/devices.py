@@ -6,6 +6,7 @@ suppression asks how many boxes are left, and where the losses are read, all in 
 """
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import fields
 from functools import lru_cache
 
@@ -32,13 +33,14 @@ def constant(values: tuple, device: torch.device, dtype: torch.dtype = torch.flo
 
 
 def to_cpu(value):
-    """The same value, its tensors detached and on the CPU: a tensor, or a dict, list, tuple or record made of them.
+    """The same value, its tensors detached and on the CPU: a tensor, or a mapping, list, tuple or record made of them.
 
-    Anything else is returned as it is.
+    Anything else is returned as it is. The half-precision types, which numpy does not know, become float32.
     """
     if isinstance(value, Tensor):
-        return value.detach().cpu()
-    if isinstance(value, dict):
+        tensor = value.detach().as_subclass(Tensor).cpu()
+        return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+    if isinstance(value, Mapping):
         return {key: to_cpu(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         items = [to_cpu(item) for item in value]

@@ -32,6 +32,12 @@ def test_values_keep_their_structure_on_the_way_to_the_cpu():
         assert torch.equal(found, tensor) and not found.requires_grad
 
 
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_types_that_numpy_does_not_know_become_float32(kind):
+    assert to_cpu(torch.ones(2, dtype=kind)).numpy().dtype == "float32"
+    assert to_cpu(torch.ones(2, dtype=torch.float64)).dtype == torch.float64
+
+
 def test_a_trace_is_moved_whole():
     truth = GroundTruth(torch.zeros(1, 1, 4, requires_grad=True) + 1, torch.ones(1, 1))
     trace = Trace(None, torch.zeros(1), None, None, None, None, None, ground_truth=truth)

@@ -16,6 +16,13 @@ def test_every_shape_of_the_cell_is_drawn_with_a_dash_a_ratio():
     assert patches[1].get_width() == 368 and patches[1].get_height() == 192
 
 
+def test_the_image_lies_where_its_boxes_count_from():
+    """Pixel 0 reaches from 0 to 1, as in all figures."""
+    figure = figures.shapes_figure(torch.rand(3, 60, 80), base_anchors(CONFIG), CONFIG)
+    assert figure.axes[0].images[0].get_extent() == [0, 80, 60, 0]
+    assert figure.axes[0].get_xlim() == (0, 80) and figure.axes[0].get_ylim() == (60, 0)
+
+
 def test_each_panel_tells_how_many_cells_its_shape_fits():
     size = (600, 800)
     inside = inside_image(generate_anchors(38, 50, 16, CONFIG), torch.tensor([size]))[0].view(38, 50, 9)

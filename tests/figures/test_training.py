@@ -102,11 +102,13 @@ def test_gradients_go_where_the_course_says(batch):
 def test_measuring_gradients_changes_nothing(batch):
     dataset, images, targets = batch
     model = toy_model(dataset.classes).eval()
+    model.tail.train()
     model.head.requires_grad_(False)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     norms = figures.gradient_norms(model, images, targets)
     assert norms["cross_entropy"]["head"] is None and norms["cross_entropy"]["tail"] > 0
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert model.tail.training and not model.head.training and not model.head.stem.training
     assert not model.training and all(parameter.grad is None for parameter in model.parameters())
 
 
