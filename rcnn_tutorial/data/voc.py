@@ -115,7 +115,8 @@ def find_voc_folder(root: Path) -> Path:
             return found[0]
         if found:
             raise DataError(f"{root}: holds {len(found)} VOC folders; name one of them, such as {found[0]}")
-    raise DataError(f"{root}: not a VOC folder; it needs the folders {', '.join(FOLDERS)}")
+    missing = ", ".join(name for name in FOLDERS if not (root / name).is_dir())
+    raise DataError(f"{root}: not a VOC folder; it needs the folders {', '.join(FOLDERS)} and lacks {missing}")
 
 
 def find_split(folder: Path, split: str) -> Path:
