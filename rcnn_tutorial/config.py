@@ -303,7 +303,7 @@ class TrainingConfig:
     seed: int = 0
     group_shapes: bool = False  # batches of photos of like shape: an epoch as before, in another order
     workers: int = 0  # processes that load data; the result does not depend on it
-    on_bad_file: str = "fail"  # fail | skip: what to do about an image or annotation that cannot be read
+    on_bad_file: str = "fail"  # fail | skip (take the next image): about an image or annotation that cannot be read
     amp: bool = False  # autocast to bfloat16 in the networks
     deterministic: bool = False  # on a GPU: the same weights from every run, at some cost; CPUs give them anyway
     checkpoint_every: int = 500  # steps between checkpoints; the last step always writes one

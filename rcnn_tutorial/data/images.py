@@ -45,14 +45,20 @@ def image_size(path: str | os.PathLike) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def _opened(path: str | os.PathLike) -> Iterator[Image.Image]:
-    """Open a photo; whatever goes wrong inside the `with` block comes out as a DataError that names the file."""
+    """Open a photo; whatever is wrong with it inside the `with` block comes out as a DataError that names the file.
+
+    Pillow's warnings, about a broken EXIF entry for instance, name no file; they come out as one that does.
+    """
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(record=True) as noted:
+            warnings.simplefilter("always")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as photo:
                 if 0 in photo.size:
                     raise ValueError(f"its size is {photo.size[0]} x {photo.size[1]}")
                 yield photo
+    except MemoryError:  # says nothing about the file
+        raise
     except FileNotFoundError:
         raise DataError(f"{path}: no such image; check the path") from None
     except IsADirectoryError:
@@ -67,6 +73,8 @@ def _opened(path: str | os.PathLike) -> Iterator[Image.Image]:
     except Exception as error:  # a damaged file makes Pillow's decoders raise nearly anything
         cause = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path}: cannot read the image ({cause}); save or download it again") from error
+    for reason in dict.fromkeys(" ".join(str(each.message).split()) for each in noted):
+        warnings.warn(f"{path}: read in spite of damage ({reason}); save it again", stacklevel=4)
 
 
 def _rgb(photo: Image.Image) -> Tensor:

@@ -190,7 +190,7 @@ def _first_of_each(record: Record) -> list[int]:
     """The places where a box with its label and flag stands for the first time."""
     first = {}
     for i, row in enumerate(zip(record.boxes.tolist(), record.labels.tolist(), record.difficult.tolist(), strict=True)):
-        first.setdefault(repr(row), i)
+        first.setdefault((*row[0], *row[1:]), i)
     return [*first.values()]
 
 

@@ -115,7 +115,8 @@ def find_voc_folder(root: Path) -> Path:
             return found[0]
         if found:
             raise DataError(f"{root}: holds {len(found)} VOC folders; name one of them, such as {found[0]}")
-    raise DataError(f"{root}: not a VOC folder; it needs the folders {', '.join(FOLDERS)}")
+    missing = ", ".join(name for name in FOLDERS if not (root / name).is_dir())
+    raise DataError(f"{root}: not a VOC folder; it needs the folders {', '.join(FOLDERS)} and lacks {missing}")
 
 
 def find_split(folder: Path, split: str) -> Path:
@@ -228,12 +229,13 @@ def _difficult(number: int, item: Element, source: Path) -> bool:
 
 def _boxes(objects: list[tuple[int, Element]], source: Path) -> np.ndarray:
     """The objects' boxes (N, 4) with continuous corners."""
-    boxes = [[_corner(number, item, name, source) for name in CORNERS] for number, item in objects]
+    found = [(number, item.find("bndbox")) for number, item in objects]
+    boxes = [[_corner(number, box, name, source) for name in CORNERS] for number, box in found]
     return to_float32(np.array(boxes).reshape(-1, 4) + FROM_INCLUSIVE)
 
 
-def _corner(number: int, item: Element, name: str, source: Path) -> float:
-    given = item.findtext(f"bndbox/{name}")
+def _corner(number: int, box: Element | None, name: str, source: Path) -> float:
+    given = None if box is None else box.findtext(name)
     value = as_number(given)
     if value is None:
         words = f"lacks {name}" if given is None else f"has the {name} {brief(given)}"

@@ -49,16 +49,10 @@ def font_for(name: str) -> str | None:
 
 def families() -> list[str]:
     """The font families of a figure: matplotlib takes a letter from the first that has it."""
-    return ["DejaVu Sans", *_installed_families()]
-
-
-@functools.lru_cache(maxsize=1)
-def _installed_families() -> list[str]:
     installed = set(font_manager.get_font_names())
-    return [name for name in FAMILIES if name in installed]
+    return ["DejaVu Sans", *(name for name in FAMILIES if name in installed)]
 
 
-@functools.lru_cache(maxsize=1)
 def _fonts() -> list[str]:
     """All fonts, DejaVu Sans Bold first, then bold and upright ones."""
     first = str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans-Bold.ttf")

@@ -142,6 +142,40 @@ def test_refuses_decompression_bombs(tmp_path, size):
         assert "scale the image down" in error_of(path)
 
 
+def test_a_warning_about_damage_that_does_no_harm_names_the_file(tmp_path):
+    broken = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0"  # ends within its first entry
+    path = save(tmp_path / "a.jpg", Image.fromarray(COLORS), exif=broken)
+    with pytest.warns(UserWarning, match=r"a\.jpg: read in spite of damage \(.*EXIF.*\); save it again") as caught:
+        assert read_image(path).shape == (3, 2, 3)
+    assert len(caught) == 1
+
+
+def test_lack_of_memory_is_not_a_bad_file(tmp_path, monkeypatch):
+    path = save(tmp_path / "a.png", Image.fromarray(COLORS))
+
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(Image.Image, "convert", fail)
+    with pytest.raises(MemoryError):
+        read_image(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "options"),
+    [
+        ("a.jpg", "CMYK", {}), ("a.tif", "CMYK", {}), ("a.tif", "YCbCr", {}), ("a.gif", "P", {}), ("a.png", "P", {}),
+        ("a.png", "RGBA", {}), ("a.JPG", "RGB", {"format": "PNG"}), ("a.jpg", "RGB", {"format": "MPO"}),
+        ("a", "RGB", {"format": "JPEG"}), ("a.webp", "RGB", {"save_all": True}), ("a.tif", "RGB", {"save_all": True}),
+    ],
+)  # fmt: skip
+def test_reads_photos_of_other_color_spaces_and_wrong_endings(tmp_path, name, mode, options):
+    photo = Image.new("RGB", (30, 20), (200, 100, 50))
+    image = read_image(save(tmp_path / name, photo.convert(mode), **options))
+    assert image.shape == (3, 20, 30)
+    assert torch.allclose(image.mean(dim=(1, 2)), torch.tensor([200, 100, 50]) / 255, atol=0.03)
+
+
 def test_refuses_images_without_pixels(tmp_path):
     path = tmp_path / "none.png"
     path.write_bytes(png_header(0, 5))

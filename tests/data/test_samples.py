@@ -108,6 +108,44 @@ def test_boxes_shrink_with_a_large_photo(voc, monkeypatch):
     assert image.shape == (3, 50, 100) and target["boxes"].tolist() == [[5, 10, 30, 40]]
 
 
+def test_a_photo_of_an_own_voc_folder_comes_with_its_objects_of_known_classes(voc, caplog):
+    path = voc / "Annotations" / "a.xml"
+    cat = path.read_text(encoding="utf-8")
+    path.write_text(cat.replace(">cat<", ">apple<"), encoding="utf-8")
+    image, target = open_photo(voc / "JPEGImages" / "a.jpg")
+    assert image.shape == (3, 100, 200) and len(target["labels"]) == 0
+    assert "without its objects of 'apple', no classes of VOC" in caplog.text
+    both = cat.replace(
+        "<object>", cat[cat.index("<object>") : cat.index("</annotation>")].replace("cat", "Cat") + "<object>"
+    )
+    path.write_text(both, encoding="utf-8")
+    assert [VOC_CLASSES[label - 1] for label in open_photo(voc)[1]["labels"]] == ["cat"]
+
+
+def test_a_photo_in_a_subfolder_comes_with_its_objects(voc):
+    for folder, name in (("JPEGImages", "a.jpg"), ("Annotations", "a.xml")):
+        (voc / folder / "day").mkdir()
+        (voc / folder / name).rename(voc / folder / "day" / name)
+    (voc / "JPEGImages" / "b.jpg").unlink()
+    for path in (voc, voc / "JPEGImages" / "day" / "a.jpg"):
+        assert open_photo(path)[1]["boxes"].tolist() == [[10, 20, 60, 80]]
+
+
+@pytest.mark.parametrize("name", ["Thumbs.db", ".DS_Store", "._a.jpg", "desktop.ini", "AAA.txt", "1.xml"])
+def test_what_is_no_photo_does_not_stand_for_a_folder(voc, name):
+    (voc / "JPEGImages" / name).write_bytes(b"no photo")
+    assert open_photo(voc)[0].shape == (3, 100, 200)
+    for photo in (voc / "JPEGImages").glob("*.jpg"):
+        photo.unlink()
+    with pytest.raises(DataError, match="JPEGImages holds no photo; put one there"):
+        open_photo(voc)
+
+
+def test_a_photo_below_home(voc, monkeypatch):
+    monkeypatch.setenv("HOME", str(voc))
+    assert open_photo("~/JPEGImages/a.jpg")[1]["image_id"] == "a"
+
+
 @pytest.mark.parametrize("missing", ["photo.jpg", "folder"])
 def test_a_photo_that_cannot_be_opened_is_named(tmp_path, missing):
     (tmp_path / "folder").mkdir()
