@@ -279,7 +279,8 @@ def test_ctrl_c_ends_the_step_and_saves_once(endless):
     step = read_checkpoint(run / CHECKPOINT).info["step"]
     assert process.returncode != 0 and output == ""
     assert errors.count("rcnn-tutorial: error: ") == 1
-    assert f"error: interrupted after step {step} of 5000, all saved; go on with --resume --out {run}\n" in errors
+    command = f"rcnn-tutorial train --resume --out {run} --device cpu"
+    assert f"error: interrupted after step {step} of 5000, all saved; go on with {command}\n" in errors
     assert len(log_of(run)) == step
 
 

@@ -123,7 +123,8 @@ def test_ctrl_c_ends_the_step_saves_and_says_how_to_go_on(tmp_path):
     step = read_checkpoint(run / "checkpoint.safetensors").info["step"]
     assert process.returncode == 130
     assert message == (
-        f"rcnn-tutorial: error: interrupted after step {step} of 5000, all saved; go on with --resume --out {run}"
+        f"rcnn-tutorial: error: interrupted after step {step} of 5000, all saved; go on with rcnn-tutorial train "
+        f"--resume --out {run}"
     )
     assert json.loads(log.read_text().splitlines()[-1])["step"] == step
 

@@ -104,7 +104,11 @@ def machine() -> str:
 def _processor() -> str:
     listed = Path("/proc/cpuinfo")
     if listed.exists():
-        names = [line.split(":", 1)[1].strip() for line in listed.read_text().splitlines() if "model name" in line]
+        names = [
+            line.split(":", 1)[1].strip()
+            for line in listed.read_text(encoding="utf-8").splitlines()
+            if "model name" in line
+        ]
         if names:
             return names[0]
     return platform.processor() or platform.machine()
