@@ -192,6 +192,31 @@ def test_training_resumes_only_with_the_same_settings(model, path):
     one_line(error)
 
 
+def test_a_training_of_an_older_version_is_resumed_with_the_defaults_of_what_it_did_not_know(model, path):
+    training = TrainingConfig(steps=10)
+    save_training(path, model.config, training, 5, {"model.": model}, build_optimizer(model, training))
+    info = read_checkpoint(path).info
+    del info["training"]["color_jitter"], info["config"]["rpn"]["sigma"], info["data"]
+    save_file(read_checkpoint(path).tensors, path, {"rcnn_tutorial": json.dumps(info)})
+    assert load_training(path, model.config, training).info["step"] == 5
+    with pytest.raises(ConfigError, match="training.color_jitter = 0.0, not 0.5"):
+        load_training(path, model.config, replace(training, color_jitter=0.5))
+
+
+@pytest.mark.parametrize("change", ["fast copy", "another layer", "a layer less"])
+def test_a_model_that_is_not_what_its_config_builds_is_not_saved(model, tmp_path, change):
+    if change == "fast copy":
+        model = model.for_inference()
+    elif change == "another layer":
+        model.tail.append(torch.nn.Linear(128, 128))
+    else:
+        del model.classification
+    with pytest.raises(ConfigError, match="m.safetensors: not written: '.*save the model itself") as error:
+        save_model(tmp_path / "m.safetensors", model)
+    one_line(error)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("step", [None, "2", 1.5, True, -1, 11, 10**9])
 def test_a_step_that_no_training_was_at_is_refused(model, path, step):
     training = TrainingConfig(steps=10)

@@ -5,7 +5,16 @@ import json
 
 import pytest
 
-from rcnn_tutorial.config import VOC_CLASSES, Config, TrainingConfig, from_dict, reference_config, to_dict, toy_config
+from rcnn_tutorial.config import (
+    VOC_CLASSES,
+    Config,
+    TrainingConfig,
+    differences,
+    from_dict,
+    reference_config,
+    to_dict,
+    toy_config,
+)
 from rcnn_tutorial.errors import ConfigError
 
 
@@ -146,3 +155,70 @@ def test_impossible_training_is_named_with_a_remedy(field, value):
     with pytest.raises(ConfigError) as error:
         TrainingConfig(**{field: value})
     assert str(error.value).startswith(f"{field} = {value!r}: ") and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "message"),
+    [
+        (TrainingConfig, {"amp": "no"}, "amp = 'no': expected true or false"),
+        (TrainingConfig, {"amp": 1}, "amp = 1: expected true or false"),
+        (TrainingConfig, {"steps": 2.5}, "steps = 2.5: expected a whole number"),
+        (TrainingConfig, {"steps": True}, "steps = True: expected a whole number"),
+        (TrainingConfig, {"steps": None}, "steps = None: expected a whole number"),
+        (TrainingConfig, {"learning_rate": "0.1"}, "learning_rate = '0.1': expected a number"),
+        (TrainingConfig, {"learning_rate": float("nan")}, "learning_rate = nan: expected a number"),
+        (TrainingConfig, {"weight_decay": 10**400}, "weight_decay = "),
+        (TrainingConfig, {"optimizer": ["sgd"]}, "optimizer = ('sgd',): expected a text"),
+        (TrainingConfig, {"scale_jitter": 1.0}, "scale_jitter = 1.0: expected a list of numbers"),
+        (TrainingConfig, {"scale_jitter": ["a", "b"]}, "scale_jitter = ('a', 'b'): expected a list of numbers"),
+        (Config, {"classes": "cat"}, "classes = 'cat': expected a list of names"),
+        (Config, {"classes": [1, 2]}, "classes = (1, 2): expected a list of names"),
+        (Config, {"anchors": {"scales": 8}}, "anchors.scales = 8: expected a list of numbers"),
+        (Config, {"rpn": {"channels": "64"}}, "rpn.channels = '64': expected a whole number"),
+        (Config, {"rpn": {"class_loss_weight": -1}}, "rpn.class_loss_weight = -1: use 0 or more"),
+        (Config, {"backbone": {"frozen_batch_norm": "false"}}, "backbone.frozen_batch_norm = 'false': expected true"),
+        (
+            Config,
+            {"inference": {"score_threshold": float("nan")}},
+            "inference.score_threshold = nan: expected a number",
+        ),
+    ],
+)
+def test_a_value_of_another_type_is_named_from_json_and_in_python_alike(kind, values, message):
+    with pytest.raises(ConfigError) as error:
+        from_dict(kind, values)
+    assert str(error.value).startswith(message) and "\n" not in str(error.value) and len(str(error.value)) < 200
+
+
+def test_python_s_own_calls_are_checked_too():
+    with pytest.raises(ConfigError, match="^amp = 'no': expected true or false$"):
+        TrainingConfig(amp="no")
+    with pytest.raises(ConfigError, match="^classes = 'cat': expected a list of names$"):
+        Config(classes="cat")
+    with pytest.raises(ConfigError, match="^rpn = 3: expected a RPNConfig$"):
+        Config(rpn=3)
+    with pytest.raises(ConfigError, match="^rpn.sigma = 'x': expected a number$"):
+        changed("rpn.sigma", "x")
+
+
+def test_a_whole_number_may_stand_for_a_float():
+    assert TrainingConfig(learning_rate=1).learning_rate == 1
+    assert Config(classes=["a", "b"]).classes == ["a", "b"]
+
+
+def test_alternating_training_needs_a_step_for_each_phase():
+    with pytest.raises(ConfigError, match="steps = 3: alternating training has 4 phases"):
+        TrainingConfig(steps=3, alternating=True)
+
+
+def test_a_misspelt_field_is_answered_with_the_one_that_it_resembles():
+    with pytest.raises(ConfigError, match="unknown field 'learning_rat'; did you mean 'learning_rate'.$"):
+        from_dict(TrainingConfig, {"learning_rat": 1})
+    with pytest.raises(ConfigError, match="unknown field 'xyz'; known are steps, batch_size"):
+        from_dict(TrainingConfig, {"xyz": 1})
+
+
+def test_differences_name_the_field_and_take_lists_for_tuples():
+    old, new = to_dict(Config()), to_dict(changed("rpn.sigma", 2.0))
+    assert list(differences(old, new)) == [("rpn.sigma", 3.0, 2.0)]
+    assert list(differences(old, json.loads(json.dumps(old)))) == []

@@ -294,8 +294,8 @@ def test_a_killed_process_ends_the_others_with_a_message(tmp_path, killed, left)
 def test_ctrl_c_ends_the_step_and_saves_once(tmp_path):
     done = train_two_until("ctrl-c", tmp_path)
     assert done.stderr.count("rcnn-tutorial: error: ") == 1
-    goes_on = f"rcnn-tutorial train --resume --out {tmp_path}"
-    assert f"error: interrupted after step 3 of 5, all saved; go on with {goes_on}" in done.stderr
+    goes_on = f"rcnn-tutorial train --resume --out {tmp_path} --device cpu"
+    assert f"error: interrupted after step 3 of 5, all saved; go on with {goes_on}\n" in done.stderr
     assert len(log_of(tmp_path)) == read_checkpoint(tmp_path / CHECKPOINT).info["step"] == 3
 
 

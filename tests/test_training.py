@@ -220,6 +220,67 @@ def test_a_resumed_run_reaches_the_weights_of_an_unbroken_one(training, tmp_path
             assert log_of(run) == log_of(tmp_path / "unbroken")
 
 
+class Failing(torch.utils.data.Dataset):
+    """A validation set of which an image cannot be read until it is mended."""
+
+    classes = scenes().classes
+
+    def __init__(self, mended: bool = False):
+        self.mended = mended
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        if index == 1 and not self.mended:
+            raise DataError("photos/1.jpg: truncated")
+        return scenes()[index]
+
+
+@pytest.mark.parametrize("training", [ADAMW, SGD, ALTERNATING], ids=["adamw", "sgd", "alternating"])
+@pytest.mark.parametrize("fails_at", [3, 6, 8])
+def test_a_validation_that_fails_is_measured_first_by_the_resumed_run(training, fails_at, tmp_path):
+    """With the weights of its own step, in the middle and at the end of phases and of the training."""
+    unbroken, validation = new_model(), Failing(mended=True)
+    expected = list(train(unbroken, scenes(), training, tmp_path / "unbroken", validation=validation))
+    with pytest.raises(DataError, match="photos/1.jpg"):
+        for report in train(new_model(), scenes(), training, tmp_path / "run", validation=validation):
+            validation.mended = report.step < fails_at - 1
+    assert log_of(tmp_path / "run")[-1]["step"] == fails_at
+    resumed, validation.mended = new_model(seed=99), True
+    rest = list(train(resumed, scenes(), training, tmp_path / "run", resume=True, validation=validation))
+    assert [report.step for report in rest] == list(range(fails_at, 9))
+    assert [report.validation for report in rest] == [report.validation for report in expected[fails_at - 1 :]]
+    assert rest[0].validation is not None
+    assert changed(state(unbroken), resumed) == set()
+    assert log_of(tmp_path / "run") == log_of(tmp_path / "unbroken")
+
+
+def test_a_validation_leaves_out_what_cannot_be_read_if_told_to(tmp_path):
+    with pytest.warns(UserWarning, match="left out: photos/1.jpg: truncated") as caught:
+        reports = list(train(new_model(), scenes(), replace(SGD, on_bad_file="skip"), tmp_path, validation=Failing()))
+    assert len(caught) == 1
+    assert [report.step for report in reports if report.validation is not None] == [3, 6, 8]
+
+
+def test_data_that_changed_since_the_checkpoint_are_told_of(tmp_path):
+    list(train(new_model(), scenes(), SGD, tmp_path))
+    with pytest.warns(UserWarning, match="the training data have changed since .* .6 images then, 5 now"):
+        assert list(train(new_model(), scenes(5), SGD, tmp_path, resume=True)) == []
+
+
+def test_a_full_disk_under_the_log_is_named(tmp_path, monkeypatch):
+    reports = train(new_model(), scenes(), SGD, tmp_path)
+    next(reports)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("rcnn_tutorial.runs.json.dumps", full)
+    with pytest.raises(DataError, match="log.jsonl: not written .No space left on device.; make room, then resume"):
+        next(reports)
+
+
 def test_a_finished_run_resumes_to_nothing(tmp_path):
     model, again = new_model(), new_model(seed=1)
     list(train(model, scenes(), SGD, tmp_path))

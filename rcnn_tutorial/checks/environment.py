@@ -30,6 +30,13 @@ PACKAGES = {  # the lowest versions that pyproject.toml asks for
     "scikit-image": "0.23",
     "defusedxml": "0.7",
     "psutil": "5.9",
+    "jinja2": "3.1",
+    "jupyter-core": "5.7",
+    "nbclient": "0.10",
+    "nbformat": "5.10",
+    "packaging": "23.2",
+    "pygments": "2.17",
+    "traitlets": "5.14",
 }
 
 

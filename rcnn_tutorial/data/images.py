@@ -68,8 +68,6 @@ def _opened(path: str | os.PathLike) -> Iterator[Image.Image]:
         raise DataError(f"{path}: more than {limit} million pixels; scale the image down first") from None
     except UnidentifiedImageError:
         raise DataError(f"{path}: not an image in a known format; use one of {', '.join(FORMATS)}") from None
-    except MemoryError:  # says nothing about the file
-        raise
     except Exception as error:  # a damaged file makes Pillow's decoders raise nearly anything
         cause = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path}: cannot read the image ({cause}); save or download it again") from error
