@@ -158,6 +158,19 @@ def is_left_behind(name: str) -> bool:
     return (split_name(name)[0] or [""])[-1].startswith("._")
 
 
+def subfolder(folder: Path, name: str) -> Path | None:
+    """The folder `name`, parts apart by /, below `folder`: as it is written, or the only one in another case."""
+    for part in name.split("/"):
+        if not (folder / part).is_dir():
+            try:
+                names = [entry for entry in os.listdir(folder) if key(entry) == key(part)]
+            except OSError:
+                return None
+            part = names[0] if len(names) == 1 else part
+        folder = folder / part
+    return folder if folder.is_dir() else None
+
+
 def files_below(folder: Path, endings: Sequence[str]) -> list[Path]:
     """All files with one of `endings`, in any case, at or below `folder`, sorted; without those of systems."""
     found = []

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import reprlib
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -101,6 +102,9 @@ def class_labels(classes: Iterable[str], source: Path) -> dict[str, int]:
         if name in labels:
             raise DataError(f"{source}: its classes hold {brief(name)} twice; give at least one, each name once")
         labels[name] = label
+    folded = Counter(map(str.casefold, labels))
+    if twins := [name for name in labels if folded[name.casefold()] > 1]:
+        log.warning("%s: the classes %s differ in case alone; they are learned as different ones", source, brief(twins))
     if not labels:
         raise DataError(f"{source}: its classes are (), since it has no objects; annotate some or name the classes")
     return labels

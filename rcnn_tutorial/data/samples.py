@@ -13,9 +13,9 @@ from torchvision.transforms.v2 import functional as F
 
 from rcnn_tutorial.assets import asset_path
 from rcnn_tutorial.config import VOC_CLASSES
-from rcnn_tutorial.data.files import PHOTO_ENDINGS, files_below
+from rcnn_tutorial.data.files import PHOTO_ENDINGS, files_below, subfolder
 from rcnn_tutorial.data.images import clean_boxes, make_target, read_image
-from rcnn_tutorial.data.voc import find_voc_folder, open_voc_photo, voc_annotation
+from rcnn_tutorial.data.voc import PHOTOS, find_voc_folder, open_voc_photo, voc_annotation
 from rcnn_tutorial.errors import ConfigError, DataError
 
 SAMPLES = ("cat", "astronaut", "motorcycle", "rocket", "scene")
@@ -104,7 +104,7 @@ def open_photo(name_or_path: str | Path) -> tuple[Tensor, dict]:
 
 
 def _first_photo(folder: Path) -> Path:
-    photos = files_below(find_voc_folder(folder) / "JPEGImages", PHOTO_ENDINGS)
+    photos = files_below(subfolder(find_voc_folder(folder), PHOTOS), PHOTO_ENDINGS)
     if not photos:
         raise DataError(f"{folder}: JPEGImages holds no photo; put one there")
     return photos[0]

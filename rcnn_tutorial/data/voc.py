@@ -26,6 +26,7 @@ from rcnn_tutorial.data.files import (
     is_system_file,
     read_text,
     split_name,
+    subfolder,
 )
 from rcnn_tutorial.data.images import image_size
 from rcnn_tutorial.data.records import (
@@ -43,7 +44,7 @@ from rcnn_tutorial.errors import DataError
 
 log = logging.getLogger("rcnn_tutorial")
 
-FOLDERS = ("Annotations", "ImageSets/Main", "JPEGImages")
+FOLDERS = ANNOTATIONS, LISTS, PHOTOS = ("Annotations", "ImageSets/Main", "JPEGImages")
 CORNERS = ("xmin", "ymin", "xmax", "ymax")  # pixels counted from 1, all of them inside the object ...
 FROM_INCLUSIVE = (-1, -1, 0, 0)  # ... which makes them our continuous corners
 
@@ -69,7 +70,7 @@ class VocFolder(PhotoDataset):
     ):
         folder = find_voc_folder(Path(root))
         if classes is None:
-            classes = _collect_classes(folder / "Annotations", on_bad_file)
+            classes = _collect_classes(subfolder(folder, ANNOTATIONS), on_bad_file)
         labels = class_labels(classes, folder)
         listed = find_split(folder, split)
         reader = _Reader(folder, labels)
@@ -97,8 +98,9 @@ def voc_annotation(path: Path) -> tuple[Path, Path] | None:
     """The VOC folder that a photo lies in and the photo's XML file there; None where it has none."""
     path = path.absolute()
     for folder in path.parents:
-        if folder.name == "JPEGImages" and (folder.parent / "Annotations").is_dir():
-            annotations = Folder(folder.parent / "Annotations", (".xml",))
+        parts = subfolder(folder.parent, ANNOTATIONS), subfolder(folder.parent, PHOTOS)
+        if parts[0] and parts[1] == folder:
+            annotations = Folder(parts[0], (".xml",))
             found = annotations.named(path.relative_to(folder).with_suffix("").as_posix())
             return (folder.parent, found[0]) if len(found) == 1 else None
     return None
@@ -109,19 +111,20 @@ def find_voc_folder(root: Path) -> Path:
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; give the VOC2007 folder or one above it")
     for level in ([root], root.glob("*"), root.glob("*/*")):
-        found = [path for path in level if all((path / name).is_dir() for name in FOLDERS)]
+        found = [path for path in level if path.is_dir() and all(subfolder(path, name) for name in FOLDERS)]
         found = sorted(path for path in found if not any(map(is_system_file, path.relative_to(root).parts)))
         if len(found) == 1:
             return found[0]
         if found:
             raise DataError(f"{root}: holds {len(found)} VOC folders; name one of them, such as {found[0]}")
-    missing = ", ".join(name for name in FOLDERS if not (root / name).is_dir())
+    missing = ", ".join(name for name in FOLDERS if not subfolder(root, name))
     raise DataError(f"{root}: not a VOC folder; it needs the folders {', '.join(FOLDERS)} and lacks {missing}")
 
 
 def find_split(folder: Path, split: str) -> Path:
     """The file of a VOC folder that lists the images of `split`. Raises DataError if there is none."""
-    lists = {path.stem: path for path in files_below(folder / "ImageSets" / "Main", (".txt",))}
+    main = subfolder(folder, LISTS)
+    lists = {path.relative_to(main).with_suffix("").as_posix(): path for path in files_below(main, (".txt",))}
     if split not in lists:
         raise DataError(f"{folder}: no split {split!r} in ImageSets/Main; there is {', '.join(lists) or 'none'}")
     return lists[split]
@@ -144,8 +147,8 @@ class _Reader:
 
     def __init__(self, folder: Path, labels: dict[str, int]):
         self.labels = labels
-        self.annotations = Folder(folder / "Annotations", (".xml",))
-        self.photos = Folder(folder / "JPEGImages")
+        self.annotations = Folder(subfolder(folder, ANNOTATIONS), (".xml",))
+        self.photos = Folder(subfolder(folder, PHOTOS))
 
     def find_annotation(self, line: str, listed: Path) -> Path:
         """The XML file that a line of a split names: a name, which may hold spaces and end like a photo's, or a name

@@ -111,6 +111,22 @@ def test_a_folder_above_two_copies_of_which_one_is_macos_s(tmp_path):
     assert len(VocFolder(tmp_path / "kit", classes=None)) == 1
 
 
+def test_folders_in_another_case(tmp_path):
+    root = write(tmp_path / "voc")
+    for name, other in (("JPEGImages", "jpegimages"), ("Annotations", "annotations"), ("ImageSets", "Imagesets")):
+        (root / name).rename(root / other)
+    assert VocFolder(tmp_path, classes=None)[0][1]["boxes"].tolist() == [[10, 20, 30, 40]]
+    (tmp_path / "second" / "JPEGImages").mkdir(parents=True)
+    with pytest.raises(DataError, match="second: not a VOC folder; .* and lacks Annotations, ImageSets/Main$"):
+        VocFolder(tmp_path / "second")
+
+
+def test_classes_that_differ_in_case_are_told(tmp_path, caplog):
+    both = XML.replace(OBJECT, OBJECT + OBJECT.replace("cat", "Cat").replace(">11<", ">12<"))
+    assert VocFolder(write(tmp_path, xmls={"a.xml": both}), classes=None).classes == ("Cat", "cat")
+    assert "the classes ['Cat', 'cat'] differ in case alone" in caplog.text
+
+
 def test_links_and_read_only_folders(tmp_path):
     root = write(tmp_path / "voc", photos=[])
     Image.new("RGB", (80, 60)).save(tmp_path / "elsewhere.png")
