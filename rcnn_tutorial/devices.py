@@ -33,13 +33,14 @@ def constant(values: tuple, device: torch.device, dtype: torch.dtype = torch.flo
 
 
 def to_cpu(value):
-    """The same value, its tensors detached and on the CPU: a tensor, or a mapping, list, tuple or record made of them.
+    """The same value for pictures and explorers, which compute on the CPU wherever the detector lives.
 
-    Anything else is returned as it is. The half-precision types, which numpy does not know, become float32.
+    value: a tensor, or a mapping, list, tuple or record (a Trace) made of them; anything else is returned as it is.
+    Tensors lose gradient and subclass, and floats of any precision become float32, the one that all operations take.
     """
     if isinstance(value, Tensor):
-        tensor = value.detach().as_subclass(Tensor).cpu()
-        return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+        plain = value.detach().as_subclass(Tensor)
+        return plain.to("cpu", torch.float32) if plain.is_floating_point() else plain.cpu()
     if isinstance(value, Mapping):
         return {key: to_cpu(item) for key, item in value.items()}
     if isinstance(value, tuple | list):

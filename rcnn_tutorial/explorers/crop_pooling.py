@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rcnn_tutorial.config import CropPoolingConfig
+from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas
-from rcnn_tutorial.explorers.devices import to_cpu
 from rcnn_tutorial.explorers.explorer import Explorer, choice, flag, integer
 from rcnn_tutorial.explorers.layers import (
     AFTER,

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from rcnn_tutorial.boxes import box_area
 from rcnn_tutorial.config import Config
+from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.explorers.canvas import Canvas
-from rcnn_tutorial.explorers.devices import to_cpu
 from rcnn_tutorial.explorers.explorer import Explorer, button, choice, integer, number
 from rcnn_tutorial.explorers.layers import (
     AFTER,

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from rcnn_tutorial.config import Config, PreprocessingConfig
 from rcnn_tutorial.data.images import clean_boxes
+from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.explorers.canvas import Canvas
-from rcnn_tutorial.explorers.devices import to_cpu
 from rcnn_tutorial.explorers.explorer import Explorer, integer, number
 from rcnn_tutorial.explorers.layers import AFTER, BEFORE, CHOSEN, GROUND_TRUTH, OTHER, Boxes, Layer, Picture
 from rcnn_tutorial.stages.preprocessing import Preprocessed, preprocess

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from rcnn_tutorial.boxes import box_iou, centers_and_sizes
 from rcnn_tutorial.config import Config
+from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas
-from rcnn_tutorial.explorers.devices import to_cpu
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
 from rcnn_tutorial.explorers.layers import (
     AFTER,

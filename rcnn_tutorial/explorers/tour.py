@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas
-from rcnn_tutorial.explorers.devices import to_cpu
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer
 from rcnn_tutorial.explorers.layers import OTHER, Boxes, Heatmap, Layer, Points
 from rcnn_tutorial.figures.tour import STAGES, StageView, Tour

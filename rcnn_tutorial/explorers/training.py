@@ -15,9 +15,9 @@ from torch import Tensor
 
 from rcnn_tutorial.config import TOY_TRAINING, Config, TrainingConfig
 from rcnn_tutorial.data.batching import training_loader
+from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError, TutorialError
 from rcnn_tutorial.explorers.canvas import Canvas
-from rcnn_tutorial.explorers.devices import to_cpu
 from rcnn_tutorial.explorers.explorer import Explorer, button, choice, flag, integer, number
 from rcnn_tutorial.explorers.layers import GROUND_TRUTH, OTHER, Boxes, Layer, Lines, Points
 from rcnn_tutorial.figures.training import (

@@ -5,10 +5,10 @@ import torch
 from devices import Elsewhere, elsewhere
 
 from rcnn_tutorial.config import TOY_TRAINING, BackboneConfig, Config, PreprocessingConfig
+from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.explorers.anchors import AnchorExplorer, IoUExplorer
 from rcnn_tutorial.explorers.classification import ClassificationExplorer
 from rcnn_tutorial.explorers.crop_pooling import CropPoolingExplorer
-from rcnn_tutorial.explorers.devices import to_cpu
 from rcnn_tutorial.explorers.inference_nms import DetectionExplorer, NMSExplorer
 from rcnn_tutorial.explorers.preprocessing import PreprocessingExplorer
 from rcnn_tutorial.explorers.proposal_target import ProposalTargetExplorer
