@@ -39,8 +39,8 @@ def to_cpu(value):
     Tensors lose gradient and subclass, and floats of any precision become float32, the one that all operations take.
     """
     if isinstance(value, Tensor):
-        plain = value.detach().as_subclass(Tensor)
-        return plain.to("cpu", torch.float32) if plain.is_floating_point() else plain.cpu()
+        plain = value.detach().as_subclass(Tensor).cpu()
+        return plain.float() if plain.is_floating_point() else plain
     if isinstance(value, Mapping):
         return {key: to_cpu(item) for key, item in value.items()}
     if isinstance(value, tuple | list):

@@ -23,7 +23,8 @@ def depends_on_the_locale(call: ast.Call, name: str, keywords: dict) -> bool:
         return False
     if name == "open" and isinstance(call.func, ast.Name):
         return "b" not in ast.unparse([*call.args[1:2], keywords.get("mode", ast.Constant("r"))][0])
-    return name in ("read_text", "write_text") or "text" in keywords and name in ("run", "Popen", "check_output")
+    of_a_path = isinstance(call.func, ast.Attribute) and name in ("read_text", "write_text")
+    return of_a_path or "text" in keywords and name in ("run", "Popen", "check_output")
 
 
 @pytest.mark.parametrize("path", [*PACKAGE, *TESTS], ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -37,6 +38,7 @@ def test_text_has_an_encoding(path):
     [
         ("path.read_text()", True),
         ("path.write_text('a', encoding='utf-8')", False),
+        ("read_text(path)", False),
         ("open(path)", True),
         ("open(path, 'rb')", False),
         ("open(path, mode='wb')", False),

@@ -30,7 +30,7 @@ def test_lab_in_a_folder_copies_the_course_there(run, monkeypatch, tmp_path, cap
     assert run(["lab", tmp_path / "mine", "--no-browser"]) == 0
     assert f"--ServerApp.root_dir={tmp_path / 'mine'}" in started[0]
     assert (tmp_path / "mine" / "00_tour.ipynb").exists() and (tmp_path / "mine" / "README.md").exists()
-    (tmp_path / "mine" / "00_tour.ipynb").write_text("mine")
+    (tmp_path / "mine" / "00_tour.ipynb").write_text("mine", encoding="utf-8")
     (tmp_path / "mine" / "README.md").unlink()
     assert run(["lab", tmp_path / "mine", "--no-browser"]) == 0
     assert (tmp_path / "mine" / "00_tour.ipynb").read_text(encoding="utf-8") == "mine"
@@ -42,7 +42,7 @@ def test_handout_lists_what_it_wrote(run, tmp_path, capsys):
     assert run(["handout", tmp_path / "class"]) == 0
     written = capsys.readouterr().out.split()
     assert written == [str(path) for path in sorted((tmp_path / "class").glob("*.ipynb"))] != []
-    (tmp_path / "class" / "00_tour.ipynb").write_text("marked")
+    (tmp_path / "class" / "00_tour.ipynb").write_text("marked", encoding="utf-8")
     assert run(["handout", tmp_path / "class"]) == 1
     assert "00_tour.ipynb: is there already and differs" in capsys.readouterr().err
 

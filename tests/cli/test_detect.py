@@ -64,7 +64,7 @@ def test_detect_with_results_on_stdout_and_progress_on_stderr(run, weights, phot
 
 @pytest.mark.parametrize("bad", ["missing.png", "text.png", "truncated.jpg", "folder"])
 def test_detect_stops_at_a_bad_image_before_it_writes_anything(run, bad, weights, photos, capsys, tmp_path):
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no picture", encoding="utf-8")
     (tmp_path / "truncated.jpg").write_bytes(Path(photos[1]).read_bytes()[:600])
     (tmp_path / "folder").mkdir()
     out = tmp_path / "out"
@@ -102,7 +102,7 @@ def test_detect_refuses_a_checkpoint_of_others(run, photos, capsys, tmp_path):
 
 
 def test_output_folder_that_is_a_file_is_one_line(run, weights, photos, capsys, tmp_path):
-    (tmp_path / "out").write_text("a file")
+    (tmp_path / "out").write_text("a file", encoding="utf-8")
     assert run(["detect", photos[0], "--weights", weights, "--out", tmp_path / "out"]) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "not written" in error and "name another place" in error

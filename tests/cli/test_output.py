@@ -110,7 +110,11 @@ def test_the_process_ends_with_one_line_and_code_1(target, weights, photos, tmp_
     command = [sys.executable, "-m", "rcnn_tutorial", "detect", photos[0], "--device", "cpu", "--weights", weights]
     read, write = os.pipe()
     os.close(read)
-    with open("/dev/full", "w") if target == "full disk" else os.fdopen(write, "w") as stdout:
+    with (
+        open("/dev/full", "w", encoding="utf-8")
+        if target == "full disk"
+        else os.fdopen(write, "w", encoding="utf-8") as stdout
+    ):
         done = subprocess.run(
             [*command, "--out", tmp_path / "out"],
             cwd=Path(__file__).parents[2],

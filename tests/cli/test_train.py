@@ -49,7 +49,9 @@ def another_value(field, usual):
 
 def test_options_go_before_the_file_and_the_file_before_the_defaults(tmp_path):
     path = tmp_path / "settings.json"
-    path.write_text(json.dumps({"training": {"steps": 5, "batch_size": 6}, "model": {"rpn": {"channels": 32}}}))
+    path.write_text(
+        json.dumps({"training": {"steps": 5, "batch_size": 6}, "model": {"rpn": {"channels": 32}}}), encoding="utf-8"
+    )
     settings = settings_of("--config", path, "--steps", 7)
     assert settings["training"]["steps"] == 7 and settings["training"]["batch_size"] == 6
     assert settings["model"]["rpn"] == {**to_dict(Config())["rpn"], "channels": 32}
@@ -75,7 +77,7 @@ def test_options_go_before_the_file_and_the_file_before_the_defaults(tmp_path):
 def test_bad_settings_files_are_named(run, content, code, complaint, capsys, tmp_path):
     path = tmp_path / "settings.json"
     if content is not None:
-        path.write_text(content)
+        path.write_text(content, encoding="utf-8")
     assert run(["train", "--data", "toy", "--config", path, "--out", tmp_path / "run"]) == code
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and complaint in error
