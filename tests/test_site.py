@@ -156,7 +156,7 @@ def test_answers_are_inside_their_folds(built, name):
 
 
 def test_lessons_lead_to_their_neighbors(built):
-    lessons = NAMES[:9]
+    lessons = [name for name in NAMES if "/" not in name]
     for before, after in zip(lessons, lessons[1:], strict=False):
         assert built[before].footer.find("a", rel="next")["href"] == after
         assert built[after].footer.find("a", rel="prev")["href"] == before

@@ -171,7 +171,3 @@ def test_the_picture_shows_one_dot_a_sample():
     assert len(pixels) == len(positions) == 25
     assert np.allclose(pixels, np.asarray(positions) * 16, atol=1e-3)
     assert crop.images[0].get_array().shape == (5, 5)
-
-
-def test_arrows_move_each_corner_by_its_own_coordinates():
-    assert figures._corner_steps(torch.tensor([1.0, 2, 3, 4])) == [(1, 2), (3, 2), (3, 4), (1, 4)]
