@@ -2,6 +2,7 @@
 
 import ipywidgets as widgets
 import pytest
+from comm.base_comm import BaseComm
 
 from rcnn_tutorial.explorers.explorer import Explorer, Several
 from rcnn_tutorial.explorers.sliders import nearest_step
@@ -21,12 +22,13 @@ def messages(monkeypatch):
     """The state updates that would go to the browser: a list of (keys, buffers)."""
     sent = []
 
-    def record(self, msg_type, data=None, metadata=None, buffers=None, **keys):
-        if msg_type == "comm_msg" and (data or {}).get("method") == "update":
-            keys = {*data["state"], *(path[0] for path in data["buffer_paths"])}  # a buffer stands beside the state
-            sent.append((sorted(keys), buffers))
+    class Recorder(BaseComm):
+        def publish_msg(self, msg_type, data=None, metadata=None, buffers=None, **keys):
+            if msg_type == "comm_msg" and (data or {}).get("method") == "update":
+                keys = {*data["state"], *(path[0] for path in data["buffer_paths"])}  # a buffer stands beside the state
+                sent.append((sorted(keys), buffers))
 
-    monkeypatch.setattr("comm.DummyComm.publish_msg", record)
+    monkeypatch.setattr("comm.create_comm", Recorder)
     return sent
 
 

@@ -232,7 +232,7 @@ def test_start_trains_in_the_background_until_paused(monitor):
         assert [one.disabled for one in monitor.buttons] == [True, False, True, False]
         while monitor.done < 3:
             assert monitor.running, monitor.summary  # or it would be waited for without end
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)  # let the others run
         monitor.pause()
         done = monitor.done
         await asyncio.gather(*background())  # the task ends by itself, however slow the machine
