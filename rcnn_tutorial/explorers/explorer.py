@@ -123,7 +123,8 @@ class Explorer(Shown, widgets.Box):
     def in_labels(self, message: str) -> str:
         """An error's message with the labels of the controls in place of the fields of the config."""
         for field, name in sorted(self.fields.items(), key=lambda pair: -len(pair[0])):
-            message = re.sub(rf"\b(\w+\.)?{field}\b", self.controls[name].description, message)
+            label = self.controls[name].description
+            message = re.sub(rf"\b(\w+\.)?{field}\b", lambda _, label=label: label, message)
         return message
 
     def set(self, **values) -> None:

@@ -89,6 +89,7 @@ def at_rest(notebook: OpenNotebook, explorer: OpenExplorer) -> tuple[dict[str, d
     """Kernel's states and the page's, once three looks in a row find the same: messages under way have arrived."""
     looks: list = []
     for _ in range(ROUNDS):
+        notebook.round_trip()
         looks.append((kernel_states(notebook), page_state(explorer)))
         if len(looks) >= 3 and looks[-1] == looks[-2] == looks[-3]:
             return looks[-1]

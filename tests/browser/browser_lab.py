@@ -19,7 +19,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page
 
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
-START_TIMEOUT = 60  # seconds
+START_TIMEOUT = 300  # seconds
 RUN_TIMEOUT = 300_000  # milliseconds
 JUPYTER_FOLDERS = (
     "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR",
@@ -155,6 +155,11 @@ class OpenNotebook:
         assert answer and answer["status"] == "ok", answer
         return json.loads(ast.literal_eval(answer["data"]["text/plain"]))
 
+    def round_trip(self) -> None:
+        """Until the kernel has done what it was told before now, and the page has drawn what came of it."""
+        self.ask_kernel("", "0")
+        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
     def outputs(self, mime: str) -> list[str]:
         """The text of every output of a kind, from the notebook's model: cells out of sight are not drawn."""
         return self.page.evaluate(
@@ -195,7 +200,7 @@ class OpenNotebook:
         self.page.evaluate("() => { document.querySelector('.jp-WindowedPanel-outer').scrollTop = 0; }")
         pictures = []
         while True:
-            self.page.wait_for_timeout(700)
+            self.round_trip()
             pictures.append(folder / f"{len(pictures):02d}.png")
             self.page.screenshot(path=pictures[-1])
             moved = self.page.evaluate(
@@ -229,7 +234,7 @@ class OpenExplorer:
     """One explorer on the page, as a reader meets it: sliders, pictures, the summary line."""
 
     def __init__(self, notebook: OpenNotebook, cell: int):
-        self.page = notebook.page
+        self.page, self.notebook = notebook.page, notebook
         self.root = notebook.scroll_to(cell).locator(".rcnn-explorer")
         self.root.wait_for()
         self.summary_line = self.root.locator(".rcnn-summary")
@@ -247,12 +252,15 @@ class OpenExplorer:
         return self.root.locator("canvas").evaluate_all("all => all.map((canvas) => canvas.toDataURL())")
 
     def shown(self) -> tuple[str, list[str]]:
-        """Summary and pictures, once they have not changed for a third of a second."""
-        before = None
-        while before != (now := (self.summary, self.pictures())):
-            before = now
-            self.page.wait_for_timeout(350)
-        return now
+        """Summary and pictures, once three looks in a row find the same; between two of them the kernel answers.
+
+        A change that waits for one under way to be answered leaves the page before the second look.
+        """
+        looks = []
+        while len(looks) < 3 or not looks[-1] == looks[-2] == looks[-3]:
+            looks.append((self.summary, self.pictures()))
+            self.notebook.round_trip()
+        return looks[-1]
 
     def press(self, control: Locator, *keys: str) -> None:
         """Focus a control and press keys on it."""

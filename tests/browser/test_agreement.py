@@ -21,7 +21,7 @@ def assert_they_agree(notebook: OpenNotebook) -> None:
 
 
 def assert_only_stills_are_seen(notebook: OpenNotebook, dead: str) -> None:
-    """All explorers: the picture and one line, and of the live view nothing. dead: selector of what is left of it."""
+    """All live views: the line and the picture, and nothing else. dead: selector of what is left of the view itself."""
     cells = notebook.live_cells()
     assert cells
     for cell in cells:

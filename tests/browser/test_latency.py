@@ -29,9 +29,10 @@ def test_every_key_is_followed_by_one_picture(browser, tmp_path, capsys):
         [explorer] = opened.explorers()
         explorer.shown()
         page.evaluate(WATCH)
-        for _ in range(KEYS):
+        for count in range(1, KEYS + 1):
             explorer.press(explorer.sliders.first, "ArrowRight")
-            page.wait_for_timeout(300)
+            page.wait_for_function("(count) => window.times.length >= count", arg=count)
+        opened.round_trip()
         times, summary = page.evaluate("() => window.times"), explorer.summary
         page.close()
     assert len(times) == KEYS

@@ -1,6 +1,7 @@
 """Sliders that agree with the page: always on a step, and no late answer of the page undoes what a cell has set."""
 
 import pytest
+from comm.base_comm import BaseComm
 
 from rcnn_tutorial.explorers.explorer import integer, number
 from rcnn_tutorial.explorers.sliders import browsers_number, nearest_step
@@ -92,7 +93,12 @@ def test_what_the_page_says_is_repeated_to_it_and_not_corrected(monkeypatch):
     """Page and cell may speak at the same time: the page has to hear whose word was last. A correction would go round
     in circles with a page that corrects it in turn."""
     sent = []
-    monkeypatch.setattr("comm.DummyComm.publish_msg", lambda self, kind, data=None, **_: sent.append(data))
+
+    class Recorder(BaseComm):
+        def publish_msg(self, msg_type, data=None, **keys):
+            sent.append(data)
+
+    monkeypatch.setattr("comm.create_comm", Recorder)
     slider = number("Aspect", 1.0, 0.3, 3.0, 0.05)
     sent.clear()
     said = browsers_number(1.5, 0.3, 3.0, 0.05)
