@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 
 
-def on_cpu(tensor: Tensor) -> bool:
-    """Whether a tensor lives on the CPU: the one question behind every form of a computation that is a CPU's own."""
-    return tensor.device.type == "cpu"
+def on_cpu(where: Tensor | torch.device | str) -> bool:
+    """Whether a tensor lives on the CPU (or a device is it): the one question behind all that a CPU does otherwise."""
+    device = where.device if isinstance(where, Tensor) else torch.device(where)
+    return device.type == "cpu"
 
 
 def upload(values, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:

@@ -22,6 +22,7 @@ from tqdm.auto import tqdm
 from rcnn_tutorial import distributed
 from rcnn_tutorial.boxes import box_iou
 from rcnn_tutorial.data.batching import read_sample
+from rcnn_tutorial.devices import on_cpu
 from rcnn_tutorial.errors import ConfigError, DataError
 from rcnn_tutorial.model import FasterRCNN
 from rcnn_tutorial.targets import classes_of, objects_of
@@ -82,7 +83,7 @@ def evaluate(
     if metric not in METRICS:
         raise ConfigError(f"metric {metric!r}: unknown; choose one of {', '.join(METRICS)}")
     if batch_size is None:
-        batch_size = 1 if torch.device(device).type == "cpu" else 8
+        batch_size = 1 if on_cpu(device) else 8
     if batch_size < 1:
         raise ConfigError(f"batch_size = {batch_size}: use at least one image")
     if classes_of(dataset) != tuple(model.config.classes):

