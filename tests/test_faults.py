@@ -138,11 +138,28 @@ def test_skipping_with_a_batch_of_one_depends_on_the_step_alone(workers):
     assert all(ids(start, 12 - start) == whole[start:] for start in (1, 5, 11))
 
 
+@pytest.mark.filterwarnings("ignore:left out")
+def test_resuming_a_training_that_skips_ends_with_the_same_weights(tmp_path):
+    training = replace(TOY_TRAINING, steps=6, batch_size=1, on_bad_file="skip")
+
+    def trained(run, stop=None, resume=False):
+        torch.manual_seed(0)
+        model = build_model(toy_config(SCENES.classes))
+        reports = train(model, Faulty(unreadable), training, run, resume)
+        list(itertools.islice(reports, stop))
+        reports.close()
+        return model.state_dict()
+
+    trained(tmp_path / "broken", stop=3)
+    expected, found = trained(tmp_path / "whole"), trained(tmp_path / "broken", resume=True)
+    assert all(torch.equal(tensor, found[name]) for name, tensor in expected.items())
+
+
 def test_several_processes_skip_as_one_does():
     training = TrainingConfig(batch_size=2, on_bad_file="skip")
     with pytest.warns(UserWarning, match="left out: photos/7.jpg"):
         loaders = [
-            training_loader(Faulty(unreadable), replace(training, batch_size=2), part=part, parts=parts)
+            training_loader(Faulty(unreadable), training, part=part, parts=parts)
             for part, parts in ((0, 1), (0, 2), (1, 2))
         ]
         whole, first, second = ([targets for _, targets in itertools.islice(loader, 6)] for loader in loaders)

@@ -67,6 +67,8 @@ def _load(source: Path) -> dict:
         raise DataError(f"{source}: no such file; give COCO's instances JSON") from None
     except (OSError, ValueError, LookupError, RecursionError) as error:
         raise DataError(f"{source}: not a readable JSON file ({error}); download or write it again") from error
+    if isinstance(content, dict) and isinstance(content.get("categories"), dict):  # a label map: {id: name}
+        content["categories"] = [{"id": number, "name": name} for number, name in content["categories"].items()]
     for key in ("categories", "images", "annotations"):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             raise DataError(f"{source}: has no list {key!r}; give COCO's instances JSON")

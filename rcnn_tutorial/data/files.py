@@ -63,7 +63,8 @@ class Folder:
         if foreign:
             words = f"{name!r:.200} leads out of {self.path}, and no file there has the end of that path for its name"
             raise DataError(f"{source}: {words}; copy the file there or use a path relative to that folder")
-        raise DataError(f"{source}: no file {name!r:.200} in {self.path}; add the file or remove the entry")
+        remedy = "add the file or remove the entry, or give the folder that holds it"
+        raise DataError(f"{source}: no file {name!r:.200} in {self.path}; {remedy}")
 
     def named(self, stem: str) -> list[Path]:
         """All files that are called `stem`, a path below the folder without its ending, by rules 1 to 3."""

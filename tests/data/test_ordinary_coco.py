@@ -115,6 +115,7 @@ CONTENTS = {
         (("categories", "append"), {"id": 0, "name": "animals", "supercategory": "none"}),
     ],
     "an unused name repeated": [(("categories", "append"), {"id": 0, "name": "dog"})],
+    "a label map": [(("categories",), {"3": "cat", "5": "dog"})],
     "name with a plain space": [(("categories", 1, "name"), " dog\u200b")],
 }
 
