@@ -68,8 +68,11 @@ def used(state: dict[str, Tensor], name: str) -> dict[str, Tensor]:
 def without_prefix(state: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:
     """The tensors below the prefix under which most of the keys of `own` are found, without it."""
     first = next(iter(own))
-    prefixes = {key.removesuffix(first) for key in state if key.endswith(f".{first}")} | {""}
-    prefix = max(sorted(prefixes), key=lambda prefix: sum(prefix + key in state for key in own))
+    prefixes = sorted({key.removesuffix(first) for key in state if key.endswith(f".{first}")} | {""})
+    found = {prefix: sum(prefix + key in state for key in own) for prefix in prefixes}
+    prefix = max(prefixes, key=found.get)
+    if found[prefix] < len(own) / 4:  # a few names in common are no network
+        return state
     return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
 
 
@@ -138,7 +141,7 @@ def _reason(error: Exception) -> str:
     """Why a file cannot be read, and what to do, without torch's own advice (which is to trust the file)."""
     text = " ".join(str(error).split())
     if isinstance(error, ValueError) and text.startswith(("begins with", "is empty")):
-        return f"not a weights file (it {text}); a web page saved in its place? download the file itself"
+        return f"not a weights file (it {text}); download the file itself, not a page about it or a pointer to it"
     if isinstance(error, OSError):
         return f"cannot be read ({error.strerror or text}); name another file"
     if kind := UNUSABLE.search(text):

@@ -11,8 +11,10 @@ import torchvision
 from torch import nn
 
 from rcnn_tutorial.backbones import build_backbone
-from rcnn_tutorial.config import BackboneConfig
+from rcnn_tutorial.checkpoints import save_model
+from rcnn_tutorial.config import BackboneConfig, toy_config
 from rcnn_tutorial.errors import DataError
+from rcnn_tutorial.model import build_model
 
 RESNET18 = BackboneConfig(name="resnet18", tail_stride=2, frozen_blocks=0)
 
@@ -89,6 +91,12 @@ def test_weights_of_another_backbone_are_recognized(tmp_path):
     torch.save(classifier("mobilenet_v2").state_dict(), tmp_path / "weights.pth")
     with pytest.raises(DataError, match="holds no tensor of resnet18; they are of mobilenet_v2"):
         build_backbone(RESNET18, str(tmp_path / "weights.pth"))
+
+
+def test_a_detector_s_own_checkpoint_is_no_classifier(tmp_path):
+    save_model(tmp_path / "detector.safetensors", build_model(toy_config(("circle",))))
+    with pytest.raises(DataError, match="holds no tensor of resnet18; it is a detector's; give the weights of a class"):
+        build_backbone(RESNET18, str(tmp_path / "detector.safetensors"))
 
 
 BAD = {
