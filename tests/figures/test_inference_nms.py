@@ -57,3 +57,10 @@ def test_a_class_without_detections_has_an_empty_curve():
     figure = precision_recall_figure(curve([], []))
     assert "11 points: 0.0000\narea: 0.0000" in texts(figure.axes[0])
     figure.canvas.draw()
+
+
+def test_the_average_precision_shown_is_that_of_the_evaluation():
+    """A recall of exactly 0.3 does not reach 3 * 0.1 in the double precision of the count; in float32 it would."""
+    precision, recall = torch.ones(3, dtype=torch.double), torch.arange(1, 4, dtype=torch.double) / 10
+    figure = precision_recall_figure(Curve(precision, recall, precision, 10))
+    assert f"11 points: {3 / 11:.4f}\narea: 0.3000" in texts(figure.axes[0])
