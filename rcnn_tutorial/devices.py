@@ -7,7 +7,6 @@ suppression asks how many boxes are left, and where the losses are read, all in 
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import fields
 from functools import lru_cache
 
 import torch
@@ -33,22 +32,24 @@ def constant(values: tuple, device: torch.device, dtype: torch.dtype = torch.flo
         return torch.tensor(values, dtype=dtype, device=device)
 
 
-def to_cpu(value):
-    """The same value for pictures and explorers, which compute on the CPU wherever the detector lives.
+def to_cpu(value, single: bool = False):
+    """The same value, its tensors on the CPU, without gradient and subclass: for pictures, explorers and figures.
 
     value: a tensor, or a mapping, list, tuple or record (a Trace) made of them; anything else is returned as it is.
-    Tensors lose gradient and subclass, and floats of any precision become float32, the one that all operations take.
+    Floats in half precision, which NumPy does not know, become float32; with `single` those in double precision too.
     """
     if isinstance(value, Tensor):
-        plain = value.detach().as_subclass(Tensor).cpu()
-        return plain.float() if plain.is_floating_point() else plain
+        tensor = value.detach().as_subclass(Tensor).cpu()
+        half = tensor.dtype in (torch.float16, torch.bfloat16)
+        return tensor.float() if half or (single and tensor.is_floating_point()) else tensor
     if isinstance(value, Mapping):
-        return {key: to_cpu(item) for key, item in value.items()}
+        return {key: to_cpu(item, single) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        items = [to_cpu(item) for item in value]
+        items = [to_cpu(item, single) for item in value]
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
     if dataclasses.is_dataclass(value):
-        return dataclasses.replace(value, **{field.name: to_cpu(getattr(value, field.name)) for field in fields(value)})
+        changes = {field.name: to_cpu(getattr(value, field.name), single) for field in dataclasses.fields(value)}
+        return dataclasses.replace(value, **changes)
     return value
 
 

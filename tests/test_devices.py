@@ -44,10 +44,12 @@ def test_values_keep_their_structure_on_the_way_to_the_cpu():
         assert torch.equal(found, tensor) and not found.requires_grad
 
 
-@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
-def test_floats_of_any_precision_become_float32(kind):
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_types_that_numpy_does_not_know_become_float32(kind):
     assert to_cpu(torch.ones(2, dtype=kind)).numpy().dtype == "float32"
-    assert to_cpu(torch.ones(2, dtype=torch.long)).dtype == torch.long
+    assert to_cpu(torch.ones(2, dtype=torch.float64)).dtype == torch.float64
+    assert to_cpu([torch.ones(2, dtype=torch.float64)], single=True)[0].dtype == torch.float32
+    assert to_cpu(torch.ones(2, dtype=torch.long), single=True).dtype == torch.long
 
 
 def test_a_trace_is_moved_whole():

@@ -31,7 +31,7 @@ class ClassificationExplorer(Explorer):
     """
 
     def __init__(self, image: Tensor, trace: Trace, config: Config):
-        trace = to_cpu(trace)
+        trace = to_cpu(trace, single=True)
         self.trace, self.config, self.classes = trace, config, ("background", *config.classes)
         valid = trace.proposals.valid[0]  # (R,)
         certainty = trace.proposed.probabilities[0, :, 1:].amax(dim=1).masked_fill(~valid, -1.0)  # (R,)

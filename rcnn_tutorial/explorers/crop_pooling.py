@@ -48,7 +48,7 @@ class CropPoolingExplorer(Explorer):
     """
 
     def __init__(self, image: Tensor, features: Tensor, roi: Tensor | None = None, stride: int = 16, size: int = 7):
-        image, features = to_cpu((image, features))
+        image, features = to_cpu((image, features), single=True)
         height, width = image.shape[-2:]
         if roi is None:
             roi = torch.tensor([0.3 * width, 0.3 * height, 0.7 * width, 0.7 * height]).round()

@@ -45,7 +45,7 @@ class NMSExplorer(Explorer):
     """
 
     def __init__(self, image: Tensor, boxes: Tensor, scores: Tensor, threshold: float = 0.7, top: int = 30):
-        boxes, scores = to_cpu((boxes, scores))
+        boxes, scores = to_cpu((boxes, scores), single=True)
         order = torch.argsort(scores, descending=True, stable=True)
         self.boxes, self.scores = boxes[order], scores[order]
         most = max(len(boxes), 1)
@@ -137,12 +137,12 @@ class DetectionExplorer(Explorer):
     ALL = "all classes"
 
     def __init__(self, image: Tensor, trace: Trace, config: Config, objects: Tensor | None = None):
-        trace = to_cpu(trace)
+        trace = to_cpu(trace, single=True)
         self.classes, self.inference = config.classes, config.inference
         self.boxes = class_boxes(trace.proposed, trace.preprocessed, config.proposal_targets)[0]  # (R, C + 1, 4)
         self.probabilities = trace.proposed.probabilities[0]  # (R, C + 1)
         self.valid = trace.proposals.valid[0]  # (R,)
-        self.objects = torch.zeros(0, 4) if objects is None else to_cpu(objects)
+        self.objects = torch.zeros(0, 4) if objects is None else to_cpu(objects, single=True)
         controls = {
             "score_threshold": number("Score threshold", 0.3, 0.0, 1.0, 0.01),
             "threshold": number("NMS IoU", config.inference.nms_threshold, 0.0, 1.0, 0.05),

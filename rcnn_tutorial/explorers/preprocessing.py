@@ -40,8 +40,8 @@ class PreprocessingExplorer(Explorer):
         config: PreprocessingConfig | None = None,
         stride: int = 16,
     ):
-        self.image = image = to_cpu(image)
-        self.boxes = torch.zeros(0, 4) if boxes is None else to_cpu(boxes)
+        self.image = image = to_cpu(image, single=True)
+        self.boxes = torch.zeros(0, 4) if boxes is None else to_cpu(boxes, single=True)
         self.config, self.stride = config or PreprocessingConfig(), stride
         self.own_aspect = image.shape[2] / image.shape[1]
         controls = {

@@ -58,7 +58,7 @@ class ProposalTargetExplorer(Explorer):
     def __init__(self, image: Tensor, trace: Trace, config: Config | None = None, stride: int = 16):
         if len(trace.preprocessed.images) != 1:
             raise ConfigError(f"a trace of {len(trace.preprocessed.images)} images: trace one photo at a time")
-        trace, self.config = to_cpu(trace), config or Config()
+        trace, self.config = to_cpu(trace, single=True), config or Config()
         self.trace, self.stride, self.names = trace, stride, self.config.classes
         self.truth = trace.ground_truth or GroundTruth(torch.zeros(1, 1, 4), torch.zeros(1, 1, dtype=torch.long))
         self.objects = self.truth.boxes[self.truth.valid]  # (G, 4)

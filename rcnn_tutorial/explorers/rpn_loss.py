@@ -64,7 +64,7 @@ class AnchorLabelExplorer(Explorer):
         height, width = image.shape[-2:]
         rows, columns = math.ceil(height / stride), math.ceil(width / stride)
         self.size = torch.tensor([height, width])
-        self.objects = torch.zeros(0, 4) if objects is None else to_cpu(torch.as_tensor(objects, dtype=torch.float32))
+        self.objects = torch.zeros(0, 4) if objects is None else to_cpu(torch.as_tensor(objects), single=True)
         self.anchors = generate_anchors(rows, columns, stride, config.anchors)  # (N, 4)
         self.inside = inside_image(self.anchors, self.size[None], config.anchor_targets.border)  # (1, N)
         self.centers = spread_centers(self.anchors, config, stride)  # (N, 2)

@@ -118,7 +118,7 @@ class TrainingMonitor(Explorer):
     ):
         self.model = model.to(device=device, memory_format=torch.channels_last)
         self.dataset, self.training, self.device = dataset, training, device
-        self.image, self.target = to_cpu(scene)
+        self.image, self.target = to_cpu(scene, single=True)
         self._start = copy.deepcopy(model.state_dict()), model.config
         self._running, self._task = False, None
         self._forget()
@@ -246,7 +246,7 @@ class TrainingMonitor(Explorer):
     def _look(self) -> None:
         """Detect on the scene with the weights of now."""
         found = self.model.eval()([self.image.to(self.device)])[0]
-        self.found = to_cpu(found)
+        self.found = to_cpu(found, single=True)
 
     # ---- the picture
 
