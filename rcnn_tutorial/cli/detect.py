@@ -32,23 +32,35 @@ def add_options(parser: options.Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Find the objects in photos; writes annotated pictures and prints what was found."""
-    pictures = list(_picture_paths(args.images, args.out))
+    photos = _without_system_files(args.images)
+    pictures = list(_picture_paths(photos, args.out))
     from rcnn_tutorial.checkpoints import load_model
     from rcnn_tutorial.data.images import read_image
 
-    for path in args.images:  # a file that cannot be read is reported before anything is written
+    for path in photos:  # a file that cannot be read is reported before anything is written
         read_image(path)
     model = load_model(args.weights, options.device(args.device)).for_inference()
     score = SCORE if args.score is None else args.score
     _warn_of_low_score(args, model.config.inference.score_threshold)
     found = []
-    for path, picture in zip(_progress(args.images), pictures, strict=True):
+    for path, picture in zip(_progress(photos), pictures, strict=True):
         image = read_image(path)
         detections = _detect_one(model, image, score)
         _write_picture(picture, image, detections, model.classes)
         found.append({"image": str(path), "detections": _as_records(detections, model.classes)})
     text = json.dumps(found, indent=2) if args.json else "\n".join(_as_text(found, pictures))
     emit(text, f"the pictures lie in {args.out}")
+
+
+def _without_system_files(images: list[Path]) -> list[Path]:
+    """What `*` finds beside photos, such as Thumbs.db, is left out with a warning, unless nothing else was given."""
+    from rcnn_tutorial.data.files import is_system_file
+
+    photos = [path for path in images if not is_system_file(path.name)]
+    for path in images if photos else ():
+        if path not in photos:
+            warnings.warn(f"left out: {path}: a file that a system keeps, no photo", stacklevel=2)
+    return photos or images
 
 
 def _warn_of_low_score(args: argparse.Namespace, threshold: float) -> None:

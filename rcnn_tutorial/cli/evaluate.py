@@ -17,6 +17,8 @@ def add_options(parser: options.Parser) -> None:
     parser.add_argument("--weights", required=True, help="voc, toy, or the path of a checkpoint")
     batch_help = "images detected in together (default: 8 on a GPU, 1 on a CPU)"
     parser.add_argument("--batch-size", type=options.positive, metavar="N", help=batch_help)
+    bad_help = "what an unreadable file does: it ends the evaluation, or is left out with a warning"
+    parser.add_argument("--on-bad-file", choices=("fail", "skip"), default="fail", help=bad_help)
     parser.add_argument("--metric", choices=("voc07", "voc", "coco"), default="voc07", help="how AP is counted")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     options.add_device(parser)
@@ -32,8 +34,9 @@ def run(args: argparse.Namespace) -> None:
     split = "val" if args.split is None and specs.has_splits(args.data) else args.split
     with process_group(options.device(args.device)) as device:
         model = load_model(args.weights, device)
-        dataset = open_dataset(args.data, split, classes=model.classes)
-        result = evaluation.evaluate(model, dataset, args.metric, device, batch_size=args.batch_size)
+        dataset = open_dataset(args.data, split, classes=model.classes, on_bad_file=args.on_bad_file)
+        more = {"batch_size": args.batch_size, "on_bad_file": args.on_bad_file}
+        result = evaluation.evaluate(model, dataset, args.metric, device, **more)
         if is_writer():
             _print_result(result, args.json)
 

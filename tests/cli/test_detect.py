@@ -74,6 +74,19 @@ def test_detect_stops_at_a_bad_image_before_it_writes_anything(run, bad, weights
     assert not out.exists()
 
 
+def test_detect_leaves_out_what_a_system_keeps_beside_photos(run, weights, photos, capsys, tmp_path):
+    for name in ("Thumbs.db", ".DS_Store"):
+        (tmp_path / name).write_bytes(b"no picture")
+    out = tmp_path / "out"
+    assert (
+        run(["detect", tmp_path / "Thumbs.db", photos[0], tmp_path / ".DS_Store", "--weights", weights, "--out", out])
+        == 0
+    )
+    assert capsys.readouterr().err.count("left out: ") == 2 and len(list(out.iterdir())) == 1
+    assert run(["detect", tmp_path / "Thumbs.db", "--weights", weights, "--out", out]) == 1
+    assert "Thumbs.db" in capsys.readouterr().err
+
+
 def test_detect_never_replaces_a_photo_or_another_picture(run, weights, photos, capsys, tmp_path):
     twin = tmp_path / "first_detections.png"
     twin.write_bytes(Path(photos[0]).read_bytes())

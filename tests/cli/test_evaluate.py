@@ -32,3 +32,12 @@ def test_evaluate_on_missing_data(run, weights, capsys, tmp_path):
     assert run(["evaluate", "--data", f"voc:{tmp_path / 'nowhere'}", "--weights", weights]) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "nowhere" in error
+
+
+def test_evaluate_fails_at_an_unreadable_photo_or_leaves_it_out(run, weights, voc, capsys, tmp_path):
+    (tmp_path / "voc data" / "JPEGImages" / "2.jpg").write_bytes(b"no picture")
+    options = ["evaluate", "--data", voc, "--split", "all", "--weights", weights, "--json"]
+    assert run(options) == 1 and "2.jpg" in capsys.readouterr().err
+    assert run([*options, "--on-bad-file", "skip"]) == 0
+    output = capsys.readouterr()
+    assert json.loads(output.out)["images"] == 3 and "left out: " in output.err and "2.jpg" in output.err
