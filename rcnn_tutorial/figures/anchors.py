@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from rcnn_tutorial.config import AnchorConfig
-from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, OTHER, PALETTE, from_any_device, style
+from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, OTHER, PALETTE, from_any_device, height_share, style
 from rcnn_tutorial.stages.anchors import anchor_sizes
 
 _ON_PHOTOS = (PALETTE[3], PALETTE[1], OTHER)  # light, because photos are mostly dark
@@ -23,7 +23,7 @@ def shapes_figure(image: Tensor, anchors: Tensor, config: AnchorConfig, width: f
     """One cell's anchors (A, 4), ratio-major, on the image (3, H, W); a dash and a line of sizes a ratio."""
     sizes = [f"{w:g} × {h:g}" for w, h in anchor_sizes(config).tolist()]
     with style():
-        figure = Figure(figsize=(width, width * min(max(image.shape[1] / image.shape[2], 0.25), 1.2) + 1.0))
+        figure = Figure(figsize=(width, width * height_share(*image.shape[-2:]) + 1.0))
         axes = figure.add_subplot()
         _show(axes, image)
         for number, box in enumerate(anchors.tolist()):

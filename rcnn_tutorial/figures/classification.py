@@ -12,7 +12,7 @@ from matplotlib.patheffects import Stroke
 from torch import Tensor
 
 from rcnn_tutorial.boxes import centers_and_sizes, encode
-from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, OTHER, from_any_device, ink_on, style
+from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, OTHER, from_any_device, height_share, ink_on, style
 
 INK = "#000000"
 GRAY = "#767676"
@@ -77,7 +77,7 @@ def class_boxes_figure(
     """
     others = [c for c in range(1, len(boxes)) if c != label]
     with style():
-        figure = Figure(figsize=(8, 8 * min(max(image.shape[-2] / image.shape[-1], 0.25), 1.2) + 0.7))
+        figure = Figure(figsize=(8, 8 * height_share(*image.shape[-2:]) + 0.7))
         axes = figure.add_subplot()
         show_image(axes, image)
         draw_boxes(axes, boxes[others], OTHER, "dotted", 1.3, name="the other classes")

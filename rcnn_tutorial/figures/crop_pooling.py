@@ -17,7 +17,7 @@ from matplotlib.patches import Polygon, Rectangle
 from torch import Tensor
 
 from rcnn_tutorial.config import CropPoolingConfig
-from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, OTHER, from_any_device, style
+from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, OTHER, from_any_device, height_share, style
 from rcnn_tutorial.stages.crop_pooling import crop_pool, crop_theta
 
 METHODS = {"crop": "Crop pooling", "align": "RoIAlign", "pool": "RoIPool"}
@@ -268,7 +268,7 @@ def gradient_figure(image: Tensor, roi: Tensor, gradient: Tensor, title: str, le
     longest = torch.maximum(gradient[:2].abs(), gradient[2:].abs()).norm().clamp(min=1e-12)
     step = gradient / longest * length * min(image.shape[-2:])  # (4,) pixels
     with style():
-        figure = Figure(figsize=(7.5, 7.5 * min(max(image.shape[-2] / image.shape[-1], 0.25), 1.2) + 0.5))
+        figure = Figure(figsize=(7.5, 7.5 * height_share(*image.shape[-2:]) + 0.5))
         axes = figure.add_subplot()
         _show_photo(axes, image, title)
         axes.add_patch(Polygon(roi_corners(roi).tolist(), fill=False, edgecolor=OTHER, linewidth=5))

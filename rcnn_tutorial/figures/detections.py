@@ -11,7 +11,7 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
 from rcnn_tutorial.figures.fonts import drawable_names, font_for
-from rcnn_tutorial.figures.style import FIGURE_DPI, class_color, from_any_device, ink_on, style
+from rcnn_tutorial.figures.style import FIGURE_DPI, class_color, from_any_device, height_share, ink_on, style
 
 
 @from_any_device
@@ -52,7 +52,7 @@ def detections_figure(
     large = image.detach().cpu().repeat_interleave(scale, 1).repeat_interleave(scale, 2)  # (3, scale * H, scale * W)
     picture = draw_detections(large, {**detections, "boxes": detections["boxes"] * scale}, classes)
     with style():
-        figure = Figure(figsize=(width, width * min(max(height / columns, 0.25), 1.2) + (0.4 if title else 0.0)))
+        figure = Figure(figsize=(width, width * height_share(height, columns) + (0.4 if title else 0.0)))
         axes = figure.add_subplot()
         axes.imshow(picture, extent=(0, columns, height, 0), interpolation="antialiased")
         axes.set_title(title)

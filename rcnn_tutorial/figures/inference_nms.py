@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rcnn_tutorial.evaluation import Curve, area_ap, eleven_point_ap
 from rcnn_tutorial.figures.classification import draw_boxes, legend_below, show_image, write_on_boxes
-from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, from_any_device, style
+from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, from_any_device, height_share, style
 from rcnn_tutorial.stages.nms import bottom_y, nms
 
 INK = "#000000"
@@ -24,7 +24,7 @@ def refined_figure(image: Tensor, anchors: Tensor, proposals: Tensor, title: str
     """
     numbers = [str(k + 1) for k in range(len(anchors))]
     with style():
-        figure = Figure(figsize=(8, 8 * min(max(image.shape[-2] / image.shape[-1], 0.25), 1.2) + 0.9))
+        figure = Figure(figsize=(8, 8 * height_share(*image.shape[-2:]) + 0.9))
         axes = figure.add_subplot()
         show_image(axes, image, title)
         draw_boxes(axes, anchors, BEFORE, "dashed", 2.5, name="anchors")
@@ -42,7 +42,7 @@ def suppressed_figure(image: Tensor, before: Tensor, after: Tensor) -> Figure:
     image: (3, H, W) in [0, 1]. before: (N, 4), after: (M, 4), both best first, in the image's pixels.
     """
     with style():
-        figure = Figure(figsize=(11, 5.5 * min(max(image.shape[-2] / image.shape[-1], 0.25), 1.2) + 0.5))
+        figure = Figure(figsize=(11, 5.5 * height_share(*image.shape[-2:]) + 0.5))
         left, right = figure.subplots(1, 2)
         show_image(left, image, f"The best {len(before)} before suppression")
         draw_boxes(left, before, BEFORE, "dashed", 2.5)

@@ -14,7 +14,7 @@ from matplotlib.patheffects import Stroke
 from torch import Tensor
 
 from rcnn_tutorial.config import ProposalTargetConfig
-from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, PALETTE, from_any_device, ink_on, style
+from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, PALETTE, from_any_device, height_share, ink_on, style
 
 OBJECT = PALETTE[3]  # yellow: ground truth
 COEFFICIENTS = ("$t_x$", "$t_y$", "$t_w$", "$t_h$")
@@ -56,7 +56,7 @@ def boxes_figure(
     """
     height, columns = size
     with style():
-        figure = Figure(figsize=(width, width / len(panels) * min(max(height / columns, 0.25), 1.2) + 1.1))
+        figure = Figure(figsize=(width, width / len(panels) * height_share(height, columns) + 1.1))
         row = figure.subplots(1, len(panels), squeeze=False)[0]
         for axes, (title, groups) in zip(row, panels.items(), strict=True):
             _photo(axes, image, size, title)
@@ -71,7 +71,7 @@ def scores_figure(image: Tensor, heat: Tensor, stride: int, size: tuple[int, int
     """Each cell's best foreground probability over the photo. heat: (rows, columns). objects: (G, 4)."""
     height, width = size
     with style():
-        figure = Figure(figsize=(6.6, 5.4 * min(max(height / width, 0.25), 1.2) + 0.8))
+        figure = Figure(figsize=(6.6, 5.4 * height_share(height, width) + 0.8))
         axes = figure.add_subplot()
         _photo(axes, image, size, "Best foreground probability of each cell's anchors")
         extent = (0, heat.shape[1] * stride, heat.shape[0] * stride, 0)

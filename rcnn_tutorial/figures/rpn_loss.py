@@ -13,7 +13,17 @@ from matplotlib.patheffects import Normal, Stroke
 from torch import Tensor
 
 from rcnn_tutorial.boxes import centers_and_sizes, encode
-from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, OTHER, PALETTE, from_any_device, ink_on, style
+from rcnn_tutorial.figures.style import (
+    AFTER,
+    BEFORE,
+    CHOSEN,
+    OTHER,
+    PALETTE,
+    from_any_device,
+    height_share,
+    ink_on,
+    style,
+)
 from rcnn_tutorial.stages.anchor_target import BACKGROUND, DONT_CARE, FOREGROUND, AnchorAssignment, AnchorTargets
 from rcnn_tutorial.stages.rpn import RegionProposalNetwork
 from rcnn_tutorial.stages.rpn_loss import smooth_l1
@@ -103,7 +113,7 @@ def labels_figure(image: Tensor, objects: Tensor, anchors: Tensor, targets: Anch
     # Background is drawn as a cross at the anchor's center: 200 boxes would hide the photo.
     background = centers_and_sizes(anchors[labels == BACKGROUND])[0]  # (S, 2)
     with style():
-        figure = Figure(figsize=(10, 5 * min(max(height / width, 0.25), 1.2) + 1.1))
+        figure = Figure(figsize=(10, 5 * height_share(height, width) + 1.1))
         left, right = figure.subplots(1, 2)
         for axes in (left, right):
             _show(axes, image)
@@ -131,7 +141,7 @@ def undecided_figure(image: Tensor, objects: Tensor, anchors: Tensor, found: Anc
     places = torch.linspace(0, max(len(ranked) - 1, 0), min(most, len(ranked))).round().long()
     height, width = image.shape[-2:]
     with style():
-        figure = Figure(figsize=(10, 2 * (10 / 3 * min(max(height / width, 0.25), 1.2) + 0.4)))
+        figure = Figure(figsize=(10, 2 * (10 / 3 * height_share(height, width) + 0.4)))
         panels = figure.subplots(2, -(-most // 2)).flatten()
         for axes in panels:
             axes.set_axis_off()
@@ -153,7 +163,7 @@ def probability_figure(image: Tensor, foreground: Tensor, grid: tuple[int, int])
     height, width = image.shape[-2:]
     best = foreground.detach().view(*grid, -1).amax(dim=-1)  # (rows, columns)
     with style():
-        figure = Figure(figsize=(10, 4.4 * min(max(height / width, 0.25), 1.2) + 0.6))
+        figure = Figure(figsize=(10, 4.4 * height_share(height, width) + 0.6))
         left, right = figure.subplots(1, 2)
         _show(left, image)
         left.set_title("The image")

@@ -42,6 +42,11 @@ def style() -> contextlib.AbstractContextManager:
     return matplotlib.rc_context(_RC | {"font.family": families()})
 
 
+def height_share(height: float, width: float) -> float:
+    """Height of a panel as a share of its width: the photo's own, within what a page holds of a panorama."""
+    return min(max(height / width, 0.25), 1.2)
+
+
 def from_any_device(draw: Callable) -> Callable:
     """A drawing function that takes tensors from wherever they live: it is given them detached, on the CPU."""
 
