@@ -77,7 +77,7 @@ class LossCurves(Canvas):
             self.renew_still()
 
     def __repr__(self) -> str:
-        return f"LossCurves: Losses of {self.steps} steps."
+        return f"LossCurves: The losses of a training, step by step, {self.steps} steps."
 
     def _axes(self, top: float) -> list[Layer]:
         """Faint lines at quarters of both axes and at zero, with the numbers that belong to them."""

@@ -296,7 +296,10 @@ def test_curves_count_the_steps_along_the_axis():
 
 def test_curves_without_reports_and_with_large_losses():
     curves = LossCurves(10)
-    assert repr(curves) == "LossCurves: Losses of 10 steps." and curves.summary == "Losses of 0 of 10 steps."
+    assert (
+        repr(curves) == "LossCurves: The losses of a training, step by step, 10 steps."
+        and curves.summary == "Losses of 0 of 10 steps."
+    )
     curves.show([report(1, dict.fromkeys(LOSSES, 900.0))])
     heights = torch.cat([layer.lines[..., 1].flatten() for layer in curves.layers if isinstance(layer, Lines)])
     assert float(heights.min()) >= 0 and float(heights.max()) <= 400
