@@ -119,6 +119,7 @@ class FasterRCNN(nn.Module):
     ) -> Trace:
         """Run every stage and keep what each one returns: losses when there are targets, detections in eval mode.
 
+        In eval mode there are as many proposals as in a test (`test_post_nms_top_n`), with targets too.
         proposals: ready-made proposals that replace the RPN's own (alternating training does this).
         keep_crops: False allows shortcuts that never cut the crops out of the features (see `classify`).
         """
@@ -185,12 +186,12 @@ class FasterRCNN(nn.Module):
         feature_sizes: (B, 2) rows and columns that each image really has; None if all have H and W.
         keep_crops: False lets the tail begin before the crop where it can, which gives the same fc7 sooner.
         """
-        how = rois, self.stride, self.config.crop_pooling, feature_sizes
+        where = rois, self.stride, self.config.crop_pooling, feature_sizes
         if not keep_crops and self.can_begin_before_the_crop(features, rois):
-            crops, reduced = None, crop_pool(self.tail.before_crop(features), *how).to(self.dtype)
+            crops, reduced = None, crop_pool(self.tail.before_crop(features), *where).to(self.dtype)
             fc7 = self.tail.after_crop(reduced)  # (B * S, D)
         else:
-            crops = crop_pool(features, *how).to(self.dtype)  # (B * S, channels, size, size)
+            crops = crop_pool(features, *where).to(self.dtype)  # (B * S, channels, size, size)
             fc7 = self.tail(crops)  # (B * S, D)
         fc7 = fc7.unflatten(0, rois.shape[:2])  # (B, S, D)
         return RoiOutputs(rois, crops, fc7, *self.classification(fc7))

@@ -22,7 +22,7 @@ class AnchorAssignment(NamedTuple):
     labels: Tensor  # (B, N) FOREGROUND, BACKGROUND or DONT_CARE
     max_overlaps: Tensor  # (B, N) IoU with the closest object; 0 without objects
     object_indices: Tensor  # (B, N) that object
-    type_a: Tensor  # (B, N) the best anchor of some object, or tied with it
+    type_a: Tensor  # (B, N) the best anchor of some object, or tied with it; its own closest may be another object
     type_b: Tensor  # (B, N) overlaps some object by at least the positive threshold
 
 
@@ -63,8 +63,8 @@ def anchor_target_layer(
         whole = part.new_full((len(part), len(anchors), *part.shape[2:]), fill)
         return whole.index_copy_(1, rows, part)  # (B, N, ...)
 
-    found, *rest = assignment
-    assignment = AnchorAssignment(among_all(found, DONT_CARE), *map(among_all, rest))
+    first_labels, *others = assignment
+    assignment = AnchorAssignment(among_all(first_labels, DONT_CARE), *map(among_all, others))
     return AnchorTargets(among_all(labels, DONT_CARE), among_all(coefficients), among_all(weights), assignment)
 
 
