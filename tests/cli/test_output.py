@@ -14,7 +14,9 @@ from PIL import Image
 from rcnn_tutorial.checkpoints import read_checkpoint
 from rcnn_tutorial.data import TOY_CLASSES
 
-NAMES = [os.fsdecode(b"caf\xe9.png"), "\u732b.png", "\u05d7\u05ea\u05d5\u05dc.png", "a\u0301 \u2603.png"]
+# As bytes, which every locale can write: a name in an old encoding, and three in UTF-8.
+TEXTS = ("\u732b.png", "\u05d7\u05ea\u05d5\u05dc.png", "a\u0301 \u2603.png")
+NAMES = [os.fsdecode(name) for name in (b"caf\xe9.png", *(text.encode() for text in TEXTS))]
 
 
 class Stream(io.TextIOWrapper):
