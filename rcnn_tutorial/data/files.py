@@ -146,7 +146,15 @@ def split_name(name: str) -> tuple[list[str], bool]:
 
 def key(name: str) -> str:
     """What two names have in common that differ in case or Unicode form only."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", _in_utf8(name)).casefold())
+
+
+def _in_utf8(name: str) -> str:
+    """The name of a listed file as an annotation has it, where the locale reads the UTF-8 of its bytes otherwise."""
+    try:
+        return os.fsencode(name).decode("utf-8")
+    except UnicodeError:  # the locale has no such letters, or bytes of its own: this is the name
+        return name
 
 
 def is_system_file(name: str) -> bool:

@@ -3,6 +3,7 @@
 import copy
 import json
 import logging
+import os
 import unicodedata
 
 import pytest
@@ -34,7 +35,7 @@ def write(folder, changes=(), photos=("a.png",), encoding="utf-8"):
         else:
             target[path[-1]] = value
     for name in photos:
-        path = folder / "images" / name
+        path = folder / "images" / os.fsdecode(name.encode())  # in UTF-8, whatever the locale
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (80, 60), "red").save(path)
     (folder / "ann.json").write_bytes(json.dumps(content, ensure_ascii=False).encode(encoding))

@@ -1,5 +1,6 @@
 """VOC folders as other tools and systems write them: each gives the one photo and its object, or one clear line."""
 
+import os
 import unicodedata
 
 import pytest
@@ -21,12 +22,12 @@ def write(root, photos=("a.jpg",), xmls=None, train="a\n", **more):
     files = {f"Annotations/{name}": content for name, content in (xmls or {"a.xml": XML}).items()}
     files |= {"ImageSets/Main/train.txt": train} | more
     for name, content in files.items():
-        path = root / name
+        path = root / os.fsdecode(name.encode())  # in UTF-8, whatever the locale
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     (root / "JPEGImages").mkdir(exist_ok=True)
     for name in photos:
-        path = root / "JPEGImages" / name
+        path = root / "JPEGImages" / os.fsdecode(name.encode())
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (80, 60), "red").save(path)
     return root
