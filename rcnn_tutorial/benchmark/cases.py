@@ -35,7 +35,7 @@ from rcnn_tutorial.stages.anchors import generate_anchors
 from rcnn_tutorial.stages.preprocessing import GroundTruth
 from rcnn_tutorial.stages.proposal import Proposals
 from rcnn_tutorial.stages.proposal_target import append_ground_truth, proposal_target_layer
-from rcnn_tutorial.training import build_optimizer, joint_phases, train_step
+from rcnn_tutorial.training import build_optimizers, joint_phases, train_step
 
 PHOTO_SIZE = (600, 800)  # pixels: what the reference makes of a VOC photo
 
@@ -48,21 +48,22 @@ Batch = tuple[list[Tensor], list[dict]]
 def our_step(model: FasterRCNN, training: TrainingConfig, batch: Batch) -> Callable[[], object]:
     """A step of our training, with everything that `train` does in it."""
     model = model.train().to(memory_format=torch.channels_last)
-    optimizer, [phase] = build_optimizer(model, training), joint_phases(model, training.steps)
-    return lambda: train_step(phase, optimizer, *batch, training, step=1)
+    optimizers, [phase] = build_optimizers(model, training), joint_phases(model, training.steps)
+    return lambda: train_step(phase, optimizers, *batch, training, step=1)
 
 
 def peer_step(peer: nn.Module, training: TrainingConfig, batch: Batch) -> Callable[[], object]:
     """The same step as torchvision's users write it, with the same optimizer and clipping."""
     peer.train()
-    optimizer = build_optimizer(peer, training)
+    optimizers = build_optimizers(peer, training)
 
     def step() -> None:
-        optimizer.zero_grad()
+        peer.zero_grad()
         torch.stack(list(peer(*batch).values())).sum().backward()
         if training.clip_norm:
             nn.utils.clip_grad_norm_(peer.parameters(), training.clip_norm)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
 
     return step
 
