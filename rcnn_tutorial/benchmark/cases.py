@@ -38,6 +38,7 @@ from rcnn_tutorial.stages.proposal_target import append_ground_truth, proposal_t
 from rcnn_tutorial.training import build_optimizers, joint_phases, train_step
 
 PHOTO_SIZE = (600, 800)  # pixels: what the reference makes of a VOC photo
+TOY_STEP = replace(TOY_TRAINING, optimizer="adamw")  # torch's own optimizer, on either side
 
 Batch = tuple[list[Tensor], list[dict]]
 
@@ -84,7 +85,7 @@ def toy_batch() -> Batch:
 def toy_step(side: str) -> Callable[[], object]:
     """A toy training step of one side, "ours" or "peer"."""
     model, peer = toy_pair()
-    return our_step(model, TOY_TRAINING, toy_batch()) if side == "ours" else peer_step(peer, TOY_TRAINING, toy_batch())
+    return our_step(model, TOY_STEP, toy_batch()) if side == "ours" else peer_step(peer, TOY_STEP, toy_batch())
 
 
 def toy(repeats: int = 15) -> list[Row]:
@@ -264,7 +265,7 @@ def growing_step(batch: int = 1, side: int = 300, objects: int = 8) -> Callable[
     truth = random_objects(batch, objects, side, side * 4 // 3)
     targets = [{"boxes": boxes, "labels": labels} for boxes, labels in zip(truth.boxes, truth.labels, strict=True)]
     torch.manual_seed(0)
-    return our_step(build_model(config), TOY_TRAINING, (list(torch.rand(batch, 3, side, side * 4 // 3)), targets))
+    return our_step(build_model(config), TOY_STEP, (list(torch.rand(batch, 3, side, side * 4 // 3)), targets))
 
 
 GROWTH: dict[str, Sequence[int]] = {

@@ -34,6 +34,7 @@ ADAMW = TrainingConfig(
     checkpoint_every=3,
 )
 SGD = TrainingConfig(steps=8, batch_size=2, learning_rate=0.01, checkpoint_every=3, seed=1)
+MUON = replace(ADAMW, optimizer="muon")
 ALTERNATING = replace(ADAMW, alternating=True)
 
 
@@ -154,7 +155,7 @@ def test_mixed_precision_trains():
     assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
 
 
-@pytest.mark.parametrize("training", [ADAMW, SGD, ALTERNATING], ids=["adamw", "sgd", "alternating"])
+@pytest.mark.parametrize("training", [ADAMW, SGD, MUON, ALTERNATING], ids=["adamw", "sgd", "muon", "alternating"])
 def test_a_resumed_run_reaches_the_weights_of_an_unbroken_one(training, tmp_path):
     unbroken = new_model()
     list(train(unbroken, scenes(), training, tmp_path / "unbroken"))
