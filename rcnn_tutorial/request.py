@@ -13,19 +13,9 @@ import reprlib
 from pathlib import Path
 
 from rcnn_tutorial import spec as specs
-from rcnn_tutorial.config import (
-    FREE,
-    TOY_TRAINING,
-    Config,
-    TrainingConfig,
-    differences,
-    from_dict,
-    reference_config,
-    suggestion,
-    to_dict,
-    toy_config,
-)
+from rcnn_tutorial.config import FREE, TOY_TRAINING, Config, TrainingConfig, reference_config, toy_config
 from rcnn_tutorial.errors import ConfigError, DataError
+from rcnn_tutorial.fields import differences, from_dict, suggestion, to_dict
 
 SOURCES = ("data", "split", "validation", "pretrained")  # texts or None; "model" and "training" are trees
 

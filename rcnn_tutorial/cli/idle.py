@@ -8,61 +8,51 @@ what it is not, and a warning where it only comes to nothing. A value that says 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import NamedTuple
 
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.request import get
 
 
-class Idle(NamedTuple):
-    """When an option has no effect, and why."""
-
-    field: str
-    when: Callable  # (value, request) -> bool
-    why: str
-    refused: bool = True
-
-
-def _is(field: str, *values) -> Callable:
-    return lambda request: get(request, field) in values
-
-
-_SGD, _ADAMW = _is("training.optimizer", "sgd"), _is("training.optimizer", "adamw")
-_CROP, _VGG16 = _is("model.crop_pooling.method", "crop"), _is("model.backbone.name", "vgg16")
-_ALTERNATING = _is("training.alternating", True)
-
-
-def _rises_nowhere(warmup: float, request: dict) -> bool:
-    steps = request["training"]["steps"] / (4 if _ALTERNATING(request) else 1)
-    return warmup > 0 and round(warmup * steps) == 0
-
-
-IDLE = (
-    Idle("training.momentum", lambda v, r: _ADAMW(r), "--optimizer adamw has betas of its own"),
-    Idle("training.double_bias", lambda v, r: v and not _SGD(r), "only --optimizer sgd doubles it"),
-    Idle("training.step_at", lambda v, r: not _is("training.schedule", "step")(r), "only --schedule step has a step"),
-    Idle("training.warmup", _rises_nowhere, "it is less than half a step of this training", refused=False),
-    Idle("training.on_bad_file", lambda v, r: _is("data", "toy")(r), "drawn scenes are no files", refused=False),
-    Idle("model.crop_pooling.max_pool", lambda v, r: v and not _CROP(r), "only --pooling crop has that step"),
-    Idle(
-        "model.crop_pooling.detach_rois",
-        lambda v, r: not v and not _CROP(r),
-        "only --pooling crop has a gradient there",
-    ),
-    Idle("model.crop_pooling.detach_rois", lambda v, r: not v and _ALTERNATING(r), "--alternating fixes the RPN there"),
-    Idle("model.backbone.frozen_batch_norm", lambda v, r: not v and _VGG16(r), "vgg16 has no batch norm"),
-)
-
-
 def check_idle(given: dict[str, str], request: dict) -> None:
-    """Raise ConfigError, or warn, for an option without effect. given: {flag: its field} of the command line."""
-    for flag, field in given.items():
-        value = get(request, field)
-        for idle in IDLE:
-            if idle.field == field and idle.when(value, request):
-                shown = f"--no-{flag[2:]}" if value is False else flag
-                message = f"{shown} has no effect: {idle.why}"
-                if idle.refused:
-                    raise ConfigError(f"{message}; leave it away")
-                warnings.warn(message, stacklevel=2)
+    """Raise ConfigError, or warn, for an option without effect. given: {field: its flag} of the command line."""
+    for field, idle, why, refused in idle_options(request):
+        if idle and field in given:
+            flag = f"--no-{given[field][2:]}" if get(request, field) is False else given[field]
+            if refused:
+                raise ConfigError(f"{flag} has no effect: {why}; leave it away")
+            warnings.warn(f"{flag} has no effect: {why}", stacklevel=2)
+
+
+def idle_options(request: dict) -> tuple:
+    """Rows (field, whether its value is without effect in this request, why, whether that is refused)."""
+    training, crops, backbone = request["training"], request["model"]["crop_pooling"], request["model"]["backbone"]
+    optimizer, attached, is_crop = training["optimizer"], not crops["detach_rois"], crops["method"] == "crop"
+    steps = training["steps"] / (4 if training["alternating"] else 1)
+    rises_nowhere = training["warmup"] > 0 and round(training["warmup"] * steps) == 0
+    trains_norm = not backbone["frozen_batch_norm"]
+    return (
+        ("training.momentum", optimizer == "adamw", "--optimizer adamw has betas of its own", True),
+        (
+            "training.double_bias",
+            training["double_bias"] and optimizer != "sgd",
+            "only --optimizer sgd doubles it",
+            True,
+        ),
+        ("training.step_at", training["schedule"] != "step", "only --schedule step has a step", True),
+        ("training.warmup", rises_nowhere, "it is less than half a step of this training", False),
+        ("training.on_bad_file", request["data"] == "toy", "drawn scenes are no files", False),
+        ("model.crop_pooling.max_pool", crops["max_pool"] and not is_crop, "only --pooling crop has that step", True),
+        ("model.crop_pooling.detach_rois", attached and not is_crop, "only --pooling crop has a gradient there", True),
+        (
+            "model.crop_pooling.detach_rois",
+            attached and training["alternating"],
+            "--alternating fixes the RPN there",
+            True,
+        ),
+        (
+            "model.backbone.frozen_batch_norm",
+            trains_norm and backbone["name"] == "vgg16",
+            "vgg16 has no batch norm",
+            True,
+        ),
+    )

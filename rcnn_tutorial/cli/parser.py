@@ -8,8 +8,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from rcnn_tutorial.config import suggestion
 from rcnn_tutorial.errors import ConfigError
+from rcnn_tutorial.fields import suggestion
+from rcnn_tutorial.options import shown
 
 
 class Parser(argparse.ArgumentParser):
@@ -19,6 +20,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**options, formatter_class=_HelpFormatter, allow_abbrev=False)
 
     def parse_known_args(self, args: Sequence[str] | None = None, namespace=None):
+        """Take the words as argparse does, but name the remedy for one that it does not know."""
         found, unknown = super().parse_known_args(args, namespace)
         for word in unknown:
             if word.startswith("--"):
@@ -27,6 +29,7 @@ class Parser(argparse.ArgumentParser):
         return found, unknown
 
     def error(self, message: str):
+        """Exit with one line and code 2."""
         self.exit(2, f"{self.prog}: error: {' '.join(message.split())} (see {self.prog} --help)\n")
 
 
@@ -49,7 +52,7 @@ def add_device(parser: Parser) -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if there is one")
 
 
-def device(name: str) -> str:
+def chosen_device(name: str) -> str:
     """The device that --device stands for. Raises ConfigError for a GPU that is not there."""
     import torch
 
@@ -88,12 +91,3 @@ def port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port, which is a number from 1 to 65535")
     return int(text)
-
-
-def shown(value) -> str:
-    """A default as help shows it."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, tuple):
-        return " ".join(shown(item) for item in value)
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

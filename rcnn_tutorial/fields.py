@@ -1,0 +1,182 @@
+"""How `config` states an option once, and what follows from that: checks, and the way to JSON and back.
+
+A field's annotation is its type and range, `option` its default, meaning, name in the post and flag of `train`:
+
+    nms_threshold: Share = option(0.7, "IoU above which the lower-scored box goes", "RPN_NMS_THRESH")
+
+`cli/flags.py` makes the command line and the README's table from the same fields. Nothing here imports torch.
+"""
+
+import dataclasses
+import difflib
+import math
+import reprlib
+from collections.abc import Callable, Iterator
+from typing import Annotated, Literal, NamedTuple, get_args, get_origin
+
+from rcnn_tutorial.errors import ConfigError
+
+KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+
+
+def option(default, meaning: str, post: str = "", flag: str | bool = "", free: bool = False):
+    """A field of a config: an option.
+
+    post: its name in the post and the reference code. flag: the option of `train` that sets it, or two such with a
+    space between them; True: the field's own name; without one it is reached through --config. free: it leaves the
+    weights that a training ends with as they are, so a resumed run may change it.
+    """
+    about = {"meaning": meaning, "post": post, "flag": flag, "free": free}
+    return dataclasses.field(default=default, metadata=about)
+
+
+def fields_of(kind: type, section: str = "") -> Iterator[tuple[str, dataclasses.Field]]:
+    """Yield (dotted name, field) of every option of a config class, those of its parts included."""
+    for field in dataclasses.fields(kind):
+        if dataclasses.is_dataclass(field.type):
+            yield from fields_of(field.type, f"{section}{field.name}.")
+        else:
+            yield section + field.name, field
+
+
+def flags_of(field: dataclasses.Field) -> list[str]:
+    """The options of `train` that set a field, mostly one or none."""
+    flag = field.metadata["flag"]
+    return [f"--{field.name.replace('_', '-')}"] if flag is True else flag.split()
+
+
+class Rule(NamedTuple):
+    """What must hold of a value, beside its type, and the remedy where it does not."""
+
+    holds: Callable  # (value, the config that it is a field of) -> bool
+    remedy: str
+
+
+def between(low, high) -> Rule:
+    """From `low` to `high`, each a number or the name of another field of the same config."""
+    return Rule(
+        lambda v, config: _end(low, config) <= v <= _end(high, config), f"use a number between {low} and {high}"
+    )
+
+
+def at_least(low) -> Rule:
+    """`low` or more, but not infinite; `low` is a number or the name of another field of the same config."""
+    return Rule(lambda v, config: _end(low, config) <= v < math.inf, f"use {low} or more")
+
+
+def _end(end, config):
+    return getattr(config, end) if isinstance(end, str) else end
+
+
+POSITIVE = Rule(lambda v, _: 0 < v < 2**31, "use a positive number below 2^31")
+BELOW_ONE = Rule(lambda v, _: 0 <= v < 1, "use 0 or a number below 1")
+ALL_FINITE = Rule(lambda v, _: all(map(math.isfinite, v)), "use finite numbers")
+ALL_POSITIVE = Rule(lambda v, _: v and 0 < min(v) <= max(v) < math.inf, "give at least one number, each above 0")
+DISTINCT = Rule(lambda v, _: 0 < len(v) == len(set(v)), "give at least one name, each of them once")
+
+Count = Annotated[int, POSITIVE]
+Positive = Annotated[float, POSITIVE]
+Weight = Annotated[float, at_least(0)]
+Share = Annotated[float, between(0, 1)]
+SmallShare = Annotated[float, BELOW_ONE]
+Positives = Annotated[tuple[float, ...], ALL_POSITIVE]
+
+
+def type_and_rules(annotation) -> tuple[type, tuple[Rule, ...]]:
+    """A field's plain type (bool, int, float, str or a tuple of such), and what else must hold of its value."""
+    if choices := choices_of(annotation):
+        remedy = f"use {', '.join(map(str, choices[:-1]))} or {choices[-1]}"
+        return type(choices[0]), (Rule(lambda v, _: v in choices, remedy),)
+    if get_origin(annotation) is Annotated:
+        return annotation.__origin__, annotation.__metadata__
+    return annotation, ()
+
+
+def choices_of(annotation) -> tuple:
+    """The values of a Literal; of another annotation ()."""
+    return get_args(annotation) if get_origin(annotation) is Literal else ()
+
+
+def check(config) -> None:
+    """Raise ConfigError, naming field, value and remedy, for a config that cannot work."""
+    values = [(*value, *type_and_rules(annotation)) for *value, annotation in _values(config)]
+    for name, value, _, kind, _ in values:  # all of them first: a rule may compare two fields
+        if not _is_a(value, kind):
+            raise ConfigError(f"{name} = {reprlib.repr(value)}: expected {_in_words(kind)}")
+    for name, value, owner, _, rules in values:
+        for rule in rules:
+            if not rule.holds(value, owner):
+                raise ConfigError(f"{name} = {value!r}: {rule.remedy}")
+
+
+def _values(config, section: str = "") -> Iterator[tuple]:
+    """Yield (dotted name, value, the config that has it, annotation) of every option."""
+    for field in dataclasses.fields(config):
+        name, value = section + field.name, getattr(config, field.name)
+        if not dataclasses.is_dataclass(field.type):
+            yield name, value, config, field.type
+        elif isinstance(value, field.type):
+            yield from _values(value, f"{name}.")
+        else:
+            raise ConfigError(f"{name} = {reprlib.repr(value)}: expected a {field.type.__name__}")
+
+
+def _is_a(value, kind: type) -> bool:
+    """A whole number may stand for a float, as in JSON; nothing else stands for another type, and nan for no number."""
+    if get_origin(kind) is tuple:
+        item, *more = get_args(kind)
+        fits = isinstance(value, list | tuple) and all(_is_a(each, item) for each in value)
+        return fits and (more == [...] or len(value) == 1 + len(more))
+    if isinstance(value, bool):
+        return kind is bool
+    if kind is float:
+        return (isinstance(value, int) and abs(value) < 2**63) or (isinstance(value, float) and not math.isnan(value))
+    return isinstance(value, kind)
+
+
+def _in_words(kind: type) -> str:
+    if get_origin(kind) is not tuple:
+        return KINDS[kind]
+    item, *more = get_args(kind)
+    return f"a list of {'names' if item is str else 'numbers'}{'' if more == [...] else f', {1 + len(more)} of them'}"
+
+
+def to_dict(config) -> dict:
+    """A config as nested plain dicts, ready for JSON."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(kind: type, values: dict):
+    """The inverse of `to_dict`; lists become the tuples they were. Raises ConfigError on an unknown field."""
+    if not isinstance(values, dict):
+        raise ConfigError(f"{kind.__name__}: expected a mapping of fields, got {reprlib.repr(values)}")
+    known = {field.name: field.type for field in dataclasses.fields(kind)}
+    for name in values:
+        if name not in known:
+            raise ConfigError(f"{kind.__name__}: unknown field {name!r}; {suggestion(name, known)}")
+    return kind(**{name: _decode(known[name], value) for name, value in values.items()})
+
+
+def _decode(annotation, value):
+    if dataclasses.is_dataclass(annotation):
+        return from_dict(annotation, value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def suggestion(name: str, known) -> str:
+    """What to write instead of an unknown name: the one that it most resembles, or all that there are."""
+    close = difflib.get_close_matches(str(name), known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+
+
+def differences(old, new, field: str = ""):
+    """Yield (dotted field, old value, new value) wherever two trees of plain values differ; a list equals a tuple."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in old | new:
+            yield from differences(old.get(key), new.get(key), f"{field}.{key}".lstrip("."))
+    elif _as_list(old) != _as_list(new):
+        yield field, old, new
+
+
+def _as_list(value):
+    return [_as_list(item) for item in value] if isinstance(value, list | tuple) else value
