@@ -39,7 +39,7 @@ VOC_CLASSES = (
 ENOUGH_STEPS = Rule(
     lambda v, config: v >= 4 or not config.alternating, "alternating training has 4 phases, so use at least 4"
 )
-ZOOM = Rule(lambda v, _: 0.1 <= v[0] <= v[1] <= 10, "give (smallest, largest) zoom between 0.1 and 10")
+ZOOM = Rule(lambda v, _: 0.1 <= v[0] <= v[1] <= 10, "use two numbers between 0.1 and 10, the smaller one first")
 BITS = Rule(lambda v, _: -(2**63) <= v < 2**63, "use a whole number of at most 64 bits")
 
 Three = tuple[float, float, float]

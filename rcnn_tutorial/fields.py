@@ -71,8 +71,8 @@ def _end(end, config):
 POSITIVE = Rule(lambda v, _: 0 < v < 2**31, "use a positive number below 2^31")
 BELOW_ONE = Rule(lambda v, _: 0 <= v < 1, "use 0 or a number below 1")
 ALL_FINITE = Rule(lambda v, _: all(map(math.isfinite, v)), "use finite numbers")
-ALL_POSITIVE = Rule(lambda v, _: v and 0 < min(v) <= max(v) < math.inf, "give at least one number, each above 0")
-DISTINCT = Rule(lambda v, _: 0 < len(v) == len(set(v)), "give at least one name, each of them once")
+ALL_POSITIVE = Rule(lambda v, _: v and 0 < min(v) <= max(v) < math.inf, "use numbers above 0, at least one")
+DISTINCT = Rule(lambda v, _: 0 < len(v) == len(set(v)), "use at least one name, each of them once")
 
 Count = Annotated[int, POSITIVE]
 Positive = Annotated[float, POSITIVE]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import get_args
 
 from rcnn_tutorial.config import Config, TrainingConfig
-from rcnn_tutorial.fields import choices_of, fields_of, flags_of, type_and_rules
+from rcnn_tutorial.fields import KINDS, choices_of, fields_of, flags_of, type_and_rules
 from rcnn_tutorial.request import defaults, get
 
 METAVARS = {int: "N", float: "X", str: "NAME"}
@@ -57,15 +57,22 @@ def shown(value) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
+def values_of(annotation) -> str:
+    """What a field takes, in words."""
+    kind, rules = type_and_rules(annotation)
+    if kind is bool:
+        return "on or off"
+    return "; ".join(rule.remedy.removeprefix("use ") for rule in rules) or KINDS[kind]
+
+
 def table() -> str:
     """Every option in a row, in Markdown."""
-    rows = ["| `train` | in a file for `--config` | default | in the post and its code | meaning |"]
-    rows.append("|---|---|---|---|---|")
+    rows = ["| `train` | in a file for `--config` | default | values | in the post and its code | meaning |"]
+    rows.append("|---|---|---|---|---|---|")
     for name, field in request_fields():
-        flags = " ".join(f"`{flag}`" for flag in flags_of(field))
-        rows.append(
-            f"| {flags} | `{name}` | {default_of(name)} | {field.metadata['post']} | {field.metadata['meaning']} |"
-        )
+        flags, about = " ".join(f"`{flag}`" for flag in flags_of(field)), field.metadata
+        cells = flags, f"`{name}`", default_of(name), values_of(field.type), about["post"], about["meaning"]
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
 

@@ -8,6 +8,7 @@ what it is not, and a warning where it only comes to nothing. A value that says 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.request import get
@@ -15,44 +16,39 @@ from rcnn_tutorial.request import get
 
 def check_idle(given: dict[str, str], request: dict) -> None:
     """Raise ConfigError, or warn, for an option without effect. given: {field: its flag} of the command line."""
-    for field, idle, why, refused in idle_options(request):
-        if idle and field in given:
-            flag = f"--no-{given[field][2:]}" if get(request, field) is False else given[field]
-            if refused:
-                raise ConfigError(f"{flag} has no effect: {why}; leave it away")
-            warnings.warn(f"{flag} has no effect: {why}", stacklevel=2)
+    shown = {field: f"--no-{flag[2:]}" if get(request, field) is False else flag for field, flag in given.items()}
+    for field, why in _void(request):
+        if field in given:
+            raise ConfigError(f"{shown[field]} has no effect: {why}; leave it away")
+    for field, why in _comes_to_nothing(request):
+        if field in given:
+            warnings.warn(f"{shown[field]} has no effect: {why}", stacklevel=2)
 
 
-def idle_options(request: dict) -> tuple:
-    """Rows (field, whether its value is without effect in this request, why, whether that is refused)."""
+def _void(request: dict) -> Iterator[tuple[str, str]]:
+    """Yield (field, why) of each value that another choice makes void."""
     training, crops, backbone = request["training"], request["model"]["crop_pooling"], request["model"]["backbone"]
-    optimizer, attached, is_crop = training["optimizer"], not crops["detach_rois"], crops["method"] == "crop"
+    if training["optimizer"] == "adamw":
+        yield "training.momentum", "--optimizer adamw has betas of its own"
+    if training["optimizer"] != "sgd" and training["double_bias"]:
+        yield "training.double_bias", "only --optimizer sgd doubles it"
+    if training["schedule"] != "step":
+        yield "training.step_at", "only --schedule step has a step"
+    if crops["method"] != "crop" and crops["max_pool"]:
+        yield "model.crop_pooling.max_pool", "only --pooling crop has that step"
+    if crops["method"] != "crop" and not crops["detach_rois"]:
+        yield "model.crop_pooling.detach_rois", "only --pooling crop has a gradient there"
+    if training["alternating"] and not crops["detach_rois"]:
+        yield "model.crop_pooling.detach_rois", "--alternating fixes the RPN there"
+    if backbone["name"] == "vgg16" and not backbone["frozen_batch_norm"]:
+        yield "model.backbone.frozen_batch_norm", "vgg16 has no batch norm"
+
+
+def _comes_to_nothing(request: dict) -> Iterator[tuple[str, str]]:
+    """Yield (field, why) of each value without which the result is the same."""
+    training = request["training"]
     steps = training["steps"] / (4 if training["alternating"] else 1)
-    rises_nowhere = training["warmup"] > 0 and round(training["warmup"] * steps) == 0
-    trains_norm = not backbone["frozen_batch_norm"]
-    return (
-        ("training.momentum", optimizer == "adamw", "--optimizer adamw has betas of its own", True),
-        (
-            "training.double_bias",
-            training["double_bias"] and optimizer != "sgd",
-            "only --optimizer sgd doubles it",
-            True,
-        ),
-        ("training.step_at", training["schedule"] != "step", "only --schedule step has a step", True),
-        ("training.warmup", rises_nowhere, "it is less than half a step of this training", False),
-        ("training.on_bad_file", request["data"] == "toy", "drawn scenes are no files", False),
-        ("model.crop_pooling.max_pool", crops["max_pool"] and not is_crop, "only --pooling crop has that step", True),
-        ("model.crop_pooling.detach_rois", attached and not is_crop, "only --pooling crop has a gradient there", True),
-        (
-            "model.crop_pooling.detach_rois",
-            attached and training["alternating"],
-            "--alternating fixes the RPN there",
-            True,
-        ),
-        (
-            "model.backbone.frozen_batch_norm",
-            trains_norm and backbone["name"] == "vgg16",
-            "vgg16 has no batch norm",
-            True,
-        ),
-    )
+    if training["warmup"] > 0 and round(training["warmup"] * steps) == 0:
+        yield "training.warmup", "it is less than half a step of this training"
+    if request["data"] == "toy":
+        yield "training.on_bad_file", "drawn scenes are no files"

@@ -6,10 +6,7 @@ import pytest
 
 from rcnn_tutorial import cli
 from rcnn_tutorial.cli import train
-from rcnn_tutorial.cli.idle import idle_options
 from rcnn_tutorial.errors import ConfigError
-from rcnn_tutorial.fields import flags_of
-from rcnn_tutorial.options import request_fields
 
 
 def requested(*options, data="voc:x"):
@@ -69,11 +66,6 @@ def test_an_option_that_comes_to_nothing_is_told_of(options, complaint):
 )
 def test_defaults_and_what_happens_anyway_are_not(options, data):
     requested(*options.split(), data=data)
-
-
-def test_every_rule_is_about_an_option():
-    rows = idle_options(requested())
-    assert {field for field, *_ in rows} <= {name for name, field in request_fields() if flags_of(field)}
 
 
 def test_a_split_of_a_coco_file_is_refused(run, coco, weights, tmp_path, complaint):
