@@ -1,8 +1,8 @@
 """Every option of the detector, as one tree of frozen dataclasses.
 
 A field states an option once: type and range, default, meaning, the name that the post (and the reference code) uses
-for it, and the flag of `train` (see `fields.option`). A config is plain data:
-`to_dict` and `from_dict` carry it through JSON unchanged, so a checkpoint holds the exact detector it was trained as.
+for it, and the flag of `train` (see `fields.option`). A config is plain data: `to_dict` and `from_dict` carry it
+through JSON unchanged, so that a checkpoint holds the exact detector it was trained as.
 """
 
 from dataclasses import dataclass
@@ -11,9 +11,10 @@ from typing import Annotated, Literal, get_args
 from rcnn_tutorial.fields import (
     ALL_FINITE,
     ALL_POSITIVE,
-    DISTINCT,
     POSITIVE,
     Count,
+    Names,
+    Natural,
     Positive,
     Positives,
     Rule,
@@ -36,25 +37,20 @@ VOC_CLASSES = (
     "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
 
-ENOUGH_STEPS = Rule(
-    lambda v, config: v >= 4 or not config.alternating, "alternating training has 4 phases, so use at least 4"
-)
-ZOOM = Rule(lambda v, _: 0.1 <= v[0] <= v[1] <= 10, "use two numbers between 0.1 and 10, the smaller one first")
-BITS = Rule(lambda v, _: -(2**63) <= v < 2**63, "use a whole number of at most 64 bits")
-
+ENOUGH_STEPS = Rule(lambda v, c: v >= 4 or not c.alternating, "alternating training has 4 phases, so use at least 4")
+Seed = Annotated[int, Rule(lambda v, _: -(2**63) <= v < 2**63, "use a whole number of at most 64 bits")]
+Zoom = Annotated[tuple[float, float], Rule(lambda v, _: 0.1 <= v[0] <= v[1] <= 10, "use (low, high) from 0.1 to 10")]
 Three = tuple[float, float, float]
 Four = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
 class PreprocessingConfig:
-    """Section "Image Pre-Processing": scale the short side to `target_size`, cap the long one at `max_size`."""
+    """Section "Image Pre-Processing": scale the short side to targetSize, cap the long one at maxSize."""
 
-    target_size: Annotated[int, at_least(16)] = option(
-        600, "pixels of the image's shorter side", "targetSize, TRAIN.SCALES", flag=True
-    )
+    target_size: Annotated[int, at_least(16)] = option(600, "pixels of the shorter side", "TRAIN.SCALES", flag=True)
     max_size: Annotated[int, at_least("target_size")] = option(
-        1000, "most pixels of the longer side", "maxSize, TRAIN.MAX_SIZE", flag=True
+        1000, "most pixels of the longer side", "TRAIN.MAX_SIZE", flag=True
     )
     mean: Annotated[Three, ALL_FINITE] = option(
         (0.485, 0.456, 0.406), "subtracted; RGB in [0, 1]: ImageNet's, not the image's", "PIXEL_MEANS"
@@ -126,9 +122,7 @@ class AnchorTargetConfig:
     negative_overlap: Annotated[float, between(0, "positive_overlap")] = option(
         0.3, "background below this IoU", "TRAIN.RPN_NEGATIVE_OVERLAP"
     )
-    batch_size: Count = option(
-        256, "anchors per image that enter the RPN's loss", "TRAIN.RPN_BATCHSIZE", "--anchors-per-image"
-    )
+    batch_size: Count = option(256, "anchors per image in the RPN's loss", "TRAIN.RPN_BATCHSIZE", "--anchors-per-image")
     foreground_fraction: Share = option(0.5, "largest share of foreground among them", "TRAIN.RPN_FG_FRACTION")
     clobber_positives: bool = option(False, "background wins over type A", "TRAIN.RPN_CLOBBER_POSITIVES")
     positive_weight: float = option(-1.0, "foreground's share of the loss; -1: uniform", "TRAIN.RPN_POSITIVE_WEIGHT")
@@ -137,16 +131,14 @@ class AnchorTargetConfig:
 
 @dataclass(frozen=True)
 class ProposalTargetConfig:
-    """Section "Proposal Target Layer". Shipped: what the configs beside the reference say."""
+    """Section "Proposal Target Layer". The reference ships configs with background_low 0.0 and batch_size 256."""
 
     foreground_threshold: float = option(0.5, "foreground at or above this IoU", "TRAIN.FG_THRESH")
     background_high: Annotated[float, between("background_low", "foreground_threshold")] = option(
         0.5, "background below this IoU", "TRAIN.BG_THRESH_HI"
     )
-    background_low: float = option(0.1, "least IoU of a background ROI (shipped: 0)", "TRAIN.BG_THRESH_LO", flag=True)
-    batch_size: Count = option(
-        128, "ROIs per image that enter the classifier's loss (shipped: 256)", "TRAIN.BATCH_SIZE", "--rois-per-image"
-    )
+    background_low: float = option(0.1, "least IoU of a background ROI", "TRAIN.BG_THRESH_LO", flag=True)
+    batch_size: Count = option(128, "ROIs per image in the classifier's loss", "TRAIN.BATCH_SIZE", "--rois-per-image")
     foreground_fraction: Share = option(0.25, "largest share of foreground", "TRAIN.FG_FRACTION", "--roi-foreground")
     append_ground_truth: bool = option(False, "add the objects' boxes to the ROIs", "TRAIN.USE_GT", flag=True)
     target_means: Annotated[Four, ALL_FINITE] = option(
@@ -190,9 +182,7 @@ class InferenceConfig:
 class Config:
     """A whole detector: its classes and the options of every stage, in the order of the data."""
 
-    classes: Annotated[tuple[str, ...], DISTINCT] = option(
-        VOC_CLASSES, "names of the labels 1, 2, ...; 0 is background, which has none", flag=True
-    )
+    classes: Names = option(VOC_CLASSES, "names of the labels 1, 2, ...; 0 is background, without a name", flag=True)
     preprocessing: PreprocessingConfig = PreprocessingConfig()
     backbone: BackboneConfig = BackboneConfig()
     anchors: AnchorConfig = AnchorConfig()
@@ -220,31 +210,19 @@ class TrainingConfig:
     weight_decay: Weight = option(1e-4, "pull towards 0 of all but biases and norms", "TRAIN.WEIGHT_DECAY", flag=True)
     double_bias: bool = option(True, "biases learn twice as fast (sgd alone)", "TRAIN.DOUBLE_BIAS", flag=True)
     schedule: Literal["step", "cosine", "constant"] = option("step", "course of the learning rate", flag=True)
-    step_at: Share = option(
-        5 / 7, "share of the steps after which `step` divides the rate by ten", "TRAIN.STEPSIZE / max_iters", flag=True
-    )
+    step_at: Share = option(5 / 7, "share of steps before `step` divides the rate by ten", "TRAIN.STEPSIZE", flag=True)
     warmup: SmallShare = option(0.0, "share of the steps over which the rate rises from a hundredth", flag=True)
     clip_norm: Weight = option(0.0, "largest norm of the whole gradient; 0: any", flag=True)
     average_decay: SmallShare = option(0.0, "moving average of the weights, saved in their place; 0: none", flag=True)
     flip: bool = option(True, "mirror half of the images", "TRAIN.USE_FLIPPED", flag=True)
-    scale_jitter: Annotated[tuple[float, float], ZOOM] = option(
-        (1.0, 1.0), "least and largest random zoom before preprocessing", flag=True
-    )
+    scale_jitter: Zoom = option((1.0, 1.0), "least and largest random zoom before preprocessing", flag=True)
     color_jitter: Share = option(0.0, "strength of random brightness, contrast and saturation; 0: none", flag=True)
-    seed: Annotated[int, BITS] = option(0, "of weights, order of the images, augmentation and sampling", flag=True)
-    group_shapes: bool = option(
-        False, "batches of photos of like shape, which share a pass; another order, and so another result", flag=True
-    )
-    workers: Annotated[int, at_least(0)] = option(
-        0, "processes that load images; the result does not depend on it", flag=True, free=True
-    )
-    on_bad_file: Literal["fail", "skip"] = option(
-        "fail", "what an unreadable file does; skip: the next image takes its place", flag=True, free=True
-    )
+    seed: Seed = option(0, "of weights, order of the images, augmentation and sampling", flag=True)
+    group_shapes: bool = option(False, "batches of photos of like shape, and so in another order", flag=True)
+    workers: Natural = option(0, "processes that load images; the result stays the same", flag=True, free=True)
+    on_bad_file: Literal["fail", "skip"] = option("fail", "what an unreadable file does", flag=True, free=True)
     amp: bool = option(False, "compute the networks in bfloat16", flag=True)
-    deterministic: bool = option(
-        False, "same weights from every run on a GPU too; a CPU gives them anyway", flag=True, free=True
-    )
+    deterministic: bool = option(False, "same weights from every run on a GPU too, as on a CPU", flag=True, free=True)
     checkpoint_every: Count = option(500, "steps between checkpoints; the last writes one too", flag=True, free=True)
     alternating: bool = option(False, "the paper's 4-step training instead of joint training", flag=True)
 

@@ -4,7 +4,8 @@ A field's annotation is its type and range, `option` its default, meaning, name 
 
     nms_threshold: Share = option(0.7, "IoU above which the lower-scored box goes", "RPN_NMS_THRESH")
 
-`cli/flags.py` makes the command line and the README's table from the same fields. Nothing here imports torch.
+`options` makes the command line and the README's table of the same fields. Annotations must be types, not texts: so no
+`from __future__ import annotations` in a module of configs. Nothing here imports torch: `--help` answers at once.
 """
 
 import dataclasses
@@ -54,14 +55,12 @@ class Rule(NamedTuple):
 
 def between(low, high) -> Rule:
     """From `low` to `high`, each a number or the name of another field of the same config."""
-    return Rule(
-        lambda v, config: _end(low, config) <= v <= _end(high, config), f"use a number between {low} and {high}"
-    )
+    return Rule(lambda v, c: _end(low, c) <= v <= _end(high, c), f"use a number between {low} and {high}")
 
 
 def at_least(low) -> Rule:
     """`low` or more, but not infinite; `low` is a number or the name of another field of the same config."""
-    return Rule(lambda v, config: _end(low, config) <= v < math.inf, f"use {low} or more")
+    return Rule(lambda v, c: _end(low, c) <= v < math.inf, f"use {low} or more")
 
 
 def _end(end, config):
@@ -72,24 +71,16 @@ POSITIVE = Rule(lambda v, _: 0 < v < 2**31, "use a positive number below 2^31")
 BELOW_ONE = Rule(lambda v, _: 0 <= v < 1, "use 0 or a number below 1")
 ALL_FINITE = Rule(lambda v, _: all(map(math.isfinite, v)), "use finite numbers")
 ALL_POSITIVE = Rule(lambda v, _: v and 0 < min(v) <= max(v) < math.inf, "use numbers above 0, at least one")
-DISTINCT = Rule(lambda v, _: 0 < len(v) == len(set(v)), "use at least one name, each of them once")
+UNIQUE = Rule(lambda v, _: 0 < len(v) == len(set(v)), "use at least one name, each of them once")
 
+Natural = Annotated[int, at_least(0)]
 Count = Annotated[int, POSITIVE]
 Positive = Annotated[float, POSITIVE]
 Weight = Annotated[float, at_least(0)]
 Share = Annotated[float, between(0, 1)]
 SmallShare = Annotated[float, BELOW_ONE]
 Positives = Annotated[tuple[float, ...], ALL_POSITIVE]
-
-
-def type_and_rules(annotation) -> tuple[type, tuple[Rule, ...]]:
-    """A field's plain type (bool, int, float, str or a tuple of such), and what else must hold of its value."""
-    if choices := choices_of(annotation):
-        remedy = f"use {', '.join(map(str, choices[:-1]))} or {choices[-1]}"
-        return type(choices[0]), (Rule(lambda v, _: v in choices, remedy),)
-    if get_origin(annotation) is Annotated:
-        return annotation.__origin__, annotation.__metadata__
-    return annotation, ()
+Names = Annotated[tuple[str, ...], UNIQUE]
 
 
 def choices_of(annotation) -> tuple:
@@ -97,28 +88,33 @@ def choices_of(annotation) -> tuple:
     return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
-def check(config) -> None:
+def type_of(annotation) -> type:
+    """What a value is, whatever its range: a bool, int, float, str, a tuple of such, or a part's class."""
+    if choices := choices_of(annotation):
+        return type(choices[0])
+    return annotation.__origin__ if get_origin(annotation) is Annotated else annotation
+
+
+def rules_of(annotation) -> tuple[Rule, ...]:
+    """What must hold of a value of the right type."""
+    if choices := choices_of(annotation):
+        *others, last = choices
+        return (Rule(lambda v, _: v in choices, f"use {', '.join(map(str, others))} or {last}"),)
+    return getattr(annotation, "__metadata__", ())
+
+
+def check(config, section: str = "") -> None:
     """Raise ConfigError, naming field, value and remedy, for a config that cannot work."""
-    values = [(*value, *type_and_rules(annotation)) for *value, annotation in _values(config)]
-    for name, value, _, kind, _ in values:  # all of them first: a rule may compare two fields
-        if not _is_a(value, kind):
-            raise ConfigError(f"{name} = {reprlib.repr(value)}: expected {_in_words(kind)}")
-    for name, value, owner, _, rules in values:
-        for rule in rules:
-            if not rule.holds(value, owner):
+    fields = [(section + f.name, getattr(config, f.name), f.type) for f in dataclasses.fields(config)]
+    for name, value, annotation in fields:  # all of them first: a rule may compare two fields
+        if not _is_a(value, type_of(annotation)):
+            raise ConfigError(f"{name} = {reprlib.repr(value)}: expected {in_words(type_of(annotation))}")
+    for name, value, annotation in fields:
+        if dataclasses.is_dataclass(annotation):
+            check(value, f"{name}.")
+        for rule in rules_of(annotation):
+            if not rule.holds(value, config):
                 raise ConfigError(f"{name} = {value!r}: {rule.remedy}")
-
-
-def _values(config, section: str = "") -> Iterator[tuple]:
-    """Yield (dotted name, value, the config that has it, annotation) of every option."""
-    for field in dataclasses.fields(config):
-        name, value = section + field.name, getattr(config, field.name)
-        if not dataclasses.is_dataclass(field.type):
-            yield name, value, config, field.type
-        elif isinstance(value, field.type):
-            yield from _values(value, f"{name}.")
-        else:
-            raise ConfigError(f"{name} = {reprlib.repr(value)}: expected a {field.type.__name__}")
 
 
 def _is_a(value, kind: type) -> bool:
@@ -134,9 +130,10 @@ def _is_a(value, kind: type) -> bool:
     return isinstance(value, kind)
 
 
-def _in_words(kind: type) -> str:
+def in_words(kind: type) -> str:
+    """A type as a sentence names it."""
     if get_origin(kind) is not tuple:
-        return KINDS[kind]
+        return KINDS.get(kind, f"a {kind.__name__}")
     item, *more = get_args(kind)
     return f"a list of {'names' if item is str else 'numbers'}{'' if more == [...] else f', {1 + len(more)} of them'}"
 

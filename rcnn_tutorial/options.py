@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from typing import get_args
 
 from rcnn_tutorial.config import Config, TrainingConfig
-from rcnn_tutorial.fields import KINDS, choices_of, fields_of, flags_of, type_and_rules
+from rcnn_tutorial.fields import choices_of, fields_of, flags_of, in_words, rules_of, type_of
 from rcnn_tutorial.request import defaults, get
 
+USUAL, TOY = defaults(toy=False), defaults(toy=True)
 METAVARS = {int: "N", float: "X", str: "NAME"}
 
 
@@ -32,7 +33,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _for_argparse(annotation) -> dict:
-    kind, _ = type_and_rules(annotation)
+    kind = type_of(annotation)
     if kind is bool:
         return {"action": argparse.BooleanOptionalAction}
     if choices := choices_of(annotation):
@@ -44,7 +45,7 @@ def _for_argparse(annotation) -> dict:
 
 def default_of(name: str) -> str:
     """What `train` takes for a field that nobody names, and what it takes for --data toy where that differs."""
-    usual, toy = (shown(get(defaults(toy), name)) or "the data's own" for toy in (False, True))
+    usual, toy = (shown(get(settings, name)) or "the data's own" for settings in (USUAL, TOY))
     return usual if usual == toy else f"{usual}; toy: {toy}"
 
 
@@ -59,10 +60,9 @@ def shown(value) -> str:
 
 def values_of(annotation) -> str:
     """What a field takes, in words."""
-    kind, rules = type_and_rules(annotation)
-    if kind is bool:
+    if annotation is bool:
         return "on or off"
-    return "; ".join(rule.remedy.removeprefix("use ") for rule in rules) or KINDS[kind]
+    return "; ".join(rule.remedy.removeprefix("use ") for rule in rules_of(annotation)) or in_words(annotation)
 
 
 def table() -> str:

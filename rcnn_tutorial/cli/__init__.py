@@ -42,7 +42,7 @@ def _answer(args: argparse.Namespace) -> int:
     except (TutorialError, OSError) as error:
         if args.debug:
             raise
-        _let_the_first_speak(error)
+        _wait_unless_first(error)
         return _fail(str(error), getattr(error, "exit_code", 1))
     except (MemoryError, RuntimeError) as error:
         if args.debug or not _is_out_of_memory(error):
@@ -77,7 +77,7 @@ def _is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or any(part in str(error).lower() for part in words)
 
 
-def _let_the_first_speak(error: Exception) -> None:
+def _wait_unless_first(error: Exception) -> None:
     """What ends all processes of torchrun alike is reported once: torchrun ends the others while they wait here."""
     follows = "TORCHELASTIC_RUN_ID" in os.environ and os.environ["RANK"] != "0"
     if follows and not isinstance(error, ProcessLost):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rcnn_tutorial.errors import ConfigError
@@ -68,26 +68,21 @@ def folder(text: str) -> Path:
     return Path(text)
 
 
-def share(text: str) -> float:
-    """A number from 0 to 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number between 0 and 1")
-    return value
+def _number(kind: type, low: float, high: float, words: str) -> Callable[[str], float]:
+    """A function from the text of an argument to a number from `low` to `high`, which `words` describe."""
+
+    def number(text: str):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is no {words}")
+        return value
+
+    return number
 
 
-def positive(text: str) -> int:
-    """A whole number above 0."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
-
-
-def port(text: str) -> int:
-    """The number of a port."""
-    if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port, which is a number from 1 to 65535")
-    return int(text)
+share = _number(float, 0, 1, "number between 0 and 1")
+positive = _number(int, 1, math.inf, "whole number above 0")
+port = _number(int, 1, 65535, "port, which is a number from 1 to 65535")

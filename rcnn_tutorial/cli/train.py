@@ -59,7 +59,7 @@ def _train_on(device: str, args: argparse.Namespace) -> None:
 
     kept = _request_of(args.out) if args.resume else {}
     request = requested(args, kept)
-    dataset, validation = _open(request)
+    dataset, validation = _datasets(request)
     request["model"]["classes"] = tuple(dataset.classes)
     config, recipe = from_dict(Config, request["model"]), from_dict(TrainingConfig, request["training"])
     begins = not (args.resume and (args.out / runs.CHECKPOINT).exists())
@@ -104,7 +104,7 @@ def _request_of(run: Path) -> dict:
     return kept
 
 
-def _open(request: dict) -> tuple:
+def _datasets(request: dict) -> tuple:
     """(data set, that of the validation or None)."""
     from rcnn_tutorial.data import open_dataset
 
