@@ -159,6 +159,11 @@ class CropPoolingConfig:
     align_corners: bool = option(True, "theta is exact only with it; grid_sample's own default is off")
     detach_rois: bool = option(True, "no gradient into the RPN through the ROIs (align and pool have none)", flag=True)
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether a crop is a weighted sum of cells, which a maximum is not."""
+        return self.method in ("crop", "align") and not self.max_pool
+
 
 @dataclass(frozen=True)
 class ClassificationConfig:
