@@ -244,7 +244,7 @@ TOY_TRAINING = TrainingConfig(
 )
 
 
-def reference_config(backbone: str = "resnet50", classes: tuple[str, ...] = VOC_CLASSES) -> Config:
+def reference_config(backbone: Backbone = "resnet50", classes: tuple[str, ...] = VOC_CLASSES) -> Config:
     """The reference's detector with one of its backbones; VGG16's crops are made twice as large and max-pooled."""
     pooling = CropPoolingConfig(max_pool=backbone == "vgg16")
     return Config(classes=tuple(classes), backbone=BackboneConfig(name=backbone), crop_pooling=pooling)

@@ -31,7 +31,7 @@ def option(default, meaning: str, post: str = "", flag: str | bool = "", free: b
     return dataclasses.field(default=default, metadata=about)
 
 
-def fields_of(kind: type, section: str = "") -> Iterator[tuple[str, dataclasses.Field]]:
+def fields_of(kind, section: str = "") -> Iterator[tuple[str, dataclasses.Field]]:
     """Yield (dotted name, field) of every option of a config class, those of its parts included."""
     for field in dataclasses.fields(kind):
         if dataclasses.is_dataclass(field.type):
