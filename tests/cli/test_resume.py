@@ -11,9 +11,10 @@ import torchvision
 from safetensors.torch import save_file
 
 from rcnn_tutorial.checkpoints import load_model, read_checkpoint
-from rcnn_tutorial.config import Config, TrainingConfig, from_dict
+from rcnn_tutorial.config import Config, TrainingConfig
 from rcnn_tutorial.data import TOY_CLASSES
 from rcnn_tutorial.errors import DataError
+from rcnn_tutorial.fields import from_dict
 from rcnn_tutorial.training import loop, runs
 
 
