@@ -18,8 +18,8 @@ How to add an explorer (`anchors.py` is the example to follow)
            def draw(self) -> str:
                keep = nms(self.boxes, self.scores, self.threshold.value)
                self.canvas.draw([
-                   Boxes(self.boxes, color=BEFORE, dash="dashed", name="before", hover=self.hover_text),
-                   Boxes(self.boxes[keep], color=AFTER, name="kept"),
+                   Boxes(self.boxes, BEFORE, hover=self.hover_text),
+                   Boxes(self.boxes[keep], AFTER, name="kept"),
                ])
                return f"{len(keep)} of {len(self.boxes)} boxes kept at IoU {self.threshold.value:.2f}."
 
@@ -30,9 +30,10 @@ How to add an explorer (`anchors.py` is the example to follow)
 
 Controls: `integer`, `number`, `choice`, `flag`, `several`, `button`. Labels are full words. A slider's value is always
 one of its steps (`sliders.py`): `draw` need not round it. Keep what no control changes out of `draw`.
-Layers (`layers.py`): `Boxes`, `Points`, `Lines`, `Heatmap`, `Picture`; the first is drawn at the bottom. Colors: BEFORE
-red, AFTER green, CHOSEN blue, OTHER white, GROUND_TRUTH yellow; layers that differ in color differ in dash too.
-Draggable boxes: `Canvas(image, handles={"roi": Handle(color=CHOSEN, box=(10, 10, 90, 90), name="ROI")})`; read
+Layers (`scene.py`): `Boxes`, `Points`, `Lines`, `Heatmap`, `Picture`; the first is drawn at the bottom. A layer's role
+(BEFORE red and dashed, AFTER green, CHOSEN blue, OTHER white and dotted, GROUND_TRUTH yellow) gives its color, dash and
+name in the legend. The still picture draws the same layers.
+Draggable boxes: `Canvas(image, handles={"roi": Handle(CHOSEN, (10, 10, 90, 90), name="ROI")})`; read
 `self.canvas.box("roi")` (a tensor (4,)), set with `self.canvas.move(roi=(0, 0, 50, 50))`. Clicks: `canvas.clicked`.
 Two pictures: pass a list of canvases with a `title` each. From code and tests: `explorer.threshold.value = 0.5`,
 several at once with `explorer.set(threshold=0.5, top=10)`; then `explorer.summary`, `print_summary()`, `figure()`.
@@ -54,7 +55,7 @@ from rcnn_tutorial.errors import TutorialError
 from rcnn_tutorial.explorers.canvas import Canvas, WholeWidget
 from rcnn_tutorial.explorers.shown import Shown
 from rcnn_tutorial.explorers.sliders import FloatSlider, IntSlider
-from rcnn_tutorial.explorers.still import canvas_figure
+from rcnn_tutorial.figures.drawing import figure_of
 
 LINE = 100  # letters that fit in a line of a notebook's output
 
@@ -67,6 +68,7 @@ class Explorer(Shown, widgets.Box):
         canvases: all pictures; `canvas` is the first.
         fields: field of the config -> name of the control that sets it.
         summary: what the picture shows, in words.
+
     """
 
     fields: ClassVar[Mapping[str, str]] = {}
@@ -144,7 +146,8 @@ class Explorer(Shown, widgets.Box):
 
     def figure(self, width: float = 9.0) -> Figure:
         """The present picture as a matplotlib figure, `width` inches wide, with the summary under it."""
-        return canvas_figure(self.canvases, self.summary, width)
+        shares = [canvas.width for canvas in self.canvases]  # as on the page
+        return figure_of([canvas.scene for canvas in self.canvases], width, shares=shares, words=self.summary)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}: {self.summary}"

@@ -15,7 +15,7 @@ from rcnn_tutorial.data.images import clean_boxes
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, integer, number
-from rcnn_tutorial.explorers.layers import AFTER, BEFORE, CHOSEN, GROUND_TRUTH, OTHER, Boxes, Layer, Picture
+from rcnn_tutorial.scene import AFTER, BEFORE, CHOSEN, GROUND_TRUTH, OTHER, Boxes, Layer, Picture
 from rcnn_tutorial.stages.preprocessing import Preprocessed, preprocess
 
 _FIELD = 1000  # pixels: side of the ground on which everything is laid; it grows with larger sizes
@@ -52,6 +52,7 @@ class PreprocessingExplorer(Explorer):
         super().__init__(controls, Canvas(size=(_FIELD, _FIELD), width=600))
 
     def draw(self) -> str:
+        """Draw the photo before and after; say which limit decides."""
         sizes = {"target_size": self.target_size.value, "max_size": self.max_size.value}
         config = Config(preprocessing=dataclasses.replace(self.config, **sizes)).preprocessing  # may refuse
         photo, boxes = self._cut_photo()
@@ -74,11 +75,11 @@ class PreprocessingExplorer(Explorer):
         numbers = [str(k + 1) for k in range(len(boxes))]
         return [
             Picture(_thumbnail(scaled.images[0], config), extent=(0, 0, width, height)),
-            Boxes([(0, 0, most, most)], color=CHOSEN, dash="dashdot", name=f"maximum {most}"),
-            Boxes([(0, 0, target, target)], color=OTHER, dash="dotted", name=f"target {target}"),
-            Boxes([(0, 0, before[1], before[0])], color=BEFORE, dash="dashed", name="size before"),
-            Boxes([(0, 0, width, height)], color=AFTER, name="size after"),
-            Boxes(boxes, color=GROUND_TRUTH, width=1.5, labels=numbers, name="objects" if numbers else ""),
+            Boxes([(0, 0, most, most)], CHOSEN._replace(dash="dashdot"), name=f"maximum {most}"),
+            Boxes([(0, 0, target, target)], OTHER, name=f"target {target}"),
+            Boxes([(0, 0, before[1], before[0])], BEFORE, name="size before"),
+            Boxes([(0, 0, width, height)], AFTER, name="size after"),
+            Boxes(boxes, GROUND_TRUTH._replace(dash="solid"), width=1.5, labels=numbers, name=None if numbers else ""),
         ]
 
 

@@ -15,19 +15,21 @@ from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
-from rcnn_tutorial.explorers.layers import (
-    AFTER,
-    BEFORE,
+from rcnn_tutorial.model import Trace
+from rcnn_tutorial.scene import (
+    ANCHOR,
+    BACKGROUND,
     CHOSEN,
+    FOREGROUND,
     GROUND_TRUTH,
-    OTHER,
+    PLAIN,
+    PROPOSAL,
     Boxes,
     Heatmap,
     Layer,
     Lines,
     Points,
 )
-from rcnn_tutorial.model import Trace
 from rcnn_tutorial.stages.preprocessing import GroundTruth
 from rcnn_tutorial.stages.proposal import Proposals, proposal_layer
 from rcnn_tutorial.stages.proposal_target import ProposalTargets, append_ground_truth, proposal_target_layer
@@ -68,12 +70,13 @@ class ProposalTargetExplorer(Explorer):
         super().__init__(_controls(self.config), Canvas(image, size=size))
 
     def draw(self) -> str:
+        """Draw what `view` asks for; count boxes, objects covered, and the sample."""
         ranked = self.ranked(self.pre_nms.value, self.nms.value)
         proposals = Proposals(*(field[:, : self.post_nms.value] for field in ranked))
         targets = self._targets(proposals)
         layers, view = {HEAT: self._heat, MOVES: self._moves, ROIS: self._rois}[self.view.value](proposals, targets)
         names = [self.names[label - 1] for label in self.truth.labels[self.truth.valid].tolist()]
-        truth = Boxes(self.objects, color=GROUND_TRUTH, dash="dashdot", labels=names, name="object")
+        truth = Boxes(self.objects, GROUND_TRUTH, labels=names)
         self.canvas.draw([*layers, truth])
         return f"{view} {self._funnel(ranked, proposals)} {_sample(targets)}"
 
@@ -112,7 +115,7 @@ class ProposalTargetExplorer(Explorer):
         source = centers[proposals.anchor_indices[0]].unique(dim=0)  # (M, 2) the nine or so of a cell share a center
         layers = [
             Heatmap(self.heat, low=0.0, high=1.0, extent=extent, opacity=0.65, name="best foreground probability"),
-            Points(source, color=OTHER, shape="ring", radius=3, name="cell that a proposal came from"),
+            Points(source, PLAIN, shape="ring", radius=3, name="cell that a proposal came from"),
         ]
         high = int((self.heat >= 0.5).sum())
         cells = f"{high:,} of {rows} × {columns} cells hold an anchor with foreground probability 0.5 or more"
@@ -130,9 +133,9 @@ class ProposalTargetExplorer(Explorer):
         ]
         moves = torch.stack([start, end], dim=1)  # (K, 2, 2)
         layers = [
-            Boxes(anchors, color=BEFORE, dash="dashed", width=2, name="anchor, before", hover=hover),
-            Boxes(boxes, color=AFTER, width=3, name="proposal, after", hover=hover),
-            Lines(moves, color=CHOSEN, dash="dotted", arrow=True, name="how the center moves"),
+            Boxes(anchors, ANCHOR, width=2, name="anchor, before", hover=hover),
+            Boxes(boxes, PROPOSAL, width=3, name="proposal, after", hover=hover),
+            Lines(moves, CHOSEN._replace(dash="dotted"), arrow=True, name="how the center moves"),
         ]
         return layers, f"Drawn: the best {len(boxes)} proposals and the anchors they started as."
 
@@ -140,15 +143,15 @@ class ProposalTargetExplorer(Explorer):
         places = first_draws(targets.roi_indices[0])  # (K,) a box drawn twice would only look thicker
         foreground = targets.labels[0, places] > 0  # (K,)
         chosen = {
-            "background": (places[~foreground][: self.shown.value], BEFORE, "dashed"),
-            "foreground": (places[foreground][: self.shown.value], AFTER, "solid"),
+            "background": (places[~foreground][: self.shown.value], BACKGROUND),
+            "foreground": (places[foreground][: self.shown.value], FOREGROUND),
         }
         layers: list[Layer] = []
-        for kind, (members, color, dash) in chosen.items():
+        for kind, (members, role) in chosen.items():
             hover = [self._hover(targets, place) for place in members.tolist()]
             boxes = targets.rois[0, members]  # (M, 4)
-            layers.append(Boxes(boxes, color=color, dash=dash, width=2, name=f"{kind} ROI", hover=hover))
-        drawn = " and ".join(f"{len(members)} {kind}" for kind, (members, _, _) in reversed(chosen.items()))
+            layers.append(Boxes(boxes, role, width=2, name=f"{kind} ROI", hover=hover))
+        drawn = " and ".join(f"{len(members)} {kind}" for kind, (members, _) in reversed(chosen.items()))
         return layers, f"Drawn: {drawn} ROIs."
 
     def _hover(self, targets: ProposalTargets, place: int) -> str:

@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from rcnn_tutorial.config import PreprocessingConfig
-from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, from_any_device, style
+from rcnn_tutorial.figures.drawing import figure_of
+from rcnn_tutorial.figures.style import from_any_device, style
+from rcnn_tutorial.scene import BLUE, GREEN, RED, Points, Scene
 from rcnn_tutorial.stages.preprocessing import resize, scale_for
 
 _SPREAD = 2.7  # normalized values from -2.7 to 2.7 become black to white; ImageNet's run from -2.12 to 2.64
@@ -37,31 +39,20 @@ def mean_figure(image: Tensor, config: PreprocessingConfig) -> Figure:
     """
     height, width = image.shape[-2:]
     y, x = height // 2, width // 4  # the middle of the left half
-    panel = 3.5, min(max(3.5 * height / width, 1.4), 4.6)  # inches
-    with style():
-        figure = Figure(figsize=(3 * panel[0], 2 * (panel[1] + 0.6)))
-        grid = figure.subplots(2, 3)
-        for row, photo in zip(grid, (image, paint_right_half(image)), strict=True):
-            fixed = subtract_mean(photo, photo.new_tensor(config.mean), config)
-            own = subtract_mean(photo, photo.mean(dim=(1, 2)), config)
-            for axes, values in zip(row, (photo, fixed, own), strict=True):
-                shown = photo if values is photo else values / (2 * _SPREAD) + 0.5
-                _show(axes, shown, (x, y), f"red at the ring: {float(values[0, y, x]):.2f}")
-        grid[0, 0].set_ylabel("the photo", fontsize=13)
-        grid[1, 0].set_ylabel("its right half painted", fontsize=13)
-        for axes, title in zip(grid[0], ("given", "minus the fixed mean", "minus its own mean"), strict=True):
-            axes.set_title(title)
+    ring = Points([(x + 0.5, y + 0.5)], shape="ring", radius=8)
+    titles = ("given", "minus the fixed mean", "minus its own mean")
+    scenes = []
+    for photo in (image, paint_right_half(image)):
+        fixed = subtract_mean(photo, photo.new_tensor(config.mean), config)
+        own = subtract_mean(photo, photo.mean(dim=(1, 2)), config)
+        for values, title in zip((photo, fixed, own), titles, strict=True):
+            shown = photo if values is photo else values / (2 * _SPREAD) + 0.5
+            caption = f"red at the ring: {float(values[0, y, x]):.2f}"
+            scenes.append(Scene(shown, [ring], title if photo is image else "", caption))
+    figure = figure_of(scenes, 10.5, columns=3)
+    figure.axes[0].set_ylabel("the photo", fontsize=13)
+    figure.axes[3].set_ylabel("its right half painted", fontsize=13)
     return figure
-
-
-def _show(axes: Axes, image: Tensor, ring: tuple[int, int], text: str) -> None:
-    height, width = image.shape[-2:]
-    axes.imshow(image.permute(1, 2, 0).clamp(0, 1).numpy(), extent=(0, width, height, 0), interpolation="antialiased")
-    for color, line in (("white", 5), ("black", 2)):
-        axes.plot(*ring, "o", markersize=16, markerfacecolor="none", markeredgecolor=color, markeredgewidth=line)
-    axes.set(xticks=[], yticks=[], xlim=(0, width), ylim=(height, 0))
-    axes.set_xlabel(text, fontsize=13)
-    axes.spines[:].set(visible=True, color="#999999")
 
 
 def rule_figure(config: PreprocessingConfig, photos: Mapping[str, tuple[int, int]], longest: float = 4.0) -> Figure:
@@ -76,8 +67,8 @@ def rule_figure(config: PreprocessingConfig, photos: Mapping[str, tuple[int, int
         axes = figure.add_subplot()
         aspects = [round(1000 * side) / 1000 for side in long_sides]
         long = [1000 * scale * aspect for scale, aspect in zip(scales, aspects, strict=True)]
-        axes.plot(aspects, long, color=CHOSEN, linestyle="dashed", label="long side")
-        axes.plot(aspects, [1000 * scale for scale in scales], color=AFTER, label="short side")
+        axes.plot(aspects, long, color=BLUE, linestyle="dashed", label="long side")
+        axes.plot(aspects, [1000 * scale for scale in scales], color=GREEN, label="short side")
         turn = config.max_size / config.target_size
         axes.axvline(turn, color="#777777", linewidth=1, linestyle="dotted")
         text = f"{config.max_size} / {config.target_size} = {turn:.2f}"
@@ -122,9 +113,9 @@ def drift_figure(height: int, width: int, config: PreprocessingConfig) -> Figure
     with style():
         figure = Figure(figsize=(9, 3.6))
         axes = figure.add_subplot()
-        axes.plot(rows.numpy(), exact.numpy(), color=AFTER, label="scale_factor: by the exact factor")
+        axes.plot(rows.numpy(), exact.numpy(), color=GREEN, label="scale_factor: by the exact factor")
         axes.plot(
-            rows.numpy(), stretched.numpy(), color=BEFORE, linestyle="dashed", label="size: stretched to whole pixels"
+            rows.numpy(), stretched.numpy(), color=RED, linestyle="dashed", label="size: stretched to whole pixels"
         )
         title = f"{height} × {width} scaled by {scale:.4f} to {round(height * scale)} × {round(width * scale)}"
         axes.set(xlabel="row of the scaled photo", ylabel="error (pixels)", title=title, xlim=(0, height * scale))

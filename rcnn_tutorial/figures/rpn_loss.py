@@ -6,33 +6,43 @@ from collections.abc import Sequence
 
 import torch
 from matplotlib.axes import Axes
-from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch, Rectangle
-from matplotlib.patheffects import Normal, Stroke
+from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
 
 from rcnn_tutorial.boxes import centers_and_sizes, encode
-from rcnn_tutorial.figures.style import (
+from rcnn_tutorial.figures.drawing import add_colorbar, draw_layer, figure_of, legend_mark
+from rcnn_tutorial.figures.style import from_any_device, style
+from rcnn_tutorial.scene import (
     AFTER,
+    BACKGROUND,
     BEFORE,
-    CHOSEN,
+    BLUE,
+    FOREGROUND,
+    GREEN,
+    GROUND_TRUTH,
     OTHER,
     PALETTE,
-    from_any_device,
-    height_share,
-    ink_on,
-    style,
+    RED,
+    WHITE,
+    Boxes,
+    Heatmap,
+    Lines,
+    Points,
+    Role,
+    Scene,
 )
-from rcnn_tutorial.stages.anchor_target import BACKGROUND, DONT_CARE, FOREGROUND, AnchorAssignment, AnchorTargets
+from rcnn_tutorial.stages import anchor_target
+from rcnn_tutorial.stages.anchor_target import AnchorAssignment, AnchorTargets
 from rcnn_tutorial.stages.rpn import RegionProposalNetwork
 from rcnn_tutorial.stages.rpn_loss import smooth_l1
 
-OBJECT = PALETTE[3]  # yellow: ground truth
+TYPE_B = FOREGROUND._replace(name="type B")
+TYPE_A = Role(WHITE, "dashed", "type A")
 _LINES = ("-", "--", "-.", ":")
 
 
-def network_figure(rpn: RegionProposalNetwork, features: Tensor) -> Figure:
+def rpn_figure(rpn: RegionProposalNetwork, features: Tensor) -> Figure:
     """The RPN's layers and the shape of every tensor between them, read off while features pass through.
 
     features: (B, channels, H, W).
@@ -90,7 +100,7 @@ def _product(shape: Sequence[int]) -> str:
 def _block(axes: Axes, x: float, y: float, text: str, convolution: bool) -> None:
     """A tensor; green with a heavy rim where a convolution makes it."""
     face, width = ("#D9F0E8", 2.5) if convolution else ("#F2F2F2", 1)
-    rim = {"facecolor": face, "edgecolor": AFTER if convolution else "#666666", "linewidth": width}
+    rim = {"facecolor": face, "edgecolor": GREEN if convolution else "#666666", "linewidth": width}
     axes.add_patch(FancyBboxPatch((x - 0.42, y - 0.36), 0.84, 0.72, boxstyle="round,pad=0,rounding_size=0.06", **rim))
     axes.text(x, y, text, ha="center", va="center", fontsize=13, linespacing=1.5)
 
@@ -106,27 +116,17 @@ def labels_figure(image: Tensor, objects: Tensor, anchors: Tensor, targets: Anch
 
     image: (3, H, W) in [0, 1]. objects: (G, 4), anchors: (N, 4), both in its pixels. targets: of a batch of one.
     """
-    height, width = image.shape[-2:]
     found, labels = targets.assignment, targets.labels[0]  # labels: (N,)
-    type_a, type_b = found.type_a[0], found.type_b[0]  # (N,) each
-    foreground = anchors[labels == FOREGROUND]
+    type_a, type_b = anchors[found.type_a[0]], anchors[found.type_b[0]]  # (A, 4), (B, 4)
+    foreground = anchors[labels == anchor_target.FOREGROUND]
     # Background is drawn as a cross at the anchor's center: 200 boxes would hide the photo.
-    background = centers_and_sizes(anchors[labels == BACKGROUND])[0]  # (S, 2)
-    with style():
-        figure = Figure(figsize=(10, 5 * height_share(height, width) + 1.1))
-        left, right = figure.subplots(1, 2)
-        for axes in (left, right):
-            _show(axes, image)
-            _draw_boxes(axes, objects, OBJECT, "-", 3, "object")
-        _draw_boxes(left, anchors[type_b], AFTER, "-", 3, "type B")
-        _draw_boxes(left, anchors[type_a], OTHER, "--", 2, "type A")
-        left.set_title(f"Foreground: {int(type_a.sum())} type A, {int(type_b.sum())} type B")
-        _draw_boxes(right, foreground, AFTER, "-", 2, "foreground")
-        right.scatter(*background.T, marker="x", s=24, linewidths=1.8, color=BEFORE, label="background")
-        right.set_title(f"Sampled: {len(foreground)} foreground, {len(background)} background")
-        for axes in (left, right):
-            _dark_legend(axes)
-    return figure
+    background = centers_and_sizes(anchors[labels == anchor_target.BACKGROUND])[0]  # (S, 2)
+    truth = Boxes(objects, GROUND_TRUTH, width=4)
+    by_type = [truth, Boxes(type_b, TYPE_B, width=4), Boxes(type_a, TYPE_A)]
+    sampled = [truth, Boxes(foreground, FOREGROUND), Points(background, BACKGROUND, shape="cross", radius=2.5)]
+    left = Scene(image, by_type, f"Foreground: {len(type_a)} type A, {len(type_b)} type B")
+    right = Scene(image, sampled, f"Sampled: {len(foreground)} foreground, {len(background)} background")
+    return figure_of([left, right], 10.0)
 
 
 @from_any_device
@@ -136,21 +136,16 @@ def undecided_figure(image: Tensor, objects: Tensor, anchors: Tensor, found: Anc
     image: (3, H, W) in [0, 1]. objects: (G, 4), anchors: (N, 4), both in its pixels. found: of a batch of one.
     """
     overlaps = found.max_overlaps[0]  # (N,)
-    undecided = torch.nonzero((found.labels[0] == DONT_CARE) & (overlaps > 0)).flatten()  # (U,)
+    undecided = torch.nonzero((found.labels[0] == anchor_target.DONT_CARE) & (overlaps > 0)).flatten()  # (U,)
     ranked = undecided[overlaps[undecided].argsort()]  # (U,)
     places = torch.linspace(0, max(len(ranked) - 1, 0), min(most, len(ranked))).round().long()
-    height, width = image.shape[-2:]
-    with style():
-        figure = Figure(figsize=(10, 2 * (10 / 3 * height_share(height, width) + 0.4)))
-        panels = figure.subplots(2, -(-most // 2)).flatten()
-        for axes in panels:
-            axes.set_axis_off()
-        for axes, row in zip(panels, ranked[places].tolist(), strict=False):
-            _show(axes, image)
-            _draw_boxes(axes, objects, OBJECT, "-", 2, "object")
-            _draw_boxes(axes, anchors[row][None], OTHER, ":", 3, "don't care")
-            axes.set_title(f"IoU {float(overlaps[row]):.2f}")
-        figure.suptitle("White, dotted: don't care" if len(ranked) else "No anchor lies between the thresholds")
+    truth = Boxes(objects, GROUND_TRUTH, name="")
+    scenes = [
+        Scene(image, [truth, Boxes(anchors[[row]], OTHER, width=4, name="")], f"IoU {float(overlaps[row]):.2f}")
+        for row in ranked[places].tolist()
+    ]
+    figure = figure_of(scenes or [Scene(image, [truth])], 10.0, columns=-(-most // 2))
+    figure.suptitle("White, dotted: don't care" if scenes else "No anchor lies between the thresholds")
     return figure
 
 
@@ -160,16 +155,11 @@ def probability_figure(image: Tensor, foreground: Tensor, grid: tuple[int, int])
 
     image: (3, H, W) in [0, 1]. foreground: (N,), N = rows * columns * A. grid: (rows, columns).
     """
-    height, width = image.shape[-2:]
-    best = foreground.detach().view(*grid, -1).amax(dim=-1)  # (rows, columns)
-    with style():
-        figure = Figure(figsize=(10, 4.4 * height_share(height, width) + 0.6))
-        left, right = figure.subplots(1, 2)
-        _show(left, image)
-        left.set_title("The image")
-        heat = right.imshow(best.numpy(), extent=(0, width, height, 0), vmin=0, vmax=1, cmap="viridis")
-        right.set(title="Best foreground probability of each cell", xticks=[], yticks=[])
-        figure.colorbar(heat, ax=right, shrink=0.85)
+    best = foreground.view(*grid, -1).amax(dim=-1)  # (rows, columns)
+    title = "Best foreground probability of each cell"
+    heat = Scene(None, [Heatmap(best, 0.0, 1.0)], title, size=image.shape[-2:])
+    figure = figure_of([Scene(image, title="The image"), heat], 10.0)
+    add_colorbar(figure.axes[1])
     return figure
 
 
@@ -189,17 +179,22 @@ def coefficients_figure(reference: Tensor, target: Tensor) -> Figure:
             ("Center to center (paper and code)", from_center, to_center, center),
         )
         for axes, (title, start, end, shift) in zip(figure.subplots(1, 2), panels, strict=True):
-            _draw_boxes(axes, reference[None], BEFORE, "--", 3, "reference P")
-            _draw_boxes(axes, target[None], AFTER, "-", 3, "target G")
-            axes.plot(*start, "o", color=BEFORE, markersize=9)
-            axes.plot(*end, "s", color=AFTER, markersize=9)
-            axes.annotate("", xy=end, xytext=start, arrowprops={"arrowstyle": "-|>", "mutation_scale": 22, "lw": 2})
+            layers = [
+                Boxes(reference[None], BEFORE, width=4, name="reference P"),
+                Boxes(target[None], AFTER, width=4, name="target G"),
+                Points(start[None], BEFORE, radius=6, name=""),
+                Points(end[None], AFTER, radius=6, name=""),
+                Lines(torch.stack([start, end])[None], Role("#000000"), arrow=True),
+            ]
+            for layer in layers:
+                draw_layer(axes, layer)
             t_x, t_y = (shift + 0.0).tolist()
             axes.set_title(f"{title}\n$t_x$ = {t_x:.4f}, $t_y$ = {t_y:.4f}")
             axes.set(xlabel="x (pixels)", ylabel="y (pixels)", aspect="equal")
             axes.margins(0.1)
             axes.invert_yaxis()
-            axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+            marks = [legend_mark(layer) for layer in layers if layer.legend]
+            axes.legend(handles=marks, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
@@ -209,7 +204,7 @@ def smooth_l1_figure(sigmas: Sequence[float] = (0.5, 1, 3), reach: float = 2.0) 
     with style():
         figure = Figure(figsize=(12, 4.2))
         left, right = figure.subplots(1, 2)
-        for sigma, line, color in zip(sigmas, _LINES, (CHOSEN, AFTER, BEFORE, PALETTE[6]), strict=False):
+        for sigma, line, color in zip(sigmas, _LINES, (BLUE, GREEN, RED, PALETTE[6]), strict=False):
             loss = smooth_l1(x, sigma)  # (K,)
             (slope,) = torch.autograd.grad(loss.sum(), x)
             name = rf"$\sigma$ = {sigma:g}, bend at {1 / sigma**2:.2f}"
@@ -231,37 +226,13 @@ def overlap_by_size_figure(sides: Sequence[float], best: Sequence[float], thresh
     with style():
         figure = Figure(figsize=(9, 4.4))
         axes = figure.add_subplot()
-        axes.axhline(positive, color=AFTER, linestyle="--", label=f"positive threshold {positive:g}")
-        axes.axhline(negative, color=BEFORE, linestyle=":", label=f"negative threshold {negative:g}")
+        axes.axhline(positive, color=GREEN, linestyle="--", label=f"positive threshold {positive:g}")
+        axes.axhline(negative, color=RED, linestyle=":", label=f"negative threshold {negative:g}")
         axes.fill_between(
             sides, 0, 1, where=[value < positive for value in best], step="mid", color="#BBBBBB", alpha=0.45,
             linewidth=0, hatch="//", edgecolor="#888888", label="foreground by type A only",
         )  # fmt: skip
-        axes.plot(sides, best, "o-", color=CHOSEN, markersize=4, label="best IoU of all anchors")
+        axes.plot(sides, best, "o-", color=BLUE, markersize=4, label="best IoU of all anchors")
         axes.set(xlabel="side of the object (pixels)", ylabel="IoU", ylim=(0, 1), xlim=(min(sides), max(sides)))
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
-
-
-def _show(axes: Axes, image: Tensor) -> None:
-    """The photo under whatever is drawn in its pixels."""
-    height, width = image.shape[-2:]
-    pixels = image.detach().clamp(0, 1).permute(1, 2, 0).numpy()  # (H, W, 3)
-    axes.imshow(pixels, extent=(0, width, height, 0), interpolation="antialiased")
-    axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
-
-
-def _draw_boxes(axes: Axes, boxes: Tensor, color: str, line: str, width: float, name: str) -> None:
-    """Boxes (N, 4) with a rim that sets them off from any photo; an entry in the legend even without boxes."""
-    patches = [Rectangle((x1, y1), x2 - x1, y2 - y1) for x1, y1, x2, y2 in torch.as_tensor(boxes).tolist()]
-    lines = PatchCollection(patches, facecolor="none", edgecolor=color, linestyle=line, linewidth=width)
-    lines.set_path_effects([Stroke(linewidth=width + 1.5, foreground=ink_on(color), alpha=0.5), Normal()])
-    axes.add_collection(lines)
-    axes.plot([], [], line, color=color, linewidth=width, label=name)
-
-
-def _dark_legend(axes: Axes) -> None:
-    """A legend under the picture, dark, so that white and yellow lines show."""
-    legend = axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=3, labelcolor="white")
-    legend.set_frame_on(True)
-    legend.get_frame().set(facecolor="#404040", edgecolor="none")

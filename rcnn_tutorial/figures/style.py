@@ -1,4 +1,4 @@
-"""One look for every picture: colors that a color-blind reader can tell apart, and type that can be read projected."""
+"""One look for every figure: type that can be read projected, and curves that a color-blind reader can tell apart."""
 
 from __future__ import annotations
 
@@ -7,17 +7,9 @@ import functools
 from collections.abc import Callable
 
 from rcnn_tutorial.devices import to_cpu
+from rcnn_tutorial.scene import PALETTE
 
-# Okabe and Ito, "Color Universal Design" (2008), without black; then indigo and wine of Paul Tol's "muted", and gray.
-PALETTE = (
-    "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#332288", "#882255", "#BBBBBB",
-)  # fmt: skip
 FIGURE_DPI = 100
-
-BEFORE = "#D55E00"  # a box as it comes into a stage (red)
-AFTER = "#009E73"  # the same box as it leaves the stage (green)
-CHOSEN = "#0072B2"  # the chosen class (blue)
-OTHER = "#FFFFFF"  # all other classes (white)
 
 _RC = {
     "figure.dpi": FIGURE_DPI,
@@ -55,20 +47,3 @@ def from_any_device(draw: Callable) -> Callable:
         return draw(*map(to_cpu, arguments), **to_cpu(options))
 
     return draw_from_any_device
-
-
-def class_color(label: int) -> str:
-    """The color `#RRGGBB` of a class (1..C). Colors repeat after ten classes, so pictures write the name too."""
-    return PALETTE[(label - 1) % len(PALETTE)]
-
-
-def ink_on(color: str) -> str:
-    """Black or white, whichever stands out more on the color `#RRGGBB` (contrast ratio of WCAG 2)."""
-    luminance = _luminance(color)
-    return "#000000" if (luminance + 0.05) / 0.05 >= 1.05 / (luminance + 0.05) else "#FFFFFF"
-
-
-def _luminance(color: str) -> float:
-    channels = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

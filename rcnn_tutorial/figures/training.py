@@ -5,38 +5,37 @@ What the explorer shares comes first: the losses' look, the moving average, and 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.patheffects import Stroke
 from torch import Tensor
 from torchvision.ops import nms
 
 from rcnn_tutorial.boxes import box_iou
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.evaluation import Curve
-from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, PALETTE, from_any_device, ink_on, style
+from rcnn_tutorial.figures.drawing import figure_of
+from rcnn_tutorial.figures.style import from_any_device, style
 from rcnn_tutorial.model import FasterRCNN
+from rcnn_tutorial.scene import AFTER, BEFORE, CHOSEN, PALETTE, RED, Boxes, Role, Scene
 from rcnn_tutorial.training import DETECTOR_LOSSES, RPN_LOSSES, StepReport
 
 LOSSES = RPN_LOSSES + DETECTOR_LOSSES
-LOSS_LOOKS = {  # name -> color, dash; the colors stand out on white and on dark gray
-    "rpn_cross_entropy": (PALETTE[0], "dashed"),
-    "rpn_loss_box": (PALETTE[1], "dotted"),
-    "cross_entropy": (PALETTE[2], "solid"),
-    "loss_box": (PALETTE[6], "dashdot"),
+LOSS_LOOKS = {  # the colors stand out on white and on dark gray
+    "rpn_cross_entropy": Role(PALETTE[0], "dashed", "rpn_cross_entropy"),
+    "rpn_loss_box": Role(PALETTE[1], "dotted", "rpn_loss_box"),
+    "cross_entropy": Role(PALETTE[2], "solid", "cross_entropy"),
+    "loss_box": Role(PALETTE[6], "dashdot", "loss_box"),
 }
 RIGHT, OTHER_CLASS, ELSEWHERE = "right", "misnamed", "elsewhere"
-VERDICT_LOOKS = {  # verdict -> color, dash
-    RIGHT: (AFTER, "solid"),
-    OTHER_CLASS: (CHOSEN, "dashdot"),
-    ELSEWHERE: (BEFORE, "dashed"),
+VERDICT_LOOKS = {
+    RIGHT: AFTER._replace(name=RIGHT),
+    OTHER_CLASS: CHOSEN._replace(dash="dashdot", name=OTHER_CLASS),
+    ELSEWHERE: BEFORE._replace(name=ELSEWHERE),
 }
 WINDOW = 10  # steps of the moving average
 PARTS = ("head", "rpn.rpn_net", "rpn.scores", "rpn.coefficients", "tail", "classification")
@@ -90,7 +89,7 @@ def loss_figure(reports: Sequence[StepReport], title: str = "") -> Figure:
         figure = Figure(figsize=(10, 4.2))
         axes = figure.add_subplot()
         for name in LOSSES:
-            color, dash = LOSS_LOOKS[name]
+            color, dash, _ = LOSS_LOOKS[name]
             steps = [report.step for report in reports if name in report.losses]
             values = [report.losses[name] for report in reports if name in report.losses]
             for run in _stretches(steps):  # a loss that rests for a phase leaves a gap
@@ -173,36 +172,19 @@ def progress_figure(
     in its pixels, labels (G,). The boxes are right (solid), in the place of an object but misnamed (dash-dotted), or
     elsewhere (dashed).
     """
-    with style():
-        columns = min(len(moments), 3)  # more would be too small to read from the last row of a class
-        rows = math.ceil(len(moments) / columns)
-        figure = Figure(figsize=(3.4 * columns, 3.9 * rows + 0.4))
-        panels = figure.subplots(rows, columns, squeeze=False).flatten()
-        for axes in panels[len(moments) :]:
-            axes.set_axis_off()
-        for axes, (title, found) in zip(panels, moments.items(), strict=False):
-            best = best_places(found, shown)
-            verdicts = judge(best, target)
-            axes.imshow(image.permute(1, 2, 0).cpu().numpy(), extent=(0, image.shape[2], image.shape[1], 0))
-            for box, label, verdict in zip(best["boxes"], best["labels"], verdicts, strict=True):
-                _draw_detection(axes, box.tolist(), classes[label - 1], verdict)
-            axes.set(xticks=[], yticks=[])
-            axes.set_title(title)
-            counts = f"{verdicts.count(RIGHT)} of {len(target['labels'])} right"
-            axes.set_xlabel(f"{counts}, {verdicts.count(OTHER_CLASS)} misnamed")
-        looks = VERDICT_LOOKS.items()
-        marks = [Line2D([], [], color=c, linestyle=d, linewidth=3, label=verdict) for verdict, (c, d) in looks]
-        figure.legend(handles=marks, loc="outside lower center", ncols=3, handlelength=3.2)
-    return figure
-
-
-def _draw_detection(axes: Axes, box: Sequence[float], name: str, verdict: str) -> None:
-    color, dash = VERDICT_LOOKS[verdict]
-    x1, y1, x2, y2 = box
-    rim = [Stroke(linewidth=4.5, foreground=ink_on(color), alpha=0.5), Stroke(linewidth=2.5, foreground=color)]
-    axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, linestyle=dash, linewidth=2.5, path_effects=rim))
-    ground = {"facecolor": color, "edgecolor": "none", "pad": 1}
-    axes.text(x1, y1, name, color=ink_on(color), fontsize=12, va="bottom", bbox=ground, clip_on=True)
+    scenes = []
+    for title, found in moments.items():
+        best = best_places(found, shown)
+        verdicts = judge(best, target)
+        layers = [
+            Boxes(box[None], VERDICT_LOOKS[verdict], labels=[classes[label - 1]])
+            for box, label, verdict in zip(best["boxes"], best["labels"], verdicts, strict=True)
+        ]
+        layers += [Boxes(torch.zeros(0, 4), role) for role in reversed(VERDICT_LOOKS.values())]  # a whole legend
+        counts = f"{verdicts.count(RIGHT)} of {len(target['labels'])} right"
+        scenes.append(Scene(image, layers[::-1], title, f"{counts}, {verdicts.count(OTHER_CLASS)} misnamed"))
+    columns = min(len(scenes), 3)  # more would be too small to read from the last row of a class
+    return figure_of(scenes, 3.4 * columns, columns, legend="shared")
 
 
 def mean_precision(curves: Mapping[str, Curve]) -> np.ndarray:
@@ -319,7 +301,7 @@ def gradient_figure(tables: Mapping[str, Mapping[str, Mapping[str, float | None]
 
 def _draw_cell(axes: Axes, column: int, row: int, norm: float | None, new: bool) -> None:
     face = "#F4F4F4" if norm is None else "#CFE8DE"
-    edge, width = (BEFORE, 3.5) if new else ("white", 2)
+    edge, width = (RED, 3.5) if new else ("white", 2)
     rim = {"facecolor": face, "edgecolor": edge, "linewidth": width}
     axes.add_patch(Rectangle((column - 0.45, row - 0.42), 0.9, 0.84, **rim))
     text = "none" if norm is None else f"{norm:.3f}"

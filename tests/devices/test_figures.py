@@ -24,14 +24,14 @@ FIGURES = [
     for name, function in inspect.getmembers(module, inspect.isfunction)
     if name.endswith("_figure") and function.__module__ == module.__name__
 ]
-TENSORS = ("Tensor", "Tour", "Curve", "BoxGroup", "AnchorTargets", "AnchorAssignment")
+TENSORS = ("Tensor", "Tour", "Curve", "Layer", "AnchorTargets", "AnchorAssignment")
 
 
 @pytest.mark.parametrize(("module", "name"), FIGURES)
 def test_every_figure_of_tensors_takes_them_from_any_device(module, name):
     function = getattr(importlib.import_module(f"rcnn_tutorial.figures.{module}"), name)
     takes = any(word in str(p.annotation) for p in inspect.signature(function).parameters.values() for word in TENSORS)
-    runs_layers = (module, name) == ("rpn_loss", "network_figure")  # and leaves tensors where the layers are
+    runs_layers = (module, name) == ("rpn_loss", "rpn_figure")  # and leaves tensors where the layers are
     assert hasattr(function, "__wrapped__") == (takes and not runs_layers)
 
 
@@ -83,7 +83,7 @@ def test_every_view_of_the_tour_stays_on_the_device(gpu):
     image = ToyScenes()[0][0].as_subclass(torch.Tensor).to(gpu.device)
     followed = tour.Tour(image, model.trace([image]), model.config, model.stride)
     for _, _, view in tour.STAGES:
-        assert view(followed).picture.device == gpu.device
+        assert view(followed).scene.image.device == gpu.device
 
 
 def test_verdicts_compare_what_lives_apart(gpu):
