@@ -130,8 +130,8 @@ def _draw_points(axes: Axes, layer: Points) -> None:
     color, points = layer.role.color, layer.data
     look = {"s": (1.5 * layer.radius) ** 2, "marker": _MARKERS[layer.shape], "alpha": layer.opacity, "zorder": 2}
     if layer.shape == "dot":
-        few = len(points) <= MANY
-        axes.scatter(*points.T, color=color, edgecolors=ink_on(color), linewidths=0.7 if few else 0, **look)
+        rim = ink_on(color) if len(points) <= MANY else color
+        axes.scatter(*points.T, color=color, edgecolors=rim, linewidths=0.7, **look)
         return
     marks = axes.scatter(*points.T, facecolors="none" if layer.shape == "ring" else color, **look)
     marks.set(edgecolors=color)
@@ -154,7 +154,7 @@ def _pen(collection, layer: Layer, count: int):
     width, color = layer.width * _POINTS, layer.role.color
     if isinstance(layer, Boxes | Lines):
         collection.set_linestyle(_linestyle(layer.role))
-    collection.set_linewidth(width if count <= MANY else min(width, 1.0))
+    collection.set_linewidth(width if count <= MANY else min(width, 1.2))
     if count <= MANY:
         rim = Stroke(linewidth=width + 1.6, foreground=ink_on(color), alpha=0.6)
         collection.set_path_effects([rim, Stroke(linewidth=width, foreground=color, alpha=layer.opacity)])

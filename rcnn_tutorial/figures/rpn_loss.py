@@ -123,7 +123,7 @@ def labels_figure(image: Tensor, objects: Tensor, anchors: Tensor, targets: Anch
     background = centers_and_sizes(anchors[labels == anchor_target.BACKGROUND])[0]  # (S, 2)
     truth = Boxes(objects, GROUND_TRUTH, width=4)
     by_type = [truth, Boxes(type_b, TYPE_B, width=4), Boxes(type_a, TYPE_A)]
-    sampled = [truth, Boxes(foreground, FOREGROUND), Points(background, BACKGROUND, shape="cross", radius=2.5)]
+    sampled = [truth, Boxes(foreground, FOREGROUND), Points(background, BACKGROUND, shape="cross", radius=4)]
     left = Scene(image, by_type, f"Foreground: {len(type_a)} type A, {len(type_b)} type B")
     right = Scene(image, sampled, f"Sampled: {len(foreground)} foreground, {len(background)} background")
     return figure_of([left, right], 10.0)
