@@ -8,12 +8,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rcnn_tutorial import scene
+from rcnn_tutorial import roles
 from rcnn_tutorial.errors import ConfigError
-from rcnn_tutorial.scene import PALETTE, Boxes, Heatmap, Lines, Points, Role, Scene, ink_on, label_place
+from rcnn_tutorial.roles import Role, ink_on
+from rcnn_tutorial.scene import Boxes, Heatmap, Lines, Points, Scene, label_place
 
 BOXES = torch.tensor([[10.0, 20.0, 110.0, 220.0], [50.0, 60.0, 70.0, 80.0]])
-ROLES = [value for value in vars(scene).values() if isinstance(value, Role)]
+ROLES = [value for value in vars(roles).values() if isinstance(value, Role)]
 
 
 @pytest.mark.parametrize(
@@ -34,12 +35,12 @@ def test_unknown_styles_are_named():
 def test_no_color_is_the_only_code():
     for one, other in itertools.combinations(ROLES, 2):
         assert one.color == other.color or one.dash != other.dash or "solid" in (one.dash, other.dash)
-    before_and_after = scene.BEFORE, scene.AFTER, scene.OTHER, scene.GROUND_TRUTH
+    before_and_after = roles.BEFORE, roles.AFTER, roles.OTHER, roles.GROUND_TRUTH
     assert len({role.dash for role in before_and_after}) == 4
 
 
 def test_the_legend_names_the_role_unless_the_layer_has_a_name():
-    layers = Boxes(BOXES, scene.ANCHOR), Boxes(BOXES, scene.ANCHOR, name="mine"), Boxes(BOXES, scene.ANCHOR, name="")
+    layers = Boxes(BOXES, roles.ANCHOR), Boxes(BOXES, roles.ANCHOR, name="mine"), Boxes(BOXES, roles.ANCHOR, name="")
     assert [layer.legend for layer in layers] == ["anchor", "mine", ""]
 
 
@@ -76,7 +77,7 @@ def test_texts_of_boxes_that_share_a_corner_keep_apart():
     assert label_place([280.0, 50, 299, 90], (80, 15), (300, 300), [])[2] == 300  # at the right edge it grows leftward
 
 
-@pytest.mark.parametrize("color", PALETTE)
+@pytest.mark.parametrize("color", roles.PALETTE)
 def test_text_on_every_class_color_is_legible(color):
     def luminance(hex_color):
         linear = [int(hex_color[i : i + 2], 16) / 255 for i in (1, 3, 5)]

@@ -298,15 +298,16 @@ def growth(label: str, prepare: Callable, repeats: int) -> list[Row]:
 
 def slider_explorer():
     """An explorer that moves 2000 boxes over a picture of 600x800 pixels with one slider, and computes nothing."""
+    from rcnn_tutorial import roles
     from rcnn_tutorial.explorers.canvas import Canvas
     from rcnn_tutorial.explorers.explorer import Explorer, integer
-    from rcnn_tutorial.scene import BEFORE, Boxes
+    from rcnn_tutorial.scene import Boxes
 
     boxes = random_objects(1, 2000, *PHOTO_SIZE).boxes[0]  # (2000, 4)
 
     class Plain(Explorer):
         def draw(self) -> str:
-            self.canvas.draw([Boxes(boxes + self.shift.value, BEFORE, name="boxes")])
+            self.canvas.draw([Boxes(boxes + self.shift.value, roles.BEFORE, name="boxes")])
             return f"{len(boxes)} boxes, moved by {self.shift.value}."
 
     return Plain({"shift": integer("Shift", 0, 0, 100)}, Canvas(torch.rand(3, *PHOTO_SIZE)))

@@ -7,12 +7,13 @@ import math
 import torch
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import box_area, box_iou, encode
 from rcnn_tutorial.config import AnchorConfig
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas, Handle
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, several
-from rcnn_tutorial.scene import AFTER, BEFORE, CHOSEN, PLAIN, Boxes, Points
+from rcnn_tutorial.scene import Boxes, Points
 from rcnn_tutorial.stages.anchors import anchor_sizes, generate_anchors, inside_image
 
 _SCALES = (1, 2, 4, 8, 16, 32)
@@ -66,10 +67,10 @@ class AnchorExplorer(Explorer):
         dropped = [name for name, keep in zip(names, kept.tolist(), strict=True) if not keep]
         rest = [name for name, keep in zip(names, kept.tolist(), strict=True) if keep]
         return [
-            Points(centers.view(-1, 2), PLAIN, radius=1.5, name=f"grid, every {self.stride.value} pixels"),
-            Boxes(cell[~kept], BEFORE, labels=dropped, name="leaves the image"),
-            Boxes(cell[kept], AFTER, labels=rest, name="inside the image"),
-            Points(centers[row, column][None], CHOSEN, radius=7, name="the cell"),
+            Points(centers.view(-1, 2), roles.PLAIN, radius=1.5, name=f"grid, every {self.stride.value} pixels"),
+            Boxes(cell[~kept], roles.BEFORE, labels=dropped, name="leaves the image"),
+            Boxes(cell[kept], roles.AFTER, labels=rest, name="inside the image"),
+            Points(centers[row, column][None], roles.CHOSEN, radius=7, name="the cell"),
         ]
 
     def _choose_cell(self, change) -> None:
@@ -103,8 +104,8 @@ class IoUExplorer(Explorer):
     def __init__(self, image: Tensor):
         self.size = tuple(image.shape[-2:])  # (H, W)
         handles = {
-            "first": Handle(BEFORE, self.place("shifted")[0], name="first box"),
-            "second": Handle(AFTER, self.place("shifted")[1], name="second box"),
+            "first": Handle(roles.BEFORE, self.place("shifted")[0], name="first box"),
+            "second": Handle(roles.AFTER, self.place("shifted")[1], name="second box"),
         }
         controls = {"example": choice("Example", list(_EXAMPLES), "shifted")}
         super().__init__(controls, Canvas(image, handles=handles))
@@ -127,8 +128,8 @@ class IoUExplorer(Explorer):
         center = (overlap[:, :2] + overlap[:, 2:]) / 2
         self.canvas.draw(
             [
-                Boxes(overlap, CHOSEN._replace(dash="dotted"), fill=0.35, name="intersection"),
-                Points(center, CHOSEN, labels=[f"IoU {iou:.4f}"] * len(overlap), name=""),
+                Boxes(overlap, roles.CHOSEN._replace(dash="dotted"), fill=0.35, name="intersection"),
+                Points(center, roles.CHOSEN, labels=[f"IoU {iou:.4f}"] * len(overlap), name=""),
             ]
         )
         return (

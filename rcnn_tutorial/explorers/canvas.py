@@ -19,27 +19,13 @@ import matplotlib
 import numpy as np
 import torch
 import traitlets
-from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.explorers.shown import Shown
-from rcnn_tutorial.figures.drawing import figure_of
-from rcnn_tutorial.scene import (
-    DASHES,
-    MANY,
-    PLAIN,
-    Boxes,
-    Heatmap,
-    Layer,
-    Lines,
-    Picture,
-    Points,
-    Role,
-    Scene,
-    ink_on,
-    to_uint8,
-)
+from rcnn_tutorial.roles import DASHES, Role, ink_on
+from rcnn_tutorial.scene import MANY, Boxes, Heatmap, Layer, Lines, Picture, Points, Scene, to_uint8
 
 _HERE = pathlib.Path(__file__).parent
 _MAX_SIDE = 1600  # a larger image is shrunk before it is sent: no screen shows more
@@ -50,7 +36,7 @@ _LOSSLESS_PIXELS = 128 * 128  # up to here PNG: a JPEG would smear the pixels of
 class Handle(Layer):
     """A box that the reader moves and resizes by mouse or keyboard. Its place lives in `Canvas.handles`."""
 
-    role: Role = PLAIN
+    role: Role = roles.PLAIN
     box: Sequence[float] = (0, 0, 1, 1)  # where it starts: x1, y1, x2, y2
     fill: float = 0.0  # opacity of the inside
     resizable: bool = True
@@ -104,6 +90,7 @@ class Canvas(Shown, WholeWidget):
         title: str = "",
     ):
         self.layers: list[Layer] = []
+        self.canvases = [self]
         self.handle_styles = dict(handles or {})
         self.picture = None  # the image as it was given
         self.size = (100, 100)
@@ -165,13 +152,6 @@ class Canvas(Shown, WholeWidget):
         ]
         layers = [*self.layers, *handles]
         return Scene(self.picture, layers, self.title, size=self.size, dimmed=not self.possible)
-
-    def figure(self, width: float = 9.0) -> Figure:
-        """The present picture as a matplotlib figure, `width` inches wide, with the summary under it."""
-        return figure_of([self.scene], width, words=self.summary)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}: {self.summary}"
 
 
 def _answer_hover(canvas: Canvas, content: dict, _buffers) -> None:

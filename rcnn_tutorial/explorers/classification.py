@@ -7,6 +7,7 @@ import dataclasses
 import torch
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import box_iou, encode
 from rcnn_tutorial.config import Config, ProposalTargetConfig
 from rcnn_tutorial.devices import to_cpu
@@ -14,7 +15,7 @@ from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
 from rcnn_tutorial.model import Trace
-from rcnn_tutorial.scene import CHOSEN, GROUND_TRUTH, OTHER, ROI, Boxes, Layer, Points
+from rcnn_tutorial.scene import Boxes, Layer, Points
 from rcnn_tutorial.stages.classification import RoiOutputs, classification_loss
 from rcnn_tutorial.stages.inference import class_boxes
 from rcnn_tutorial.stages.proposal_target import ProposalTargets, assign_rois, normalize_coefficients
@@ -93,10 +94,10 @@ class ClassificationExplorer(Explorer):
         names = [self.classes[c] for c in others]
         label = [self.classes[chosen]]
         return [
-            Boxes(boxes[others], OTHER, width=1.5, hover=names),
-            Boxes(self.objects, GROUND_TRUTH, width=2),
-            Boxes(roi, ROI),
-            Boxes(boxes[[chosen]], CHOSEN, width=5, labels=label, hover=label),
+            Boxes(boxes[others], roles.OTHER, width=1.5, hover=names),
+            Boxes(self.objects, roles.GROUND_TRUTH, width=2),
+            Boxes(roi, roles.ROI),
+            Boxes(boxes[[chosen]], roles.CHOSEN, width=5, labels=label, hover=label),
         ]
 
     def _scores_in_words(self, probabilities: Tensor, chosen: int) -> str:
@@ -147,7 +148,7 @@ def _bars(probabilities: Tensor, chosen: int, classes: tuple[str, ...]) -> list[
     bars = torch.stack([torch.full_like(top, 4.0), top, right, top + _BAR - 14], dim=1)  # (K, 4)
     ends = torch.stack([right, (bars[:, 1] + bars[:, 3]) / 2], dim=1)  # (K, 2)
     layers: list[Layer] = []
-    for mine, role in ((rows != chosen, OTHER), (rows == chosen, CHOSEN)):
+    for mine, role in ((rows != chosen, roles.OTHER), (rows == chosen, roles.CHOSEN)):
         texts = [f"{classes[c]} {float(probabilities[c]):.3f}" for c in rows[mine].tolist()]
         layers.append(Boxes(bars[mine], role, width=1.5, fill=0.6, name=""))
         layers.append(Points(ends[mine], role, radius=1, labels=texts, name=""))

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.config import CropPoolingConfig
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError
@@ -21,7 +22,8 @@ from rcnn_tutorial.figures.crop_pooling import (
     roi_corners,
     sample_positions,
 )
-from rcnn_tutorial.scene import AFTER, BEFORE, CHOSEN, OTHER, PLAIN, Boxes, Heatmap, Layer, Lines, Picture, Points
+from rcnn_tutorial.roles import Role
+from rcnn_tutorial.scene import Boxes, Heatmap, Layer, Lines, Picture, Points
 from rcnn_tutorial.stages.crop_pooling import crop_pool, sample_crops
 
 MOST_POINTS = 3000  # RoIAlign reads every pixel of a large ROI on the photo itself; nobody could tell those apart
@@ -53,7 +55,7 @@ class CropPoolingExplorer(Explorer):
             "map": choice("Map to read from", [PHOTO, CELLS, FEATURES], FEATURES),
             "channel": integer("Feature channel", strongest, 0, len(features) - 1),
         }
-        handle = Handle(CHOSEN, roi.tolist(), name="ROI")
+        handle = Handle(roles.CHOSEN, roi.tolist(), name="ROI")
         pictures = [
             Canvas(image, handles={"roi": handle}, width=640, title="Where it reads"),
             Canvas(size=(size, size), width=360, title="The crop"),
@@ -70,7 +72,7 @@ class CropPoolingExplorer(Explorer):
         reading, sentence = getattr(self, f"read_{method}")(roi, size, stride, tuple(cells.shape[-2:]))
         self.canvas.draw([*self.ground(cells, stride), *reading])
         crop = self.crop(cells, roi, size, stride)[0]  # (channels, size, size)
-        first = Points([(0.5, 0.5)], PLAIN, shape="ring", radius=9, name="first value")
+        first = Points([(0.5, 0.5)], roles.PLAIN, shape="ring", radius=9, name="first value")
         self.canvases[1].draw([shown(crop, cells), first], size=(size, size))
         return sentence
 
@@ -108,8 +110,9 @@ class CropPoolingExplorer(Explorer):
         positions = sample_positions(theta, size, feature_size, self.align_corners.value)[0]  # (size, size, 2)
         points = positions * stride  # (size, size, 2) pixels
         turned = corners[None] if self.rotation.value else corners[:0, None]  # (1 or 0, 4, 2)
+        role = Role(roles.GREEN, "dashed", "the ROI, turned" if len(turned) else "")
         layers = [
-            Lines(turned, AFTER._replace(dash="dashed"), closed=True, name="the ROI, turned" if len(turned) else ""),
+            Lines(turned, role, closed=True),
             *point_layers(points.flatten(0, 1), f"{size * size} samples"),
         ]
         last = positions.new_tensor([feature_size[1] - 1, feature_size[0] - 1])
@@ -126,7 +129,7 @@ class CropPoolingExplorer(Explorer):
         rows, columns = positions.shape[2:4]
         points = (positions * stride).reshape(-1, 2)
         bins = align_bins(roi, size, stride)  # (size * size, 4)
-        layers = [Boxes(bins, OTHER, width=2, name="bins")]
+        layers = [Boxes(bins, roles.OTHER, width=2, name="bins")]
         if len(points) <= MOST_POINTS:
             layers += point_layers(points, "points")
         sentence = f"{self.roi_in_words(roi, stride)}. RoIAlign takes the mean of {columns} × {rows} points in each of "
@@ -140,7 +143,7 @@ class CropPoolingExplorer(Explorer):
         rounded = torch.cat([first, last - 1]) * stride  # (4,) the outermost cells' centers, pixels
         moved = (rounded - roi).abs().max()
         name = "bins of whole cells (they may overlap)"
-        layers = [Boxes(cell_boxes(bins, stride), BEFORE, width=2, name=name)]
+        layers = [Boxes(cell_boxes(bins, stride), roles.BEFORE, width=2, name=name)]
         columns, rows = (last - first).int().tolist()
         sentence = f"{self.roi_in_words(roi, stride)}. RoIPool rounds it to {columns} × {rows} whole cells, "
         sentence += f"which moves a side by up to {float(moved):.1f} pixels, and keeps the largest value in each "
@@ -172,8 +175,8 @@ def shown(values: Tensor, colors_of: Tensor, extent: list[float] | None = None) 
 def point_layers(points: Tensor, name: str) -> list[Layer]:
     """The points (N, 2) at which a method reads, the first one ringed."""
     return [
-        Points(points, BEFORE, radius=4 if len(points) <= 64 else 2.5, name=name),
-        Points(points[:1], PLAIN, shape="ring", radius=9),
+        Points(points, roles.BEFORE, radius=4 if len(points) <= 64 else 2.5, name=name),
+        Points(points[:1], roles.PLAIN, shape="ring", radius=9),
     ]
 
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from itertools import cycle
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import box_area
 from rcnn_tutorial.config import Config
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, button, choice, integer, number
 from rcnn_tutorial.model import Trace
-from rcnn_tutorial.scene import AFTER, BEFORE, CHOSEN, DASHES, GROUND_TRUTH, OTHER, Boxes, Layer, Role, class_color
+from rcnn_tutorial.roles import DASHES, Role, class_color
+from rcnn_tutorial.scene import Boxes, Layer
 from rcnn_tutorial.stages.inference import Detections, class_boxes, detect
 from rcnn_tutorial.stages.nms import NMSStep, bottom_y, nms_steps
 
@@ -106,10 +107,10 @@ def _state_layers(state: State, boxes: Tensor, scores: Tensor) -> list[Layer]:
 
     labels = [f"{scores[row]:.2f}" for row in state.kept]
     return [
-        group(state.removed, BEFORE, width=1.5, name="removed"),
-        group(state.undecided, OTHER, width=1.5, name="open"),
-        group(state.kept, AFTER, labels=labels, name="kept"),
-        group(state.now, CHOSEN._replace(dash="dashdot"), width=6, labels=["now"] * len(state.now), name="now"),
+        group(state.removed, roles.BEFORE, width=1.5, name="removed"),
+        group(state.undecided, roles.OTHER, width=1.5, name="open"),
+        group(state.kept, roles.AFTER, labels=labels, name="kept"),
+        group(state.now, roles.CHOSEN._replace(dash="dashdot"), width=6, labels=["now"] * len(state.now), name="now"),
     ]
 
 
@@ -126,6 +127,7 @@ class DetectionExplorer(Explorer):
     """
 
     ALL = "all classes"
+    fields: ClassVar = {"score_threshold": "score_threshold", "nms_threshold": "threshold", "max_detections": "most"}
 
     def __init__(self, image: Tensor, trace: Trace, config: Config, objects: Tensor | None = None):
         trace = to_cpu(trace, single=True)
@@ -144,9 +146,7 @@ class DetectionExplorer(Explorer):
 
     def draw(self) -> str:
         """Draw what the inference layer detects; count it."""
-        threshold = self.score_threshold.value
-        limits = {"nms_threshold": self.threshold.value, "max_detections": self.most.value}
-        config = dataclasses.replace(self.inference, score_threshold=threshold, **limits)
+        threshold, config = self.score_threshold.value, self.adjusted(self.inference)
         probabilities = self.probabilities
         if self.class_name.value != self.ALL:
             column = self.classes.index(self.class_name.value) + 1
@@ -154,7 +154,7 @@ class DetectionExplorer(Explorer):
             probabilities[:, column] = self.probabilities[:, column]
         candidates = int((probabilities[self.valid, 1:] > threshold).sum())
         found = detect(self.boxes, probabilities, config, self.valid)
-        layers: list[Layer] = [Boxes(self.objects, GROUND_TRUTH, width=2)]
+        layers: list[Layer] = [Boxes(self.objects, roles.GROUND_TRUTH, width=2)]
         by_best_score = dict.fromkeys(found.labels.tolist())
         layers += [
             self._class_layer(label, found, dash) for label, dash in zip(by_best_score, cycle(DASHES), strict=False)

@@ -9,27 +9,16 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import box_iou, centers_and_sizes
 from rcnn_tutorial.config import Config
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
+from rcnn_tutorial.figures.rpn_loss import best_of_cells
 from rcnn_tutorial.model import Trace
-from rcnn_tutorial.scene import (
-    ANCHOR,
-    BACKGROUND,
-    CHOSEN,
-    FOREGROUND,
-    GROUND_TRUTH,
-    PLAIN,
-    PROPOSAL,
-    Boxes,
-    Heatmap,
-    Layer,
-    Lines,
-    Points,
-)
+from rcnn_tutorial.scene import Boxes, Heatmap, Layer, Lines, Points
 from rcnn_tutorial.stages.preprocessing import GroundTruth
 from rcnn_tutorial.stages.proposal import Proposals, proposal_layer
 from rcnn_tutorial.stages.proposal_target import ProposalTargets, append_ground_truth, proposal_target_layer
@@ -64,7 +53,7 @@ class ProposalTargetExplorer(Explorer):
         self.trace, self.stride, self.names = trace, stride, self.config.classes
         self.truth = trace.ground_truth or GroundTruth(torch.zeros(1, 1, 4), torch.zeros(1, 1, dtype=torch.long))
         self.objects = self.truth.boxes[self.truth.valid]  # (G, 4)
-        self.heat = best_score_of_cells(trace)  # (rows, columns)
+        self.heat = best_of_cells(trace.rpn.foreground[0], trace.features.shape[-2:])  # (rows, columns)
         self.ranked = functools.lru_cache(maxsize=4)(self._ranked)  # NMS takes a while, and most sliders leave it alone
         size = tuple(trace.preprocessed.sizes[0].tolist())
         super().__init__(_controls(self.config), Canvas(image, size=size))
@@ -76,7 +65,7 @@ class ProposalTargetExplorer(Explorer):
         targets = self._targets(proposals)
         layers, view = {HEAT: self._heat, MOVES: self._moves, ROIS: self._rois}[self.view.value](proposals, targets)
         names = [self.names[label - 1] for label in self.truth.labels[self.truth.valid].tolist()]
-        truth = Boxes(self.objects, GROUND_TRUTH, labels=names)
+        truth = Boxes(self.objects, roles.GROUND_TRUTH, labels=names)
         self.canvas.draw([*layers, truth])
         return f"{view} {self._funnel(ranked, proposals)} {_sample(targets)}"
 
@@ -91,14 +80,7 @@ class ProposalTargetExplorer(Explorer):
         )
 
     def _targets(self, proposals: Proposals) -> ProposalTargets:
-        config = dataclasses.replace(
-            self.config.proposal_targets,
-            foreground_threshold=self.fg_thresh.value,
-            background_high=self.bg_hi.value,
-            background_low=self.bg_lo.value,
-            batch_size=self.batch.value,
-            foreground_fraction=self.fraction.value,
-        )
+        config = self.adjusted(self.config.proposal_targets)
         Config(proposal_targets=config)  # raises ConfigError where the thresholds contradict each other
         if config.append_ground_truth:
             proposals = append_ground_truth(proposals, self.truth)
@@ -115,7 +97,7 @@ class ProposalTargetExplorer(Explorer):
         source = centers[proposals.anchor_indices[0]].unique(dim=0)  # (M, 2) the nine or so of a cell share a center
         layers = [
             Heatmap(self.heat, low=0.0, high=1.0, extent=extent, opacity=0.65, name="best foreground probability"),
-            Points(source, PLAIN, shape="ring", radius=3, name="cell that a proposal came from"),
+            Points(source, roles.PLAIN, shape="ring", radius=3, name="cell that a proposal came from"),
         ]
         high = int((self.heat >= 0.5).sum())
         cells = f"{high:,} of {rows} × {columns} cells hold an anchor with foreground probability 0.5 or more"
@@ -133,9 +115,9 @@ class ProposalTargetExplorer(Explorer):
         ]
         moves = torch.stack([start, end], dim=1)  # (K, 2, 2)
         layers = [
-            Boxes(anchors, ANCHOR, width=2, name="anchor, before", hover=hover),
-            Boxes(boxes, PROPOSAL, width=3, name="proposal, after", hover=hover),
-            Lines(moves, CHOSEN._replace(dash="dotted"), arrow=True, name="how the center moves"),
+            Boxes(anchors, roles.ANCHOR, width=2, name="anchor, before", hover=hover),
+            Boxes(boxes, roles.PROPOSAL, width=3, name="proposal, after", hover=hover),
+            Lines(moves, roles.CHOSEN._replace(dash="dotted"), arrow=True, name="how the center moves"),
         ]
         return layers, f"Drawn: the best {len(boxes)} proposals and the anchors they started as."
 
@@ -143,8 +125,8 @@ class ProposalTargetExplorer(Explorer):
         places = first_draws(targets.roi_indices[0])  # (K,) a box drawn twice would only look thicker
         foreground = targets.labels[0, places] > 0  # (K,)
         chosen = {
-            "background": (places[~foreground][: self.shown.value], BACKGROUND),
-            "foreground": (places[foreground][: self.shown.value], FOREGROUND),
+            "background": (places[~foreground][: self.shown.value], roles.BACKGROUND),
+            "foreground": (places[foreground][: self.shown.value], roles.FOREGROUND),
         }
         layers: list[Layer] = []
         for kind, (members, role) in chosen.items():
@@ -191,12 +173,6 @@ def _controls(config: Config) -> dict:
         "seed": integer("Random draw", 0, 0, 20),
         "shown": integer("Boxes drawn, each kind", 10, 1, 300),
     }
-
-
-def best_score_of_cells(trace: Trace) -> Tensor:
-    """The highest foreground probability of any anchor at each cell of the first image: (rows, columns)."""
-    rows, columns = trace.features.shape[-2:]
-    return trace.rpn.foreground[0].detach().view(rows, columns, -1).amax(dim=2)
 
 
 def first_draws(indices: Tensor) -> Tensor:

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import clip
 from rcnn_tutorial.config import AnchorTargetConfig, Config
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.explorers.canvas import Canvas, Handle
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
-from rcnn_tutorial.scene import (
-    AFTER,
-    BACKGROUND,
-    GROUND_TRUTH,
-    PALETTE,
-    RED,
-    WHITE,
-    YELLOW,
-    Boxes,
-    Layer,
-    Lines,
-    Points,
-    Role,
-)
+from rcnn_tutorial.roles import Role
+from rcnn_tutorial.scene import Boxes, Layer, Lines, Points
 from rcnn_tutorial.stages import anchor_target
 from rcnn_tutorial.stages.anchor_target import AnchorAssignment, assign_anchors, sample_labels
 from rcnn_tutorial.stages.anchors import anchor_sizes, generate_anchors, inside_image
@@ -37,9 +25,9 @@ from rcnn_tutorial.stages.sampling import random_keys
 
 MOVABLE, BOTH, NONE = "movable box", "photo's objects and movable box", "none"
 SAMPLED, ALL = "sampled anchors", "all anchors inside"
-_TYPE_A = Role(WHITE, "dashed", "foreground, type A")
-_TYPE_B = AFTER._replace(name="foreground, type B")
-_UNDECIDED = Role(PALETTE[9], name="don't care, inside")
+_TYPE_A = Role(roles.WHITE, "dashed", "foreground, type A")
+_TYPE_B = roles.AFTER._replace(name="foreground, type B")
+_UNDECIDED = Role(roles.PALETTE[9], name="don't care, inside")
 _SMALLEST = 8  # pixels: the least side of the movable object
 
 
@@ -79,14 +67,15 @@ class AnchorLabelExplorer(Explorer):
             "show": choice("Show", (SAMPLED, ALL), SAMPLED),
         }
         box = box_around(width // 2, height // 2, side, side)
-        handle = Handle(GROUND_TRUTH, box, name="movable object")
+        handle = Handle(roles.GROUND_TRUTH, box, name="movable object")
         self._seen = list(box)
         super().__init__(controls, Canvas(image, handles={"object": handle}))
 
     def draw(self) -> str:
         """Draw the labels of the anchors; count them."""
         self._agree()
-        truth, config = self._ground_truth(), self._target_config()
+        truth, config = self._ground_truth(), self.adjusted(self.defaults.anchor_targets)
+        Config(anchor_targets=config)  # raises ConfigError where the values contradict each other
         assignment = assign_anchors(self.anchors, truth, self.inside, config)
         generator = torch.Generator().manual_seed(self.seed.value)
         keys = random_keys(assignment.max_overlaps, generator)  # (1, N)
@@ -119,16 +108,6 @@ class AnchorLabelExplorer(Explorer):
         labels[-1] = 0
         return GroundTruth(padded[None], labels[None])
 
-    def _target_config(self) -> AnchorTargetConfig:
-        config = dataclasses.replace(
-            self.defaults.anchor_targets,
-            positive_overlap=self.positive.value,
-            negative_overlap=self.negative.value,
-            batch_size=self.batch.value,
-            foreground_fraction=self.fraction.value,
-        )
-        return Config(anchor_targets=config).anchor_targets  # raises ConfigError where the values contradict each other
-
     def _layers(self, assignment: AnchorAssignment, sampled: Tensor) -> list[Layer]:
         """sampled: (N,)."""
         every = self.show.value == ALL
@@ -136,12 +115,12 @@ class AnchorLabelExplorer(Explorer):
         background = self.centers[labels == anchor_target.BACKGROUND]
         # 5 000 crosses would hide the photo
         shape, radius = ("dot", 1.2) if every else ("cross", 2.5)
-        layers: list[Layer] = [Points(background, BACKGROUND, shape=shape, radius=radius)]
+        layers: list[Layer] = [Points(background, roles.BACKGROUND, shape=shape, radius=radius)]
         if every:
             undecided = self.centers[(labels == anchor_target.DONT_CARE) & self.inside[0]]
             layers.append(Points(undecided, _UNDECIDED, shape="ring", radius=2.5))
         if self.objects_counted.value == BOTH:
-            layers.append(Boxes(self.objects, GROUND_TRUTH, name="photo's objects"))
+            layers.append(Boxes(self.objects, roles.GROUND_TRUTH, name="photo's objects"))
         for role, members, line in ((_TYPE_B, assignment.type_b[0], 5), (_TYPE_A, assignment.type_a[0], 3)):
             rows = torch.nonzero((labels == anchor_target.FOREGROUND) & members).flatten()  # (F,)
             overlaps = assignment.max_overlaps[0, rows].tolist()
@@ -245,11 +224,11 @@ class SmoothL1Explorer(Explorer):
             Lines(axes, width=1),
             Points(self._place(ticks), labels=[f"{t:g}" for t, _ in ticks.tolist()]),
             Points(self._place(heights), labels=[f"loss {t:g}" for _, t in heights.tolist()]),
-            Lines(self._place(bends), Role(PALETTE[1], "dotted", "where it turns linear")),
-            Lines(self._curve(d.abs()), Role(WHITE, "dashed", "|x|"), width=2),
-            Lines(self._curve(sigma**2 * d**2 / 2), Role(RED, "dashdot", "sigma² x² / 2"), width=2),
-            Lines(self._curve(smooth_l1(d, sigma)), AFTER, width=4, name="smooth L1"),
-            Points(self._place(torch.tensor([[x, loss]])), Role(YELLOW), radius=7, labels=[f"loss {loss:.2f}"]),
+            Lines(self._place(bends), Role(roles.PALETTE[1], "dotted", "where it turns linear")),
+            Lines(self._curve(d.abs()), Role(roles.WHITE, "dashed", "|x|"), width=2),
+            Lines(self._curve(sigma**2 * d**2 / 2), Role(roles.RED, "dashdot", "sigma² x² / 2"), width=2),
+            Lines(self._curve(smooth_l1(d, sigma)), roles.AFTER, width=4, name="smooth L1"),
+            Points(self._place(torch.tensor([[x, loss]])), Role(roles.YELLOW), radius=7, labels=[f"loss {loss:.2f}"]),
         ]
 
     def _curve(self, losses: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.config import TOY_TRAINING, Config, TrainingConfig
 from rcnn_tutorial.data.batching import training_loader
 from rcnn_tutorial.devices import to_cpu
@@ -31,7 +32,8 @@ from rcnn_tutorial.figures.training import (
     moving_average,
 )
 from rcnn_tutorial.model import FasterRCNN
-from rcnn_tutorial.scene import GROUND, GROUND_TRUTH, PLAIN, Boxes, Layer, Lines, Points, Role
+from rcnn_tutorial.roles import GROUND, Role
+from rcnn_tutorial.scene import Boxes, Layer, Lines, Points
 from rcnn_tutorial.training import Phase, StepReport, build_optimizer, fixed_parameters, train_step
 
 LEARNING_RATES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
@@ -89,7 +91,7 @@ class LossCurves(Canvas):
         losses = [f"{top * (1 - q):g}" for q in quarters.tolist()]
         counts = [f"step {round(self.steps * q)}" for q in quarters.tolist()]
         return [
-            Lines(torch.tensor(across + down), PLAIN, width=1.0, opacity=0.25),
+            Lines(torch.tensor(across + down), roles.PLAIN, width=1.0, opacity=0.25),
             Points(left, Role(GROUND), radius=0.0, labels=losses),
             Points(bottom, Role(GROUND), radius=0.0, labels=counts),
         ]
@@ -274,7 +276,7 @@ class TrainingMonitor(Explorer):
         pause.disabled = not self._running
 
     def _scene_layers(self, best: Mapping[str, Tensor], verdicts: Sequence[str]) -> list[Layer]:
-        layers: list[Layer] = [Boxes(self.target["boxes"], GROUND_TRUTH._replace(dash="dotted"), width=2.0)]
+        layers: list[Layer] = [Boxes(self.target["boxes"], roles.GROUND_TRUTH._replace(dash="dotted"), width=2.0)]
         for verdict, role in VERDICT_LOOKS.items():
             rows = [i for i, one in enumerate(verdicts) if one == verdict]
             names = [f"{self.dataset.classes[best['labels'][i] - 1]} {best['scores'][i]:.2f}" for i in rows]

@@ -8,27 +8,15 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.config import AnchorConfig
 from rcnn_tutorial.figures.drawing import draw_layer, figure_of, legend_mark
 from rcnn_tutorial.figures.style import from_any_device, style
-from rcnn_tutorial.scene import (
-    AFTER,
-    BEFORE,
-    CHOSEN,
-    DASHES,
-    GREEN,
-    PALETTE,
-    RED,
-    WHITE,
-    YELLOW,
-    Boxes,
-    Points,
-    Role,
-    Scene,
-)
+from rcnn_tutorial.roles import DASHES, Role
+from rcnn_tutorial.scene import Boxes, Points, Scene
 from rcnn_tutorial.stages.anchors import anchor_sizes
 
-_ON_PHOTOS = (YELLOW, PALETTE[1], WHITE)  # light, because photos are mostly dark
+_ON_PHOTOS = (roles.YELLOW, roles.PALETTE[1], roles.WHITE)  # light, because photos are mostly dark
 _DASHES = tuple(DASHES)
 
 
@@ -56,10 +44,9 @@ def inside_figure(inside: Tensor, config: AnchorConfig, stride: int, size: tuple
         figure = Figure(figsize=(3.1 * columns, 2.6 * rows + 0.4))
         grid = figure.subplots(rows, columns, squeeze=False)
         for number, (axes, (width, height)) in enumerate(zip(grid.flat, anchor_sizes(config).tolist(), strict=True)):
-            y, x = inside[:, :, number].nonzero(as_tuple=True)
-            fits = axes.plot(*_centers(x, y, stride, config), ".", color=GREEN, markersize=3)
-            y, x = (~inside[:, :, number]).nonzero(as_tuple=True)
-            leaves = axes.plot(*_centers(x, y, stride, config), "x", color=RED, markersize=2.5, markeredgewidth=0.7)
+            fit, leave = (_centers(cells, stride, config) for cells in (inside[:, :, number], ~inside[:, :, number]))
+            fits = axes.plot(*fit, ".", color=roles.GREEN, markersize=3)
+            leaves = axes.plot(*leave, "x", color=roles.RED, markersize=2.5, markeredgewidth=0.7)
             axes.set(xlim=(0, size[1]), ylim=(size[0], 0), xticks=[], yticks=[], aspect="equal")
             axes.set_title(f"{width:g} × {height:g}: {int(inside[:, :, number].sum()):,} fit")
         marks, names = [*fits, *leaves], ["centered here, the shape fits", "centered here, it leaves the image"]
@@ -74,9 +61,10 @@ def iou_figure(first: Tensor, second: Tensor, iou: float) -> Figure:
         figure = Figure(figsize=(6.4, 4))
         axes = figure.add_subplot()
         shared = torch.cat([torch.maximum(first, second)[:2], torch.minimum(first, second)[2:]])  # (4,)
-        layers = [Boxes(first[None], BEFORE, name="first box"), Boxes(second[None], AFTER, name="second box")]
+        boxes = {"first box": (first, roles.BEFORE), "second box": (second, roles.AFTER)}
+        layers = [Boxes(box[None], role, name=name) for name, (box, role) in boxes.items()]
         if bool((shared[:2] < shared[2:]).all()):
-            layers.insert(0, Boxes(shared[None], CHOSEN._replace(dash="dotted"), fill=0.35, name="intersection"))
+            layers.insert(0, Boxes(shared[None], roles.CHOSEN._replace(dash="dotted"), fill=0.35, name="intersection"))
         for layer in layers:
             draw_layer(axes, layer)
         axes.autoscale_view()
@@ -94,7 +82,8 @@ def reach_figure(sides: Tensor, curves: Mapping[str, Tensor], thresholds: tuple[
         figure = Figure(figsize=(9.5, 4.2))
         axes = figure.add_subplot()
         for number, (name, best) in enumerate(curves.items()):
-            axes.plot(sides, best, color=(BEFORE, CHOSEN, AFTER)[number % 3].color, ls=_DASHES[number % 4], label=name)
+            color = (roles.RED, roles.BLUE, roles.GREEN)[number % 3]
+            axes.plot(sides, best, color=color, ls=_DASHES[number % 4], label=name)
         for threshold, says in zip(thresholds, ("below {}:\nbackground", "from {} on:\nforeground"), strict=True):
             axes.axhline(threshold, color="0.45", lw=1)
             axes.text(1.01, threshold, says.format(threshold), transform=axes.get_yaxis_transform(), va="center")
@@ -106,5 +95,7 @@ def reach_figure(sides: Tensor, curves: Mapping[str, Tensor], thresholds: tuple[
     return figure
 
 
-def _centers(x, y, stride: int, config: AnchorConfig):
+def _centers(cells: Tensor, stride: int, config: AnchorConfig) -> tuple[Tensor, Tensor]:
+    """The x and the y of the centers of the cells (rows, columns) that are True."""
+    y, x = cells.nonzero(as_tuple=True)
     return x * stride + config.base_size / 2, y * stride + config.base_size / 2

@@ -9,24 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import centers_and_sizes, encode
 from rcnn_tutorial.figures.drawing import figure_of
 from rcnn_tutorial.figures.style import from_any_device, style
-from rcnn_tutorial.scene import (
-    BLUE,
-    CHOSEN,
-    FOREGROUND,
-    GROUND_TRUTH,
-    OTHER,
-    RED,
-    ROI,
-    WHITE,
-    Boxes,
-    Lines,
-    Points,
-    Role,
-    Scene,
-)
+from rcnn_tutorial.roles import Role
+from rcnn_tutorial.scene import Boxes, Lines, Points, Scene
 
 GRAY = "#767676"
 INK = Role("#000000")
@@ -44,12 +32,12 @@ def class_boxes_figure(
     """
     others = [c for c in range(1, len(boxes)) if c != label]
     layers = [
-        Boxes(boxes[others], OTHER, width=2),
-        Boxes(roi[None], ROI),
-        Boxes(boxes[[label]], CHOSEN, width=5, name=classes[label - 1]),
+        Boxes(boxes[others], roles.OTHER, width=2),
+        Boxes(roi[None], roles.ROI),
+        Boxes(boxes[[label]], roles.CHOSEN, width=5, name=classes[label - 1]),
     ]
     if objects is not None:
-        layers.insert(1, Boxes(objects, GROUND_TRUTH))
+        layers.insert(1, Boxes(objects, roles.GROUND_TRUTH))
     return figure_of([Scene(image, layers)], 8.0)
 
 
@@ -68,7 +56,7 @@ def fc7_figure(crop: Tensor, maps: Tensor, channels: int = 6) -> Figure:
         _show_channels(figure, grid, 1, maps, last, f"after the tail\n{tuple(maps.shape)}")
         axes = figure.add_subplot(grid[2, :])
         axes.bar(range(len(fc7)), fc7.tolist(), width=1.0, color=GRAY)
-        axes.bar(last.tolist(), fc7[last].tolist(), width=max(3.0, len(fc7) / 250), color=BLUE)
+        axes.bar(last.tolist(), fc7[last].tolist(), width=max(3.0, len(fc7) / 250), color=roles.BLUE)
         for channel in last.tolist():
             axes.annotate(f"{channel}", (channel, float(fc7[channel])), ha="center", va="bottom", fontsize=12)
         axes.set(
@@ -99,7 +87,7 @@ def scores_figure(probabilities: Tensor, classes: Sequence[str], names: Sequence
         shown = axes.imshow(probabilities.detach().numpy(), cmap="viridis", vmin=0, vmax=1, aspect="auto")
         for row, values in enumerate(probabilities.tolist()):
             best = values.index(max(values))
-            axes.add_patch(Rectangle((best - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=RED, linewidth=3))
+            axes.add_patch(Rectangle((best - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=roles.RED, linewidth=3))
             for column, value in enumerate(values):
                 if value >= _WRITTEN:
                     ink = "white" if value < 0.6 else "black"
@@ -132,8 +120,8 @@ def _pair(roi: Tensor, target: Tensor, title: str) -> Scene:
     moved = [(box - corner[[0, 1, 0, 1]])[None] for box in (roi, target)]  # (1, 4) each
     way = torch.stack([centers_and_sizes(box)[0][0] for box in moved])  # (2, 2)
     layers = [
-        Boxes(moved[0], ROI, width=4),
-        Boxes(moved[1], FOREGROUND, width=4, name="object"),
+        Boxes(moved[0], roles.ROI, width=4),
+        Boxes(moved[1], roles.FOREGROUND, width=4, name="object"),
         Lines(way[None], INK, arrow=True, width=4),
         Points(way[:1], INK),
     ]
@@ -141,4 +129,4 @@ def _pair(roi: Tensor, target: Tensor, title: str) -> Scene:
     coefficients = zip(("t_x", "t_y", "t_w", "t_h"), encode(target, roi).tolist(), strict=True)
     first, second, *rest = (f"${name} = {value:.3f}$" for name, value in coefficients)
     caption = f"{first},  {second}\n" + ",  ".join(rest)
-    return Scene(None, layers, f"{title}: ROI {width:.3g} × {height:.3g}", caption, (rows, columns), ground=WHITE)
+    return Scene(None, layers, f"{title}: ROI {width:.3g} × {height:.3g}", caption, (rows, columns), ground=roles.WHITE)

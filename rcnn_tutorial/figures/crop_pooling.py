@@ -15,10 +15,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.config import CropPoolingConfig
 from rcnn_tutorial.figures.drawing import draw_layer, draw_scene, figure_of
 from rcnn_tutorial.figures.style import from_any_device, style
-from rcnn_tutorial.scene import AFTER, BEFORE, CHOSEN, GREEN, OTHER, PALETTE, Boxes, Layer, Lines, Points, Role, Scene
+from rcnn_tutorial.roles import Role
+from rcnn_tutorial.scene import Boxes, Layer, Lines, Points, Scene
 from rcnn_tutorial.stages.crop_pooling import crop_pool, crop_theta
 
 METHODS = {"crop": "Crop pooling", "align": "RoIAlign", "pool": "RoIPool"}
@@ -161,12 +163,12 @@ def rulers_figure(side: tuple[float, float], stride: int, cells: int, size: int)
         shares = positions * stride / whole  # (size,) of the map's extent: 0..1
         for row, (low, high, digits) in enumerate([(0, whole, 0), (0, cells - 1, 1), (-1, 1, 2)]):
             _draw_ruler(axes, -row, low, high, (float(shares[0]), float(shares[-1])), digits)
-        axes.plot([0, 1], [-3, -3], color=GREEN, linewidth=4)
+        axes.plot([0, 1], [-3, -3], color=roles.GREEN, linewidth=4)
         for share, start in zip(shares.tolist(), torch.linspace(0, 1, size).tolist(), strict=True):
-            axes.plot([share, start], [-2, -3], color=GREEN, linewidth=1, linestyle="dotted")
-            axes.plot([share, start], [-2, -3], "o", color=GREEN, markersize=6)
+            axes.plot([share, start], [-2, -3], color=roles.GREEN, linewidth=1, linestyle="dotted")
+            axes.plot([share, start], [-2, -3], "o", color=roles.GREEN, markersize=6)
         for x, text in ((0, "−1"), (1, "1")):
-            axes.text(x, -3.15, text, ha="center", va="top", color=GREEN, weight="bold")
+            axes.text(x, -3.15, text, ha="center", va="top", color=roles.GREEN, weight="bold")
         axes.set(yticks=[0, -1, -2, -3], yticklabels=names, xticks=[], xlim=(-0.06, 1.06), ylim=(-3.6, 0.45))
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
@@ -177,13 +179,13 @@ def rulers_figure(side: tuple[float, float], stride: int, cells: int, size: int)
 def _draw_ruler(axes: Axes, y: float, low: float, high: float, shares: tuple[float, float], digits: int) -> None:
     """The whole extent in gray, the ROI's part of it in green, numbers at all four ends."""
     axes.plot([0, 1], [y, y], color="#888888", linewidth=2)
-    axes.plot(shares, [y, y], color=GREEN, linewidth=5, solid_capstyle="butt")
+    axes.plot(shares, [y, y], color=roles.GREEN, linewidth=5, solid_capstyle="butt")
     for share in (0.0, 1.0):
         axes.plot(share, y, "|", color="#888888", markersize=12)
         axes.text(share, y + 0.13, f"{low + share * (high - low):g}", ha="center", color="#555555")
     for share in shares:
         text = f"{low + share * (high - low):.{digits}f}".replace("-", "−")
-        axes.text(share, y + 0.13, text, ha="center", color=GREEN, weight="bold")
+        axes.text(share, y + 0.13, text, ha="center", color=roles.GREEN, weight="bold")
 
 
 @from_any_device
@@ -219,8 +221,8 @@ _READS = {
 
 def _reading(method: str, roi: Tensor, stride: int, size: int, feature_size: tuple[int, int]) -> list[Layer]:
     """The ROI in blue and, in white, the bins or points at which the method reads; in cells."""
-    outline = Lines(roi_corners(roi / stride)[None], Role(PALETTE[1]), closed=True, width=5)
-    dashes = OTHER._replace(dash="dashed")
+    outline = Lines(roi_corners(roi / stride)[None], Role(roles.PALETTE[1]), closed=True, width=5)
+    dashes = roles.OTHER._replace(dash="dashed")
     if method == "pool":
         return [Boxes(pool_bins(roi, size, stride, feature_size) - 0.5, dashes, width=3), outline]
     if method == "align":
@@ -239,9 +241,9 @@ def align_corners_figure(image: Tensor, rois: Tensor, size: int, stride: int, fe
     theta = crop_theta(rois, stride, feature_size)  # (S, 2, 3)
     good, bad = (sample_positions(theta, size, feature_size, way).reshape(-1, 2) * stride for way in (True, False))
     layers = [
-        Boxes(rois, CHOSEN, width=4, name="ROI"),
-        Points(good, AFTER, radius=4, name="True: corner samples on the corners"),
-        Points(bad, BEFORE, shape="cross", radius=5, name="False: shrunk and shifted"),
+        Boxes(rois, roles.CHOSEN, width=4, name="ROI"),
+        Points(good, roles.AFTER, radius=4, name="True: corner samples on the corners"),
+        Points(bad, roles.BEFORE, shape="cross", radius=5, name="False: shrunk and shifted"),
     ]
     return figure_of(
         [Scene(0.55 * image + 0.45, layers, "The same theta, sampled with align_corners True and False")], 9.0
@@ -258,7 +260,7 @@ def corner_gradient_figure(image: Tensor, roi: Tensor, gradient: Tensor, title: 
     longest = torch.maximum(gradient[:2].abs(), gradient[2:].abs()).norm().clamp(min=1e-12)
     step = gradient / longest * length * min(image.shape[-2:])  # (4,) pixels
     arrows = torch.stack([roi_corners(roi), roi_corners(roi) + _corner_steps(step)], dim=1)  # (4, 2, 2)
-    layers = [Boxes(roi[None], BEFORE._replace(dash="solid"), width=5), Lines(arrows, AFTER, width=7, arrow=True)]
+    layers = [Boxes(roi[None], Role(roles.RED), width=5), Lines(arrows, roles.AFTER, width=7, arrow=True)]
     return figure_of([Scene(image, layers, title)], 7.5, legend="")
 
 
@@ -280,5 +282,5 @@ def _show_cells(
 
 def _grid(corners: Tensor, positions: Tensor) -> list[Layer]:
     """A box by its corners (4, 2), the points (N, 2) at which it is read, and the first of them again, in white."""
-    outline = Lines(corners[None], CHOSEN, closed=True, width=4)
-    return [Points(positions, BEFORE, radius=3.5), Points(positions[:1], radius=6), outline]
+    outline = Lines(corners[None], roles.CHOSEN, closed=True, width=4)
+    return [Points(positions, roles.BEFORE, radius=3.5), Points(positions[:1], radius=6), outline]

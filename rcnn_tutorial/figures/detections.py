@@ -12,7 +12,8 @@ from torch import Tensor
 from rcnn_tutorial.figures.drawing import figure_of
 from rcnn_tutorial.figures.fonts import drawable_names, font_for
 from rcnn_tutorial.figures.style import from_any_device
-from rcnn_tutorial.scene import Boxes, Role, Scene, class_color, ink_on, label_place, to_uint8
+from rcnn_tutorial.roles import Role, class_color, ink_on
+from rcnn_tutorial.scene import Boxes, Scene, label_place, to_uint8
 
 
 @from_any_device

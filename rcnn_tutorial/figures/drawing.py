@@ -15,22 +15,8 @@ from matplotlib.patheffects import Stroke
 from matplotlib.text import Text
 
 from rcnn_tutorial.figures.style import height_share, style
-from rcnn_tutorial.scene import (
-    DASHES,
-    GROUND,
-    MANY,
-    Boxes,
-    Heatmap,
-    Layer,
-    Lines,
-    Picture,
-    Points,
-    Role,
-    Scene,
-    ink_on,
-    label_place,
-    to_uint8,
-)
+from rcnn_tutorial.roles import DASHES, GROUND, Role, ink_on
+from rcnn_tutorial.scene import MANY, Boxes, Heatmap, Layer, Lines, Picture, Points, Scene, label_place, to_uint8
 
 _MARKERS = {"dot": "o", "ring": "o", "cross": "x"}
 _DIM = 0.65  # how much ground lies over a picture that the controls no longer describe

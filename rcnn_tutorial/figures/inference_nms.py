@@ -7,10 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.evaluation import Curve, area_ap, eleven_point_ap
 from rcnn_tutorial.figures.drawing import figure_of
 from rcnn_tutorial.figures.style import from_any_device, style
-from rcnn_tutorial.scene import AFTER, ANCHOR, BEFORE, BLUE, PALETTE, PROPOSAL, RED, WHITE, Boxes, Role, Scene
+from rcnn_tutorial.roles import Role
+from rcnn_tutorial.scene import Boxes, Scene
 from rcnn_tutorial.stages.nms import bottom_y, nms
 
 
@@ -20,7 +22,7 @@ def refined_figure(image: Tensor, anchors: Tensor, proposals: Tensor, title: str
 
     image: (3, H, W) in [0, 1]. anchors, proposals: (N, 4) in the image's pixels.
     """
-    layers = [_numbered(anchors, ANCHOR), _numbered(proposals, PROPOSAL)]
+    layers = [_numbered(anchors, roles.ANCHOR), _numbered(proposals, roles.PROPOSAL)]
     return figure_of([Scene(image, layers, title)], 8.0)
 
 
@@ -34,8 +36,8 @@ def suppressed_figure(image: Tensor, before: Tensor, after: Tensor) -> Figure:
 
     image: (3, H, W) in [0, 1]. before: (N, 4), after: (M, 4), both best first, in the image's pixels.
     """
-    left = Scene(image, [_numbered(before, BEFORE)], f"The best {len(before)} before suppression")
-    right = Scene(image, [_numbered(after, AFTER)], f"The best {len(after)} after it")
+    left = Scene(image, [_numbered(before, roles.BEFORE)], f"The best {len(before)} before suppression")
+    right = Scene(image, [_numbered(after, roles.AFTER)], f"The best {len(after)} after it")
     return figure_of([left, right], 11.0, legend="")
 
 
@@ -47,8 +49,8 @@ def orders_figure(boxes: Tensor, scores: Tensor, threshold: float) -> Figure:
     """
     panels = {
         "before": (torch.arange(len(boxes)), Role("#767676")),
-        "highest score first": (nms(boxes, scores, threshold), AFTER),
-        "lowest in the picture first": (nms(boxes, bottom_y(boxes), threshold), BEFORE),
+        "highest score first": (nms(boxes, scores, threshold), roles.AFTER),
+        "lowest in the picture first": (nms(boxes, bottom_y(boxes), threshold), roles.BEFORE),
     }
     low, high = boxes[:, :2].amin(dim=0), boxes[:, 2:].amax(dim=0)  # (2,) each
     corner = (low - 0.08 * (high - low))[[0, 1, 0, 1]]  # (4,)
@@ -57,7 +59,7 @@ def orders_figure(boxes: Tensor, scores: Tensor, threshold: float) -> Figure:
     for title, (kept, role) in panels.items():
         texts = [f"{score:.2f}" for score in scores[kept].tolist()]
         layers = [Boxes(boxes[kept] - corner, role, width=4, labels=texts)]
-        scenes.append(Scene(None, layers, title, size=(rows, columns), ground=WHITE))
+        scenes.append(Scene(None, layers, title, size=(rows, columns), ground=roles.WHITE))
     return figure_of(scenes, 11.0, legend="")
 
 
@@ -73,7 +75,7 @@ def average_precision_figure(curve: Curve, title: str = "") -> Figure:
         recalls, best = [i / 10 for i in range(11)], [_best_beyond(curve, i * 0.1) for i in range(11)]
         _draw_area(axes, curve)
         measured = curve.recall.tolist(), curve.precision.tolist()
-        axes.plot(*measured, "o", color=RED, markersize=8, label="after each detection")
+        axes.plot(*measured, "o", color=roles.RED, markersize=8, label="after each detection")
         axes.plot(recalls, best, "x", color="black", markersize=9, markeredgewidth=2.5, label="the eleven points")
         _number(axes, curve)
         axes.set(xlabel="recall", ylabel="precision", xlim=(-0.03, 1.03), ylim=(-0.03, 1.1), title=title)
@@ -94,12 +96,13 @@ def _draw_area(axes: Axes, curve: Curve) -> None:
     recall = [0.0, *curve.recall.tolist()]
     height = [_best_beyond(curve, r) for r in recall[1:]]
     for left, right, top in zip(recall, recall[1:], height, strict=False):
-        axes.fill_between([left, right], [top, top], color=PALETTE[1], alpha=0.45, linewidth=0)
+        axes.fill_between([left, right], [top, top], color=roles.PALETTE[1], alpha=0.45, linewidth=0)
     if height:
-        axes.stairs(height, recall, color=BLUE, linewidth=2.5, baseline=None, label="best at this recall or beyond")
+        look = {"color": roles.BLUE, "linewidth": 2.5, "label": "best at this recall or beyond"}
+        axes.stairs(height, recall, baseline=None, **look)
 
 
 def _number(axes: Axes, curve: Curve) -> None:
     """The rank of each detection beside its point; detections that found nothing new share a recall."""
     for rank, (x, y) in enumerate(zip(curve.recall.tolist(), curve.precision.tolist(), strict=True), start=1):
-        axes.annotate(f"{rank}", (x, y), xytext=(9, -4), textcoords="offset points", weight="bold", color=RED)
+        axes.annotate(f"{rank}", (x, y), xytext=(9, -4), textcoords="offset points", weight="bold", color=roles.RED)

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
 
+from rcnn_tutorial.figures.rpn_loss import layer_shapes
 from rcnn_tutorial.figures.style import style
 from rcnn_tutorial.model import FasterRCNN
 
@@ -37,16 +38,16 @@ def network_rows(model: FasterRCNN, height: int, width: int) -> list[Row]:
     rois = model.config.proposals.test_post_nms_top_n
     rows = [Row("image", "preprocessed image", tuple(image.shape)), *_head_rows(model, image)]
     features = torch.empty(rows[-1].shape, device=device)
-    hidden, rpn = model.rpn.rpn_net(features), model.rpn(features)
+    rpn = layer_shapes(model.rpn, features)
     crops = torch.empty(rois, features.shape[1], *[model.config.crop_pooling.size] * 2, device=device)
     fc7 = model.tail(crops)
     scores, coefficients = model.classification(fc7)
     return rows + [
-        Row("RPN", "3×3 conv, ReLU", tuple(hidden.shape)),
-        Row("RPN", "1×1 conv to scores", tuple(model.rpn.scores(hidden).shape)),
-        Row("RPN", "1×1 conv to coefficients", tuple(model.rpn.coefficients(hidden).shape)),
-        Row("RPN", "anchor by anchor: scores", tuple(rpn.scores.shape)),
-        Row("RPN", "anchor by anchor: coefficients", tuple(rpn.coefficients.shape)),
+        Row("RPN", "3×3 conv, ReLU", rpn["rpn_net"]),
+        Row("RPN", "1×1 conv to scores", rpn["scores"]),
+        Row("RPN", "1×1 conv to coefficients", rpn["coefficients"]),
+        Row("RPN", "anchor by anchor: scores", rpn["flat scores"]),
+        Row("RPN", "anchor by anchor: coefficients", rpn["flat coefficients"]),
         Row("proposal layer", "ROIs", (1, rois, 4)),
         Row("crop pooling", "crops", tuple(crops.shape)),
         Row("tail", "fc7", tuple(fc7.shape)),

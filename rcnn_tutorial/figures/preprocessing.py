@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.config import PreprocessingConfig
 from rcnn_tutorial.figures.drawing import figure_of
 from rcnn_tutorial.figures.style import from_any_device, style
-from rcnn_tutorial.scene import BLUE, GREEN, RED, Points, Scene
+from rcnn_tutorial.scene import Points, Scene
 from rcnn_tutorial.stages.preprocessing import resize, scale_for
 
 _SPREAD = 2.7  # normalized values from -2.7 to 2.7 become black to white; ImageNet's run from -2.12 to 2.64
@@ -67,8 +68,8 @@ def rule_figure(config: PreprocessingConfig, photos: Mapping[str, tuple[int, int
         axes = figure.add_subplot()
         aspects = [round(1000 * side) / 1000 for side in long_sides]
         long = [1000 * scale * aspect for scale, aspect in zip(scales, aspects, strict=True)]
-        axes.plot(aspects, long, color=BLUE, linestyle="dashed", label="long side")
-        axes.plot(aspects, [1000 * scale for scale in scales], color=GREEN, label="short side")
+        axes.plot(aspects, long, color=roles.BLUE, linestyle="dashed", label="long side")
+        axes.plot(aspects, [1000 * scale for scale in scales], color=roles.GREEN, label="short side")
         turn = config.max_size / config.target_size
         axes.axvline(turn, color="#777777", linewidth=1, linestyle="dotted")
         text = f"{config.max_size} / {config.target_size} = {turn:.2f}"
@@ -113,10 +114,8 @@ def drift_figure(height: int, width: int, config: PreprocessingConfig) -> Figure
     with style():
         figure = Figure(figsize=(9, 3.6))
         axes = figure.add_subplot()
-        axes.plot(rows.numpy(), exact.numpy(), color=GREEN, label="scale_factor: by the exact factor")
-        axes.plot(
-            rows.numpy(), stretched.numpy(), color=RED, linestyle="dashed", label="size: stretched to whole pixels"
-        )
+        axes.plot(rows, exact, color=roles.GREEN, label="scale_factor: by the exact factor")
+        axes.plot(rows, stretched, color=roles.RED, linestyle="dashed", label="size: stretched to whole pixels")
         title = f"{height} × {width} scaled by {scale:.4f} to {round(height * scale)} × {round(width * scale)}"
         axes.set(xlabel="row of the scaled photo", ylabel="error (pixels)", title=title, xlim=(0, height * scale))
         axes.legend(loc="upper left")

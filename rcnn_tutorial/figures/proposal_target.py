@@ -8,44 +8,31 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.config import ProposalTargetConfig
 from rcnn_tutorial.figures.drawing import add_colorbar, figure_of
 from rcnn_tutorial.figures.style import from_any_device, style
-from rcnn_tutorial.scene import (
-    ANCHOR,
-    BACKGROUND,
-    BLUE,
-    FOREGROUND,
-    GREEN,
-    GROUND_TRUTH,
-    PALETTE,
-    PROPOSAL,
-    RED,
-    Boxes,
-    Heatmap,
-    Layer,
-    Scene,
-)
+from rcnn_tutorial.scene import Boxes, Heatmap, Layer, Scene
 
 COEFFICIENTS = ("$t_x$", "$t_y$", "$t_w$", "$t_h$")
 
 
 def red_green(anchors: Tensor, proposals: Tensor) -> list[Boxes]:
     """Anchors (N, 4) in red and the proposals (N, 4) that they became in green."""
-    before = Boxes(anchors, ANCHOR, width=2, name=f"anchor ({len(anchors)})")
-    return [before, Boxes(proposals, PROPOSAL, name=f"proposal ({len(proposals)})")]
+    before = Boxes(anchors, roles.ANCHOR, width=2, name=f"anchor ({len(anchors)})")
+    return [before, Boxes(proposals, roles.PROPOSAL, name=f"proposal ({len(proposals)})")]
 
 
 def foreground_background(rois: Tensor, labels: Tensor) -> list[Boxes]:
     """ROIs (N, 4) by their labels (N,): background (0) in red, foreground in green."""
     background, foreground = rois[labels == 0], rois[labels > 0]
-    below = Boxes(background, BACKGROUND, width=2, name=f"background ROI ({len(background)})")
-    return [below, Boxes(foreground, FOREGROUND, name=f"foreground ROI ({len(foreground)})")]
+    below = Boxes(background, roles.BACKGROUND, width=2, name=f"background ROI ({len(background)})")
+    return [below, Boxes(foreground, roles.FOREGROUND, name=f"foreground ROI ({len(foreground)})")]
 
 
 def ground_truth(objects: Tensor) -> list[Boxes]:
     """The annotated objects (G, 4) in yellow; nothing where there are none."""
-    return [Boxes(objects, GROUND_TRUTH, name=f"object ({len(objects)})")] if len(objects) else []
+    return [Boxes(objects, roles.GROUND_TRUTH, name=f"object ({len(objects)})")] if len(objects) else []
 
 
 @from_any_device
@@ -82,7 +69,7 @@ def funnel_figure(counts: Mapping[str, int]) -> Figure:
     with style():
         figure = Figure(figsize=(9, 0.5 * len(names) + 1.1))
         axes = figure.add_subplot()
-        axes.barh(names, [max(value, 0.8) for value in values], color=BLUE, height=0.62)
+        axes.barh(names, [max(value, 0.8) for value in values], color=roles.BLUE, height=0.62)
         for row, value in enumerate(values):
             axes.text(max(value, 0.8) * 1.12, row, f"{value:,}", va="center", weight="bold")
         axes.set(xscale="log", xlim=(0.8, 4 * max(values)), xlabel="boxes (logarithmic)")
@@ -95,15 +82,15 @@ def overlaps_figure(max_overlaps: Tensor, config: ProposalTargetConfig) -> Figur
     """How many proposals have which best IoU, and what that makes them. max_overlaps: (R,)."""
     low, high, start = config.background_low, config.background_high, config.foreground_threshold
     zones = [  # from, to, name, color, hatch
-        (0, low, "neither:\ntoo easy", PALETTE[9], "...."),
-        (low, high, "background", RED, "////"),
-        (high, start, "neither:\ntoo close", PALETTE[9], "...."),
-        (start, 1, "foreground", GREEN, ""),
+        (0, low, "neither:\ntoo easy", roles.PALETTE[9], "...."),
+        (low, high, "background", roles.RED, "////"),
+        (high, start, "neither:\ntoo close", roles.PALETTE[9], "...."),
+        (start, 1, "foreground", roles.GREEN, ""),
     ]
     with style():
         figure = Figure(figsize=(9, 3.8))
         axes = figure.add_subplot()
-        heights, _, _ = axes.hist(max_overlaps.tolist(), bins=40, range=(0, 1), color=BLUE, edgecolor="white")
+        heights, _, _ = axes.hist(max_overlaps.tolist(), bins=40, range=(0, 1), color=roles.BLUE, edgecolor="white")
         top = 1.35 * max(float(heights.max()), 1.0)
         for left, right, name, color, hatch in zones:
             if right > left:
@@ -153,8 +140,9 @@ def spread_figure(coefficients: Tensor, config: ProposalTargetConfig) -> Figure:
         for axes, (title, values) in zip(figure.subplots(1, 2, sharey=True), panels.items(), strict=True):
             spread = values.std(dim=0).tolist() if len(values) > 1 else [0.0] * 4
             for k in range(4):
-                axes.plot(jitter + k, values[:, k], "o", markersize=3, alpha=0.35, color=BLUE)
-                axes.plot([k - 0.35, k + 0.35], [spread[k]] * 2, [k - 0.35, k + 0.35], [-spread[k]] * 2, color=RED)
+                axes.plot(jitter + k, values[:, k], "o", markersize=3, alpha=0.35, color=roles.BLUE)
+                for height in (spread[k], -spread[k]):
+                    axes.plot([k - 0.35, k + 0.35], [height] * 2, color=roles.RED)
             axes.set_xticks(range(4), [f"{name}\nstd {s:.2f}" for name, s in zip(COEFFICIENTS, spread, strict=True)])
             axes.set_title(title)
             axes.axhline(0, color="#888888", linewidth=1, zorder=0)

@@ -10,35 +10,19 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import centers_and_sizes, encode
 from rcnn_tutorial.figures.drawing import add_colorbar, draw_layer, figure_of, legend_mark
 from rcnn_tutorial.figures.style import from_any_device, style
-from rcnn_tutorial.scene import (
-    AFTER,
-    BACKGROUND,
-    BEFORE,
-    BLUE,
-    FOREGROUND,
-    GREEN,
-    GROUND_TRUTH,
-    OTHER,
-    PALETTE,
-    RED,
-    WHITE,
-    Boxes,
-    Heatmap,
-    Lines,
-    Points,
-    Role,
-    Scene,
-)
+from rcnn_tutorial.roles import Role
+from rcnn_tutorial.scene import Boxes, Heatmap, Lines, Points, Scene
 from rcnn_tutorial.stages import anchor_target
 from rcnn_tutorial.stages.anchor_target import AnchorAssignment, AnchorTargets
 from rcnn_tutorial.stages.rpn import RegionProposalNetwork
 from rcnn_tutorial.stages.rpn_loss import smooth_l1
 
-TYPE_B = FOREGROUND._replace(name="type B")
-TYPE_A = Role(WHITE, "dashed", "type A")
+TYPE_B = roles.FOREGROUND._replace(name="type B")
+TYPE_A = Role(roles.WHITE, "dashed", "type A")
 _LINES = ("-", "--", "-.", ":")
 
 
@@ -48,66 +32,51 @@ def rpn_figure(rpn: RegionProposalNetwork, features: Tensor) -> Figure:
     features: (B, channels, H, W).
     """
     shapes = layer_shapes(rpn, features)
-    boxes = {  # name -> place (x, y of the middle) and text
-        "features": (0, 1, "features", "from the head", shapes["features"]),
-        "rpn_net": (1, 1, "rpn_net", _kernel(rpn.rpn_net) + ", ReLU", shapes["rpn_net"]),
-        "scores": (2, 2, "scores", _kernel(rpn.scores), shapes["scores"]),
-        "coefficients": (2, 0, "coefficients", _kernel(rpn.coefficients), shapes["coefficients"]),
-        "flat scores": (3, 2, "a row an anchor", "two scores each", shapes["flat scores"]),
-        "flat coefficients": (3, 0, "a row an anchor", r"$t_x, t_y, t_w, t_h$", shapes["flat coefficients"]),
-        "foreground": (4, 2, "probability", "softmax", shapes["foreground"]),
+    blocks = {  # name -> place (x, y of the middle), title and note
+        "features": (0, 1, "features", "from the head"),
+        "rpn_net": (1, 1, "rpn_net", _kernel(rpn.rpn_net) + ", ReLU"),
+        "scores": (2, 2, "scores", _kernel(rpn.scores)),
+        "coefficients": (2, 0, "coefficients", _kernel(rpn.coefficients)),
+        "flat scores": (3, 2, "a row an anchor", "two scores each"),
+        "flat coefficients": (3, 0, "a row an anchor", r"$t_x, t_y, t_w, t_h$"),
+        "foreground": (4, 2, "probability", "softmax"),
     }
-    links = ("features rpn_net", "rpn_net scores", "rpn_net coefficients")
-    pairs = [tuple(link.split()) for link in links]
-    pairs += [("scores", "flat scores"), ("coefficients", "flat coefficients"), ("flat scores", "foreground")]
+    links = [("features", "rpn_net"), ("rpn_net", "scores"), ("rpn_net", "coefficients")]
+    links += [("scores", "flat scores"), ("coefficients", "flat coefficients"), ("flat scores", "foreground")]
     with style():
         figure = Figure(figsize=(12, 4.2))
         axes = figure.add_subplot()
-        for start, end in pairs:
-            _link(axes, boxes[start][:2], boxes[end][:2])
-        for name, (x, y, title, note, shape) in boxes.items():
-            _block(axes, x, y, f"{title}\n{note}\n{_product(shape)}", name in shapes["layers"])
+        for (x, y, *_), (end_x, end_y, *_) in ((blocks[start], blocks[end]) for start, end in links):
+            arrow = {"arrowstyle": "-|>", "color": "#333333", "linewidth": 1.5, "mutation_scale": 16}
+            axes.annotate("", xy=(end_x - 0.42, end_y), xytext=(x + 0.42, y), arrowprops=arrow)
+        for name, (x, y, title, note) in blocks.items():
+            shape = " × ".join(f"{side:,}" for side in shapes[name])
+            _block(axes, x, y, f"{title}\n{note}\n{shape}", hasattr(rpn, name))
         axes.set(xlim=(-0.5, 4.5), ylim=(-0.5, 2.5))
         axes.set_axis_off()
     return figure
 
 
-def layer_shapes(rpn: RegionProposalNetwork, features: Tensor) -> dict:
-    """Shape of every tensor of one forward pass; under "layers" the names of those that a convolution returned."""
-    shapes: dict = {"features": tuple(features.shape), "layers": ("rpn_net", "scores", "coefficients")}
-    hooks = [
-        getattr(rpn, name).register_forward_hook(
-            lambda _module, _inputs, output, name=name: shapes.update({name: tuple(output.shape)})
-        )
-        for name in shapes["layers"]
-    ]
-    with torch.no_grad():
-        outputs = rpn(features)
-    for hook in hooks:
-        hook.remove()
-    flat = {"flat scores": outputs.scores, "flat coefficients": outputs.coefficients, "foreground": outputs.foreground}
-    return shapes | {name: tuple(tensor.shape) for name, tensor in flat.items()}
+@torch.no_grad()
+def layer_shapes(rpn: RegionProposalNetwork, features: Tensor) -> dict[str, tuple[int, ...]]:
+    """Shape of every tensor of one forward pass; those that a convolution returns bear its name."""
+    hidden, outputs = rpn.rpn_net(features), rpn(features)
+    tensors = {"features": features, "rpn_net": hidden, "scores": rpn.scores(hidden)}
+    tensors |= {"coefficients": rpn.coefficients(hidden), "flat scores": outputs.scores}
+    tensors |= {"flat coefficients": outputs.coefficients, "foreground": outputs.foreground}
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
 def _kernel(layer: torch.nn.Conv2d) -> str:
     return "×".join(map(str, layer.kernel_size)) + " conv"
 
 
-def _product(shape: Sequence[int]) -> str:
-    return " × ".join(f"{side:,}" for side in shape)
-
-
 def _block(axes: Axes, x: float, y: float, text: str, convolution: bool) -> None:
     """A tensor; green with a heavy rim where a convolution makes it."""
     face, width = ("#D9F0E8", 2.5) if convolution else ("#F2F2F2", 1)
-    rim = {"facecolor": face, "edgecolor": GREEN if convolution else "#666666", "linewidth": width}
+    rim = {"facecolor": face, "edgecolor": roles.GREEN if convolution else "#666666", "linewidth": width}
     axes.add_patch(FancyBboxPatch((x - 0.42, y - 0.36), 0.84, 0.72, boxstyle="round,pad=0,rounding_size=0.06", **rim))
     axes.text(x, y, text, ha="center", va="center", fontsize=13, linespacing=1.5)
-
-
-def _link(axes: Axes, start: Sequence[float], end: Sequence[float]) -> None:
-    arrow = {"arrowstyle": "-|>", "color": "#333333", "linewidth": 1.5, "mutation_scale": 16}
-    axes.annotate("", xy=(end[0] - 0.42, end[1]), xytext=(start[0] + 0.42, start[1]), arrowprops=arrow)
 
 
 @from_any_device
@@ -121,9 +90,10 @@ def labels_figure(image: Tensor, objects: Tensor, anchors: Tensor, targets: Anch
     foreground = anchors[labels == anchor_target.FOREGROUND]
     # Background is drawn as a cross at the anchor's center: 200 boxes would hide the photo.
     background = centers_and_sizes(anchors[labels == anchor_target.BACKGROUND])[0]  # (S, 2)
-    truth = Boxes(objects, GROUND_TRUTH, width=4)
+    truth = Boxes(objects, roles.GROUND_TRUTH, width=4)
     by_type = [truth, Boxes(type_b, TYPE_B, width=4), Boxes(type_a, TYPE_A)]
-    sampled = [truth, Boxes(foreground, FOREGROUND), Points(background, BACKGROUND, shape="cross", radius=4)]
+    crosses = Points(background, roles.BACKGROUND, shape="cross", radius=4)
+    sampled = [truth, Boxes(foreground, roles.FOREGROUND), crosses]
     left = Scene(image, by_type, f"Foreground: {len(type_a)} type A, {len(type_b)} type B")
     right = Scene(image, sampled, f"Sampled: {len(foreground)} foreground, {len(background)} background")
     return figure_of([left, right], 10.0)
@@ -139,14 +109,19 @@ def undecided_figure(image: Tensor, objects: Tensor, anchors: Tensor, found: Anc
     undecided = torch.nonzero((found.labels[0] == anchor_target.DONT_CARE) & (overlaps > 0)).flatten()  # (U,)
     ranked = undecided[overlaps[undecided].argsort()]  # (U,)
     places = torch.linspace(0, max(len(ranked) - 1, 0), min(most, len(ranked))).round().long()
-    truth = Boxes(objects, GROUND_TRUTH, name="")
+    truth = Boxes(objects, roles.GROUND_TRUTH, name="")
     scenes = [
-        Scene(image, [truth, Boxes(anchors[[row]], OTHER, width=4, name="")], f"IoU {float(overlaps[row]):.2f}")
+        Scene(image, [truth, Boxes(anchors[[row]], roles.OTHER, width=4, name="")], f"IoU {float(overlaps[row]):.2f}")
         for row in ranked[places].tolist()
     ]
     figure = figure_of(scenes or [Scene(image, [truth])], 10.0, columns=-(-most // 2))
     figure.suptitle("White, dotted: don't care" if scenes else "No anchor lies between the thresholds")
     return figure
+
+
+def best_of_cells(foreground: Tensor, grid: tuple[int, int]) -> Tensor:
+    """The largest value among the anchors of each cell, (rows, columns) = grid, of foreground (N,), N = cells * A."""
+    return foreground.detach().view(*grid, -1).amax(dim=-1)
 
 
 @from_any_device
@@ -155,9 +130,8 @@ def probability_figure(image: Tensor, foreground: Tensor, grid: tuple[int, int])
 
     image: (3, H, W) in [0, 1]. foreground: (N,), N = rows * columns * A. grid: (rows, columns).
     """
-    best = foreground.view(*grid, -1).amax(dim=-1)  # (rows, columns)
     title = "Best foreground probability of each cell"
-    heat = Scene(None, [Heatmap(best, 0.0, 1.0)], title, size=image.shape[-2:])
+    heat = Scene(None, [Heatmap(best_of_cells(foreground, grid), 0.0, 1.0)], title, size=image.shape[-2:])
     figure = figure_of([Scene(image, title="The image"), heat], 10.0)
     add_colorbar(figure.axes[1])
     return figure
@@ -180,10 +154,10 @@ def coefficients_figure(reference: Tensor, target: Tensor) -> Figure:
         )
         for axes, (title, start, end, shift) in zip(figure.subplots(1, 2), panels, strict=True):
             layers = [
-                Boxes(reference[None], BEFORE, width=4, name="reference P"),
-                Boxes(target[None], AFTER, width=4, name="target G"),
-                Points(start[None], BEFORE, radius=6, name=""),
-                Points(end[None], AFTER, radius=6, name=""),
+                Boxes(reference[None], roles.BEFORE, width=4, name="reference P"),
+                Boxes(target[None], roles.AFTER, width=4, name="target G"),
+                Points(start[None], roles.BEFORE, radius=6, name=""),
+                Points(end[None], roles.AFTER, radius=6, name=""),
                 Lines(torch.stack([start, end])[None], Role("#000000"), arrow=True),
             ]
             for layer in layers:
@@ -204,7 +178,8 @@ def smooth_l1_figure(sigmas: Sequence[float] = (0.5, 1, 3), reach: float = 2.0) 
     with style():
         figure = Figure(figsize=(12, 4.2))
         left, right = figure.subplots(1, 2)
-        for sigma, line, color in zip(sigmas, _LINES, (BLUE, GREEN, RED, PALETTE[6]), strict=False):
+        colors = roles.BLUE, roles.GREEN, roles.RED, roles.PALETTE[6]
+        for sigma, line, color in zip(sigmas, _LINES, colors, strict=False):
             loss = smooth_l1(x, sigma)  # (K,)
             (slope,) = torch.autograd.grad(loss.sum(), x)
             name = rf"$\sigma$ = {sigma:g}, bend at {1 / sigma**2:.2f}"
@@ -226,13 +201,13 @@ def overlap_by_size_figure(sides: Sequence[float], best: Sequence[float], thresh
     with style():
         figure = Figure(figsize=(9, 4.4))
         axes = figure.add_subplot()
-        axes.axhline(positive, color=GREEN, linestyle="--", label=f"positive threshold {positive:g}")
-        axes.axhline(negative, color=RED, linestyle=":", label=f"negative threshold {negative:g}")
+        axes.axhline(positive, color=roles.GREEN, linestyle="--", label=f"positive threshold {positive:g}")
+        axes.axhline(negative, color=roles.RED, linestyle=":", label=f"negative threshold {negative:g}")
         axes.fill_between(
             sides, 0, 1, where=[value < positive for value in best], step="mid", color="#BBBBBB", alpha=0.45,
             linewidth=0, hatch="//", edgecolor="#888888", label="foreground by type A only",
         )  # fmt: skip
-        axes.plot(sides, best, "o-", color=BLUE, markersize=4, label="best IoU of all anchors")
+        axes.plot(sides, best, "o-", color=roles.BLUE, markersize=4, label="best IoU of all anchors")
         axes.set(xlabel="side of the object (pixels)", ylabel="IoU", ylim=(0, 1), xlim=(min(sides), max(sides)))
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure

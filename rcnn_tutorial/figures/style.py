@@ -6,8 +6,8 @@ import contextlib
 import functools
 from collections.abc import Callable
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.devices import to_cpu
-from rcnn_tutorial.scene import PALETTE
 
 FIGURE_DPI = 100
 
@@ -18,7 +18,7 @@ _RC = {
     "axes.titlesize": 13,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.prop_cycle": "cycler('color', ['" + "', '".join(PALETTE) + "'])",
+    "axes.prop_cycle": "cycler('color', ['" + "', '".join(roles.PALETTE) + "'])",
     "lines.linewidth": 2,
     "legend.frameon": False,
     "image.interpolation": "nearest",

@@ -9,25 +9,14 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import clip
 from rcnn_tutorial.config import Config
 from rcnn_tutorial.figures.drawing import figure_of
+from rcnn_tutorial.figures.rpn_loss import best_of_cells
 from rcnn_tutorial.figures.style import from_any_device
 from rcnn_tutorial.model import Trace
-from rcnn_tutorial.scene import (
-    AFTER,
-    ANCHOR,
-    BEFORE,
-    CHOSEN,
-    OTHER,
-    PROPOSAL,
-    ROI,
-    Boxes,
-    Heatmap,
-    Layer,
-    Points,
-    Scene,
-)
+from rcnn_tutorial.scene import Boxes, Heatmap, Layer, Points, Scene
 from rcnn_tutorial.stages.inference import class_boxes
 
 
@@ -139,9 +128,8 @@ def view_anchors(tour: Tour) -> StageView:
 
 def view_scores(tour: Tour) -> StageView:
     """Stage 4: how probably each cell's best anchor is an object."""
-    rows, columns = tour.trace.features.shape[-2:]
     foreground = tour.trace.rpn.foreground[0]  # (N,)
-    best = foreground.view(rows, columns, -1).amax(dim=2)
+    best = best_of_cells(foreground, tour.trace.features.shape[-2:])
     heat = _heat(tour, best, "foreground probability of a cell's best anchor", 0.0, 1.0)
     return StageView(
         Scene(tour.image, [heat, _followed_anchor(tour)]),
@@ -159,9 +147,9 @@ def view_proposals(tour: Tour) -> StageView:
     valid = tour.trace.proposals.valid[0]
     proposals = to_photo(tour, tour.trace.proposals.boxes[0, valid])
     layers = [
-        Boxes(proposals[:_BEST], OTHER, width=1.5, name=f"the {len(proposals[:_BEST])} best proposals"),
+        Boxes(proposals[:_BEST], roles.OTHER, width=1.5, name=f"the {len(proposals[:_BEST])} best proposals"),
         _followed_anchor(tour),
-        Boxes(proposals[tour.roi][None], PROPOSAL, name="the proposal it became"),
+        Boxes(proposals[tour.roi][None], roles.PROPOSAL, name="the proposal it became"),
     ]
     return StageView(
         Scene(tour.image, layers),
@@ -185,7 +173,7 @@ def view_crop(tour: Tour) -> StageView:
     layers = [
         Heatmap(crop, extent=extent, opacity=0.65, name="the crop, mean absolute value"),
         Points(points, radius=1.5),
-        Boxes(to_photo(tour, roi[None]), AFTER, name="the ROI"),
+        Boxes(to_photo(tour, roi[None]), roles.AFTER, name="the ROI"),
     ]
     return StageView(
         Scene(tour.image, layers),
@@ -201,9 +189,9 @@ def view_class_boxes(tour: Tour) -> StageView:
     others = [label for label in range(1, len(boxes)) if label != tour.label]
     name = tour.config.classes[tour.label - 1]
     layers = [
-        Boxes(boxes[others], OTHER, width=1.2),
-        Boxes(to_photo(tour, tour.trace.proposed.rois[0, tour.roi][None]), ROI),
-        Boxes(boxes[tour.label][None], CHOSEN, labels=[name], name=f"box of the class {name}"),
+        Boxes(boxes[others], roles.OTHER, width=1.2),
+        Boxes(to_photo(tour, tour.trace.proposed.rois[0, tour.roi][None]), roles.ROI),
+        Boxes(boxes[tour.label][None], roles.CHOSEN, labels=[name], name=f"box of the class {name}"),
     ]
     return StageView(
         Scene(tour.image, layers),
@@ -223,7 +211,7 @@ def view_detections(tour: Tour) -> StageView:
     counts = ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names))
     found = f"scored {tour.shown:g} or more: {counts}" if names else f"none is scored {tour.shown:g} or more"
     return StageView(
-        Scene(tour.image, [Boxes(detections.boxes[good], AFTER, labels=texts, name="detections")]),
+        Scene(tour.image, [Boxes(detections.boxes[good], roles.AFTER, labels=texts, name="detections")]),
         shape_text(detections.boxes),
         f"{len(detections.scores)} boxes are left of all classes' after suppression; {found}.",
     )
@@ -238,7 +226,7 @@ def _heat(tour: Tour, values: Tensor, name: str, low: float | None = None, high:
 
 def _followed_anchor(tour: Tour) -> Layer:
     anchor = to_photo(tour, tour.trace.anchors[tour.anchor][None])
-    return Boxes(anchor, ANCHOR, name="the anchor that is followed")
+    return Boxes(anchor, roles.ANCHOR, name="the anchor that is followed")
 
 
 STAGES = (  # title, the notebook that explains it, the view
@@ -270,6 +258,6 @@ def projection_figure(image: Tensor, rois: Tensor, scale: float) -> Figure:
 
     image: (3, H, W) in [0, 1]. rois: (N, 4) scaled pixels. scale: scaled pixels per pixel of the photo.
     """
-    wrong = Scene(image, [Boxes(rois, BEFORE, name="")], "ROIs as they come")
-    right = Scene(image, [Boxes(rois / scale, AFTER, name="")], "ROIs divided by the scale")
+    wrong = Scene(image, [Boxes(rois, roles.BEFORE, name="")], "ROIs as they come")
+    right = Scene(image, [Boxes(rois / scale, roles.AFTER, name="")], "ROIs divided by the scale")
     return figure_of([wrong, right], 10.4)

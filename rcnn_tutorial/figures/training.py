@@ -15,33 +15,35 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 from torchvision.ops import nms
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import box_iou
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.evaluation import Curve
 from rcnn_tutorial.figures.drawing import figure_of
 from rcnn_tutorial.figures.style import from_any_device, style
 from rcnn_tutorial.model import FasterRCNN
-from rcnn_tutorial.scene import AFTER, BEFORE, CHOSEN, PALETTE, RED, Boxes, Role, Scene
+from rcnn_tutorial.roles import Role
+from rcnn_tutorial.scene import Boxes, Scene
 from rcnn_tutorial.training import DETECTOR_LOSSES, RPN_LOSSES, StepReport
 
 LOSSES = RPN_LOSSES + DETECTOR_LOSSES
 LOSS_LOOKS = {  # the colors stand out on white and on dark gray
-    "rpn_cross_entropy": Role(PALETTE[0], "dashed", "rpn_cross_entropy"),
-    "rpn_loss_box": Role(PALETTE[1], "dotted", "rpn_loss_box"),
-    "cross_entropy": Role(PALETTE[2], "solid", "cross_entropy"),
-    "loss_box": Role(PALETTE[6], "dashdot", "loss_box"),
+    "rpn_cross_entropy": Role(roles.PALETTE[0], "dashed", "rpn_cross_entropy"),
+    "rpn_loss_box": Role(roles.PALETTE[1], "dotted", "rpn_loss_box"),
+    "cross_entropy": Role(roles.PALETTE[2], "solid", "cross_entropy"),
+    "loss_box": Role(roles.PALETTE[6], "dashdot", "loss_box"),
 }
 RIGHT, OTHER_CLASS, ELSEWHERE = "right", "misnamed", "elsewhere"
 VERDICT_LOOKS = {
-    RIGHT: AFTER._replace(name=RIGHT),
-    OTHER_CLASS: CHOSEN._replace(dash="dashdot", name=OTHER_CLASS),
-    ELSEWHERE: BEFORE._replace(name=ELSEWHERE),
+    RIGHT: roles.AFTER._replace(name=RIGHT),
+    OTHER_CLASS: roles.CHOSEN._replace(dash="dashdot", name=OTHER_CLASS),
+    ELSEWHERE: roles.BEFORE._replace(name=ELSEWHERE),
 }
 WINDOW = 10  # steps of the moving average
 PARTS = ("head", "rpn.rpn_net", "rpn.scores", "rpn.coefficients", "tail", "classification")
 RECALLS = np.arange(11) / 10
 MARKERS = "osD^v"
-CURVES = (*PALETTE[:3], *PALETTE[4:6])  # the colors of curves: without the yellow, which is faint on white
+CURVES = (*roles.PALETTE[:3], *roles.PALETTE[4:6])  # the colors of curves: without the yellow, which is faint on white
 
 
 def moving_average(values: Sequence[float], window: int = WINDOW) -> list[float]:
@@ -301,7 +303,7 @@ def gradient_figure(tables: Mapping[str, Mapping[str, Mapping[str, float | None]
 
 def _draw_cell(axes: Axes, column: int, row: int, norm: float | None, new: bool) -> None:
     face = "#F4F4F4" if norm is None else "#CFE8DE"
-    edge, width = (RED, 3.5) if new else ("white", 2)
+    edge, width = (roles.RED, 3.5) if new else ("white", 2)
     rim = {"facecolor": face, "edgecolor": edge, "linewidth": width}
     axes.add_patch(Rectangle((column - 0.45, row - 0.42), 0.9, 0.84, **rim))
     text = "none" if norm is None else f"{norm:.3f}"

@@ -10,25 +10,13 @@ import traitlets
 from matplotlib.patches import Rectangle
 from PIL import Image
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.errors import ConfigError, DataError
 from rcnn_tutorial.explorers.canvas import Canvas, Handle, encode_image, message
 from rcnn_tutorial.explorers.explorer import Explorer, flag, integer, number, several
 from rcnn_tutorial.explorers.shown import WAKE
-from rcnn_tutorial.scene import (
-    AFTER,
-    BEFORE,
-    CHOSEN,
-    DASHES,
-    RED,
-    Boxes,
-    Heatmap,
-    Layer,
-    Lines,
-    Picture,
-    Points,
-    ink_on,
-    to_uint8,
-)
+from rcnn_tutorial.roles import DASHES, ink_on
+from rcnn_tutorial.scene import Boxes, Heatmap, Layer, Lines, Picture, Points, to_uint8
 from rcnn_tutorial.site import LIVE_VIEW
 
 PHOTO = torch.rand(3, 300, 400, generator=torch.Generator().manual_seed(0))
@@ -46,7 +34,7 @@ class Counter(Explorer):
         self.draws += 1
         if self.count.value == 7:
             raise DataError("seven boxes: this file has none")
-        self.canvas.draw([Boxes(BOXES[:1].expand(self.count.value, 4), BEFORE, name="boxes")])
+        self.canvas.draw([Boxes(BOXES[:1].expand(self.count.value, 4), roles.BEFORE, name="boxes")])
         return f"{self.count.value} boxes."
 
 
@@ -73,10 +61,10 @@ def floats_of(layer: dict) -> list[float]:
 
 
 def test_boxes_travel_as_one_float32_buffer():
-    sent = message(Boxes(BOXES.double(), BEFORE, labels=["a", "b"]))
+    sent = message(Boxes(BOXES.double(), roles.BEFORE, labels=["a", "b"]))
     assert floats_of(sent) == BOXES.flatten().tolist()
-    assert sent["labels"] == "a\nb" and sent["dash"] == DASHES["dashed"] and sent["ink"] == ink_on(RED)
-    assert sent["name"] == "before" and message(Boxes(BOXES, BEFORE, name=""))["name"] == ""
+    assert sent["labels"] == "a\nb" and sent["dash"] == DASHES["dashed"] and sent["ink"] == ink_on(roles.RED)
+    assert sent["name"] == "before" and message(Boxes(BOXES, roles.BEFORE, name=""))["name"] == ""
     assert sent["rim"] and not message(Boxes(BOXES.repeat(200, 1)))["rim"]
 
 
@@ -130,7 +118,7 @@ def test_one_message_a_draw_with_binary_boxes(messages):
 
 
 def test_handles_come_back_as_the_browser_sends_them():
-    canvas = Canvas(PHOTO, handles={"roi": Handle(CHOSEN, box=(10, 10, 90, 90))})
+    canvas = Canvas(PHOTO, handles={"roi": Handle(roles.CHOSEN, box=(10, 10, 90, 90))})
     canvas.set_state({"handles": {"roi": [11, 10, 91, 90]}})
     assert canvas.box("roi").tolist() == [11, 10, 91, 90]
     canvas.move(roi=torch.tensor([0.0, 0.0, 5.0, 5.0]))
@@ -263,14 +251,14 @@ def test_still_picture_holds_every_layer():
     everything = [
         Heatmap(torch.rand(4, 5), opacity=0.4, name="heat"),
         Picture(PHOTO[:, :7, :7], extent=(0, 0, 70, 70)),
-        Boxes(BOXES, AFTER, fill=0.2, labels=["a", "b"], name="boxes"),
+        Boxes(BOXES, roles.AFTER, fill=0.2, labels=["a", "b"], name="boxes"),
         Boxes(BOXES[:0], name="none"),
         Points([[1, 2], [3, 4]], shape="cross", labels=["p", "q"], name="points"),
         Points([[9, 9]], shape="ring"),
         Lines([[[0, 0], [5, 5], [9, 0]]], closed=True, name="line"),
         Lines([[[0, 0], [5, 5]]], arrow=True),
     ]
-    explorer = Counter(roi=Handle(CHOSEN._replace(dash="dashed"), box=(10, 10, 90, 90), name="the ROI"))
+    explorer = Counter(roi=Handle(roles.CHOSEN._replace(dash="dashed"), box=(10, 10, 90, 90), name="the ROI"))
     explorer.canvas.draw(everything)
     figure = explorer.figure(6.0)
     (axes,) = figure.axes
@@ -300,5 +288,5 @@ def test_still_picture_puts_canvases_side_by_side():
 def test_two_thousand_boxes_travel_as_their_bytes_without_their_texts():
     explorer, asked = Counter(), []
     boxes = torch.rand(2000, 4, generator=torch.Generator().manual_seed(0)) * 100
-    explorer.canvas.draw([Boxes(boxes, BEFORE, hover=lambda i: asked.append(i) or "")])
+    explorer.canvas.draw([Boxes(boxes, roles.BEFORE, hover=lambda i: asked.append(i) or "")])
     assert len(explorer.canvas.frame["layers"][0]["data"].cast("B")) == boxes.nbytes and asked == []

@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 import torch
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.config import BackboneConfig, Config, PreprocessingConfig
 from rcnn_tutorial.explorers.classification import LIKELIEST, ClassificationExplorer
 from rcnn_tutorial.model import build_model
-from rcnn_tutorial.scene import CHOSEN
 from rcnn_tutorial.stages.classification import classification_loss
 from rcnn_tutorial.stages.inference import class_boxes
 
@@ -45,7 +45,7 @@ def test_every_class_can_be_chosen_and_gets_the_blue_box(explorer, model):
         blue = explorer.canvas.layers[-1]
         boxes = class_boxes(explorer.trace.proposed, explorer.trace.preprocessed, model.config.proposal_targets)
         row = explorer.order[explorer.roi.value]
-        assert blue.role == CHOSEN and torch.allclose(blue.boxes[0], boxes[0, row, label])
+        assert blue.role == roles.CHOSEN and torch.allclose(blue.boxes[0], boxes[0, row, label])
         assert f": {name} with probability" in explorer.summary
     explorer.class_name.value = LIKELIEST
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.config import PreprocessingConfig
 from rcnn_tutorial.explorers.preprocessing import PreprocessingExplorer, cut_to_aspect
-from rcnn_tutorial.scene import YELLOW
 
 
 def photo(height=75, width=100):
@@ -45,7 +45,7 @@ def test_a_maximum_below_the_target_is_said_in_words():
 
 def test_objects_are_scaled_with_the_photo():
     explorer = PreprocessingExplorer(photo(375, 500), torch.tensor([[50.0, 100, 150, 300]]))
-    (objects,) = [layer for layer in explorer.canvas.layers if layer.role.color == YELLOW]
+    (objects,) = [layer for layer in explorer.canvas.layers if layer.role.color == roles.YELLOW]
     torch.testing.assert_close(objects.boxes, torch.tensor([[80.0, 160, 240, 480]]))
     assert explorer.summary.endswith("1 object; the thinnest one's short side goes from 100 to 160 pixels.")
 

@@ -4,13 +4,13 @@ import matplotlib.colors
 import torch
 from matplotlib.patches import Rectangle
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.figures.classification import (
     class_boxes_figure,
     fc7_figure,
     invariance_figure,
     scores_figure,
 )
-from rcnn_tutorial.scene import BLUE, RED, WHITE
 
 CLASSES = ("cat", "dog", "bird")
 IMAGE = torch.rand(3, 60, 80, generator=torch.Generator().manual_seed(0))
@@ -33,9 +33,9 @@ def test_the_chosen_class_is_blue_the_roi_red_all_others_but_background_white():
     roi = torch.tensor([8.0, 10, 48, 42])
     figure = class_boxes_figure(IMAGE, roi, boxes, 2, CLASSES, torch.zeros(0, 4))
     axes = figure.axes[0]
-    assert boxes_in(axes, BLUE) == [boxes[2].tolist()]
-    assert boxes_in(axes, RED) == [roi.tolist()]
-    assert boxes_in(axes, WHITE) == [boxes[1].tolist(), boxes[3].tolist()]
+    assert boxes_in(axes, roles.BLUE) == [boxes[2].tolist()]
+    assert boxes_in(axes, roles.RED) == [roi.tolist()]
+    assert boxes_in(axes, roles.WHITE) == [boxes[1].tolist(), boxes[3].tolist()]
     assert "dog" in [text.get_text() for text in axes.get_legend().get_texts()]
     figure.canvas.draw()
 
@@ -53,7 +53,7 @@ def test_fc7_bars_are_the_means_of_the_maps():
 def test_the_largest_probability_of_each_row_is_framed_and_small_ones_are_not_written():
     probabilities = torch.tensor([[0.7, 0.2, 0.06, 0.04], [0.05, 0.06, 0.83, 0.06]])
     axes = scores_figure(probabilities, CLASSES).axes[0]
-    assert [p.get_xy() for p in rectangles(axes, RED)] == [(-0.5, -0.5), (1.5, 0.5)]
+    assert [p.get_xy() for p in rectangles(axes, roles.RED)] == [(-0.5, -0.5), (1.5, 0.5)]
     assert [text.get_text() for text in axes.texts] == ["0.7", "0.2", "0.8"]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["background", *CLASSES]
 

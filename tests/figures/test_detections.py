@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rcnn_tutorial.figures.detections import detections_figure, draw_detections
-from rcnn_tutorial.scene import class_color
+from rcnn_tutorial.roles import class_color
 
 CLASSES = ("cat", "dog", "bird")
 

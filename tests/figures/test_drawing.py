@@ -5,17 +5,18 @@ import io
 import pytest
 import torch
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.figures.drawing import Label, figure_of
-from rcnn_tutorial.scene import AFTER, BEFORE, GROUND_TRUTH, OTHER, Boxes, Heatmap, Lines, Picture, Points, Scene
+from rcnn_tutorial.scene import Boxes, Heatmap, Lines, Picture, Points, Scene
 
 IMAGE = torch.rand(3, 60, 80, generator=torch.Generator().manual_seed(0))
 BOXES = torch.tensor([[-20.0, -20, 30, 40], [60, 40, 100, 90], [60, 40, 100, 90], [0, 55, 80, 60]])
 LAYERS = [
     Heatmap(torch.rand(3, 4), extent=(0, 0, 40, 30), opacity=0.4, name="heat"),
     Picture(IMAGE[:, :7, :7], extent=(50, 10, 60, 20)),
-    Boxes(BOXES, BEFORE, fill=0.2, labels=["first", "second", "third", "fourth"]),
-    Points([[1, 2], [79, 59]], AFTER, shape="cross", labels=["a point", "another point"]),
-    Lines([[[0, 0], [40, 30]]], OTHER, arrow=True),
+    Boxes(BOXES, roles.BEFORE, fill=0.2, labels=["first", "second", "third", "fourth"]),
+    Points([[1, 2], [79, 59]], roles.AFTER, shape="cross", labels=["a point", "another point"]),
+    Lines([[[0, 0], [40, 30]]], roles.OTHER, arrow=True),
 ]
 
 
@@ -40,9 +41,8 @@ def test_every_text_is_within_its_panel_and_off_the_others(dpi):
 
 
 def test_the_legend_names_each_role_once_in_as_many_columns_as_fit():
-    layers = [*LAYERS, Boxes(BOXES, BEFORE), Boxes(BOXES[:0], GROUND_TRUTH), Boxes(BOXES, OTHER, name="")]
-    names = ["heat", "before", "another class", "object"]
-    layers[4] = Lines([[[0, 0], [40, 30]]], OTHER, name="another class")
+    more = [Boxes(BOXES, roles.BEFORE), Boxes(BOXES[:0], roles.GROUND_TRUTH), Boxes(BOXES, roles.PLAIN)]
+    layers, names = [*LAYERS, *more], ["heat", "before", "other classes", "object"]
     for legend, width in (("each", 9.0), ("shared", 3.0)):
         figure = figure_of([Scene(IMAGE, layers)], width, legend=legend)
         found = figure.axes[0].get_legend() if legend == "each" else figure.legends[0]

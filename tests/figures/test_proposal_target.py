@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.config import ProposalTargetConfig
 from rcnn_tutorial.figures import proposal_target as figures
-from rcnn_tutorial.scene import ANCHOR, PROPOSAL
 
 IMAGE, SIZE = torch.rand(3, 60, 80, generator=torch.Generator().manual_seed(0)), (120, 160)
 BOXES = torch.tensor([[10.0, 10, 60, 50], [30.0, 20, 150, 110], [0.0, 0, 20, 20]])
@@ -40,7 +40,7 @@ def test_no_color_is_the_only_code():
 
 
 def test_before_is_red_and_after_is_green():
-    assert [group.role for group in figures.red_green(BOXES, BOXES)] == [ANCHOR, PROPOSAL]
+    assert [group.role for group in figures.red_green(BOXES, BOXES)] == [roles.ANCHOR, roles.PROPOSAL]
 
 
 def test_a_photo_without_boxes_is_drawn(drawn_pixels):
