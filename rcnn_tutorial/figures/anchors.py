@@ -10,8 +10,8 @@ from torch import Tensor
 
 from rcnn_tutorial import roles
 from rcnn_tutorial.config import AnchorConfig
-from rcnn_tutorial.figures.drawing import draw_layer, figure_of, legend_mark
-from rcnn_tutorial.figures.style import from_any_device, style
+from rcnn_tutorial.figures.drawing import figure_of, plot_layers
+from rcnn_tutorial.figures.style import from_any_device, plots
 from rcnn_tutorial.roles import DASHES, Role
 from rcnn_tutorial.scene import Boxes, Points, Scene
 from rcnn_tutorial.stages.anchors import anchor_sizes
@@ -40,9 +40,7 @@ def inside_figure(inside: Tensor, config: AnchorConfig, stride: int, size: tuple
     inside: (rows, columns, A) bool. Dots fit, crosses leave the image.
     """
     rows, columns = len(config.ratios), len(config.scales)
-    with style():
-        figure = Figure(figsize=(3.1 * columns, 2.6 * rows + 0.4))
-        grid = figure.subplots(rows, columns, squeeze=False)
+    with plots(3.1 * columns, 2.6 * rows + 0.4, rows, columns, squeeze=False) as (figure, grid):
         for number, (axes, (width, height)) in enumerate(zip(grid.flat, anchor_sizes(config).tolist(), strict=True)):
             fit, leave = (_centers(cells, stride, config) for cells in (inside[:, :, number], ~inside[:, :, number]))
             fits = axes.plot(*fit, ".", color=roles.GREEN, markersize=3)
@@ -57,30 +55,21 @@ def inside_figure(inside: Tensor, config: AnchorConfig, stride: int, size: tuple
 @from_any_device
 def iou_figure(first: Tensor, second: Tensor, iou: float) -> Figure:
     """Two boxes (4,) and their intersection."""
-    with style():
-        figure = Figure(figsize=(6.4, 4))
-        axes = figure.add_subplot()
+    with plots(6.4, 4) as (figure, axes):
         shared = torch.cat([torch.maximum(first, second)[:2], torch.minimum(first, second)[2:]])  # (4,)
         boxes = {"first box": (first, roles.BEFORE), "second box": (second, roles.AFTER)}
         layers = [Boxes(box[None], role, name=name) for name, (box, role) in boxes.items()]
         if bool((shared[:2] < shared[2:]).all()):
             layers.insert(0, Boxes(shared[None], roles.CHOSEN._replace(dash="dotted"), fill=0.35, name="intersection"))
-        for layer in layers:
-            draw_layer(axes, layer)
-        axes.autoscale_view()
-        axes.invert_yaxis()
-        axes.set(aspect="equal", xlabel="x (pixels)", ylabel="y (pixels)", title=f"IoU = {iou:.4f}")
-        marks = [legend_mark(layer) for layer in layers]
-        axes.legend(handles=marks, loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=12)
+        plot_layers(axes, layers)
+        axes.set_title(f"IoU = {iou:.4f}")
     return figure
 
 
 @from_any_device
 def reach_figure(sides: Tensor, curves: Mapping[str, Tensor], thresholds: tuple[float, float] = (0.3, 0.7)) -> Figure:
     """Best IoU that any anchor reaches with a square object, by the object's side (K,) in pixels; a curve each."""
-    with style():
-        figure = Figure(figsize=(9.5, 4.2))
-        axes = figure.add_subplot()
+    with plots(9.5, 4.2) as (figure, axes):
         for number, (name, best) in enumerate(curves.items()):
             color = (roles.RED, roles.BLUE, roles.GREEN)[number % 3]
             axes.plot(sides, best, color=color, ls=_DASHES[number % 4], label=name)

@@ -12,7 +12,7 @@ from torch import Tensor
 from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import centers_and_sizes, encode
 from rcnn_tutorial.figures.drawing import figure_of
-from rcnn_tutorial.figures.style import from_any_device, style
+from rcnn_tutorial.figures.style import from_any_device, plots, style
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Lines, Points, Scene
 
@@ -81,9 +81,7 @@ def scores_figure(probabilities: Tensor, classes: Sequence[str], names: Sequence
     probabilities: (R, C + 1), background first. names: one a row; the row's number without.
     """
     rows, columns = probabilities.shape
-    with style():
-        figure = Figure(figsize=(10, 2.0 + 0.36 * rows))
-        axes = figure.add_subplot()
+    with plots(10, 2.0 + 0.36 * rows) as (figure, axes):
         shown = axes.imshow(probabilities.detach().numpy(), cmap="viridis", vmin=0, vmax=1, aspect="auto")
         for row, values in enumerate(probabilities.tolist()):
             best = values.index(max(values))

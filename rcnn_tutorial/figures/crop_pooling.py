@@ -18,7 +18,7 @@ from torch import Tensor
 from rcnn_tutorial import roles
 from rcnn_tutorial.config import CropPoolingConfig
 from rcnn_tutorial.figures.drawing import draw_layer, draw_scene, figure_of
-from rcnn_tutorial.figures.style import from_any_device, style
+from rcnn_tutorial.figures.style import from_any_device, plots
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Layer, Lines, Points, Scene
 from rcnn_tutorial.stages.crop_pooling import crop_pool, crop_theta
@@ -138,9 +138,7 @@ def crop_figure(image: Tensor, channel: Tensor, corners: Tensor, size: int, stri
     positions = sample_positions(theta, size, channel.shape)[0].flatten(0, 1)  # (size * size, 2)
     grid = F.affine_grid(theta, (1, 1, size, size), align_corners=True)  # (1, size, size, 2)
     crop = F.grid_sample(channel[None, None], grid, align_corners=True)[0, 0]  # (size, size)
-    with style():
-        figure = Figure(figsize=(11, 3.9))
-        photo, cells, out = figure.subplots(1, 3, width_ratios=[1.25, 1.25, 1])
+    with plots(11, 3.9, 1, 3, width_ratios=[1.25, 1.25, 1]) as (figure, (photo, cells, out)):
         draw_scene(photo, Scene(image, _grid(corners, positions * stride), "The ROI on the photo (pixels)"))
         _show_cells(cells, channel, "On the feature map (cells)", _grid(corners / stride, positions))
         first = Points([(0.0, 0.0)], radius=6)
@@ -156,9 +154,7 @@ def rulers_figure(side: tuple[float, float], stride: int, cells: int, size: int)
     """
     positions = torch.linspace(side[0] / stride, side[1] / stride, size)  # (size,) cells
     whole = (cells - 1) * stride
-    with style():
-        figure = Figure(figsize=(9, 3.8))
-        axes = figure.add_subplot()
+    with plots(9, 3.8) as (figure, axes):
         names = ["pixel of the photo", "cell of the map", r"map: $x^s\in[-1,1]$", r"crop: $x^t\in[-1,1]$"]
         shares = positions * stride / whole  # (size,) of the map's extent: 0..1
         for row, (low, high, digits) in enumerate([(0, whole, 0), (0, cells - 1, 1), (-1, 1, 2)]):
@@ -197,9 +193,7 @@ def methods_figure(channel: Tensor, roi: Tensor, stride: int, size: int) -> Figu
     x1, y1, x2, y2 = (roi / stride).tolist()
     around = channel[max(int(y1) - 1, 0) : int(y2) + 3, max(int(x1) - 1, 0) : int(x2) + 3]  # sets the colors
     colors = {"vmin": float(around.min()), "vmax": float(around.max()), "cmap": "viridis"}
-    with style():
-        figure = Figure(figsize=(11, 7.4))
-        grid = figure.subplots(2, 3, height_ratios=[1.15, 1])
+    with plots(11, 7.4, 2, 3, height_ratios=[1.15, 1]) as (figure, grid):
         for (above, below), method in zip(grid.T, ("pool", "align", "crop"), strict=True):
             layers = _reading(method, roi, stride, size, channel.shape)
             _show_cells(above, channel, METHODS[method], layers, around)

@@ -97,6 +97,17 @@ def draw_layer(axes: Axes, layer: Layer, size: Sequence[float] = ()) -> None:
             _draw_pixels(axes, layer.rgba(), layer.extent or (0, 0, *size[::-1]), alpha=layer.opacity)
 
 
+def plot_layers(axes: Axes, layers: Sequence[Layer]) -> None:
+    """Layers without a photo: on axes that count pixels, y downward, with a legend at their right."""
+    for layer in layers:
+        draw_layer(axes, layer)
+    axes.set(xlabel="x (pixels)", ylabel="y (pixels)", aspect="equal")
+    axes.margins(0.1)
+    axes.invert_yaxis()
+    marks = [legend_mark(layer) for layer in layers if layer.legend]
+    axes.legend(handles=marks, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
 def _draw_pixels(axes: Axes, pixels: np.ndarray, box: Sequence[float], **look) -> None:
     """Pixels (h, w) or (h, w, channels) that fill a box: the only place that tells matplotlib where a pixel lies."""
     x1, y1, x2, y2 = box

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,10 +11,12 @@ from torch import Tensor
 from rcnn_tutorial import roles
 from rcnn_tutorial.evaluation import Curve, area_ap, eleven_point_ap
 from rcnn_tutorial.figures.drawing import figure_of
-from rcnn_tutorial.figures.style import from_any_device, style
+from rcnn_tutorial.figures.style import from_any_device, plots
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Scene
 from rcnn_tutorial.stages.nms import bottom_y, nms
+
+ELEVEN_RECALLS = np.arange(11) * 0.1  # of VOC 2007
 
 
 @from_any_device
@@ -69,14 +72,12 @@ def average_precision_figure(curve: Curve, title: str = "") -> Figure:
 
     curve: as `evaluation.precision_recall` gives it.
     """
-    with style():
-        figure = Figure(figsize=(7.5, 5.2))
-        axes = figure.add_subplot()
-        recalls, best = [i / 10 for i in range(11)], [_best_beyond(curve, i * 0.1) for i in range(11)]
+    with plots(7.5, 5.2) as (figure, axes):
         _draw_area(axes, curve)
         measured = curve.recall.tolist(), curve.precision.tolist()
         axes.plot(*measured, "o", color=roles.RED, markersize=8, label="after each detection")
-        axes.plot(recalls, best, "x", color="black", markersize=9, markeredgewidth=2.5, label="the eleven points")
+        cross = {"color": "black", "markersize": 9, "markeredgewidth": 2.5, "label": "the eleven points"}
+        axes.plot(ELEVEN_RECALLS, best_precision(curve), "x", **cross)
         _number(axes, curve)
         axes.set(xlabel="recall", ylabel="precision", xlim=(-0.03, 1.03), ylim=(-0.03, 1.1), title=title)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
@@ -85,21 +86,18 @@ def average_precision_figure(curve: Curve, title: str = "") -> Figure:
     return figure
 
 
-def _best_beyond(curve: Curve, recall: float) -> float:
-    """The largest precision at `recall` or beyond; 0 where nothing gets that far."""
-    reached = curve.precision[curve.recall >= recall]
-    return float(reached.max()) if len(reached) else 0.0
+def best_precision(curve: Curve, recalls: np.ndarray = ELEVEN_RECALLS) -> np.ndarray:
+    """The best precision at each recall (R,) or beyond; 0 where the recall is never reached: (R,)."""
+    reached = curve.recall.numpy() >= recalls[:, None]  # (R, D)
+    return np.where(reached, curve.precision.numpy(), 0.0).max(axis=1, initial=0.0)
 
 
 def _draw_area(axes: Axes, curve: Curve) -> None:
     """The staircase whose area VOC counts since 2010."""
-    recall = [0.0, *curve.recall.tolist()]
-    height = [_best_beyond(curve, r) for r in recall[1:]]
-    for left, right, top in zip(recall, recall[1:], height, strict=False):
-        axes.fill_between([left, right], [top, top], color=roles.PALETTE[1], alpha=0.45, linewidth=0)
-    if height:
-        look = {"color": roles.BLUE, "linewidth": 2.5, "label": "best at this recall or beyond"}
-        axes.stairs(height, recall, baseline=None, **look)
+    stairs = best_precision(curve, curve.recall.numpy()), [0.0, *curve.recall.tolist()]
+    if len(curve.recall):
+        axes.stairs(*stairs, fill=True, color=roles.PALETTE[1], alpha=0.45)
+        axes.stairs(*stairs, color=roles.BLUE, linewidth=2.5, baseline=None, label="best at this recall or beyond")
 
 
 def _number(axes: Axes, curve: Curve) -> None:

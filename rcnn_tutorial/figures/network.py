@@ -14,7 +14,7 @@ from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
 
 from rcnn_tutorial.figures.rpn_loss import layer_shapes
-from rcnn_tutorial.figures.style import style
+from rcnn_tutorial.figures.style import plots
 from rcnn_tutorial.model import FasterRCNN
 
 
@@ -91,9 +91,7 @@ class _Place(NamedTuple):
 
 def network_figure(rows: list[Row]) -> Figure:
     """The three networks side by side, what every step gives written into its box."""
-    with style():
-        figure = Figure(figsize=(11.8, 6.2))
-        axes = figure.add_subplot()
+    with plots(11.8, 6.2) as (figure, axes):
         for title, center, _, _ in _COLUMNS:
             axes.text(center, 0.1, title, ha="center", va="bottom", fontsize=14, weight="bold")
         places = {}

@@ -13,7 +13,7 @@ from torch import Tensor
 from rcnn_tutorial import roles
 from rcnn_tutorial.config import PreprocessingConfig
 from rcnn_tutorial.figures.drawing import figure_of
-from rcnn_tutorial.figures.style import from_any_device, style
+from rcnn_tutorial.figures.style import from_any_device, plots
 from rcnn_tutorial.scene import Points, Scene
 from rcnn_tutorial.stages.preprocessing import resize, scale_for
 
@@ -63,9 +63,7 @@ def rule_figure(config: PreprocessingConfig, photos: Mapping[str, tuple[int, int
     """
     long_sides = torch.linspace(1, longest, 301).tolist()  # of a photo whose short side is 1000
     scales = [scale_for(1000, round(1000 * side), config.target_size, config.max_size) for side in long_sides]
-    with style():
-        figure = Figure(figsize=(9, 4.6))
-        axes = figure.add_subplot()
+    with plots(9, 4.6) as (figure, axes):
         aspects = [round(1000 * side) / 1000 for side in long_sides]
         long = [1000 * scale * aspect for scale, aspect in zip(scales, aspects, strict=True)]
         axes.plot(aspects, long, color=roles.BLUE, linestyle="dashed", label="long side")
@@ -111,9 +109,7 @@ def drift_figure(height: int, width: int, config: PreprocessingConfig) -> Figure
     """Errors of position along the rows of one photo: scaled by the exact factor, and stretched to the rounded size."""
     scale = scale_for(height, width, config.target_size, config.max_size)
     rows, exact, stretched = row_errors(height, scale)
-    with style():
-        figure = Figure(figsize=(9, 3.6))
-        axes = figure.add_subplot()
+    with plots(9, 3.6) as (figure, axes):
         axes.plot(rows, exact, color=roles.GREEN, label="scale_factor: by the exact factor")
         axes.plot(rows, stretched, color=roles.RED, linestyle="dashed", label="size: stretched to whole pixels")
         title = f"{height} × {width} scaled by {scale:.4f} to {round(height * scale)} × {round(width * scale)}"

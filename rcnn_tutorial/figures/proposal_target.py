@@ -11,7 +11,7 @@ from torch import Tensor
 from rcnn_tutorial import roles
 from rcnn_tutorial.config import ProposalTargetConfig
 from rcnn_tutorial.figures.drawing import add_colorbar, figure_of
-from rcnn_tutorial.figures.style import from_any_device, style
+from rcnn_tutorial.figures.style import from_any_device, plots
 from rcnn_tutorial.scene import Boxes, Heatmap, Layer, Scene
 
 COEFFICIENTS = ("$t_x$", "$t_y$", "$t_w$", "$t_h$")
@@ -66,9 +66,7 @@ def _gray(image: Tensor) -> Tensor:
 def funnel_figure(counts: Mapping[str, int]) -> Figure:
     """How many boxes are left after each step: {step: count}, on a logarithmic axis."""
     names, values = list(counts), list(counts.values())
-    with style():
-        figure = Figure(figsize=(9, 0.5 * len(names) + 1.1))
-        axes = figure.add_subplot()
+    with plots(9, 0.5 * len(names) + 1.1) as (figure, axes):
         axes.barh(names, [max(value, 0.8) for value in values], color=roles.BLUE, height=0.62)
         for row, value in enumerate(values):
             axes.text(max(value, 0.8) * 1.12, row, f"{value:,}", va="center", weight="bold")
@@ -87,9 +85,7 @@ def overlaps_figure(max_overlaps: Tensor, config: ProposalTargetConfig) -> Figur
         (high, start, "neither:\ntoo close", roles.PALETTE[9], "...."),
         (start, 1, "foreground", roles.GREEN, ""),
     ]
-    with style():
-        figure = Figure(figsize=(9, 3.8))
-        axes = figure.add_subplot()
+    with plots(9, 3.8) as (figure, axes):
         heights, _, _ = axes.hist(max_overlaps.tolist(), bins=40, range=(0, 1), color=roles.BLUE, edgecolor="white")
         top = 1.35 * max(float(heights.max()), 1.0)
         for left, right, name, color, hatch in zones:
@@ -110,9 +106,7 @@ def expansion_figure(targets: Tensor, mask: Tensor, labels: Tensor, classes: Seq
     """
     rows = [f"ROI {row}: {classes[label]}" for row, label in enumerate(labels.tolist())]
     limit = max(float(targets.abs().max()), 1e-6)
-    with style():
-        figure = Figure(figsize=(12, 0.66 * len(rows) + 3.4))
-        above, below = figure.subplots(2, 1, sharex=True)
+    with plots(12, 0.66 * len(rows) + 3.4, 2, 1, sharex=True) as (figure, (above, below)):
         shown = above.imshow(targets.numpy(), cmap="PuOr", vmin=-limit, vmax=limit, aspect="auto")
         figure.colorbar(shown, ax=above, pad=0.01, label="target")
         above.set_title("targets (bbox_targets): the four of the right class, 0 elsewhere")
@@ -135,9 +129,8 @@ def spread_figure(coefficients: Tensor, config: ProposalTargetConfig) -> Figure:
     stds, means = coefficients.new_tensor(config.target_stds), coefficients.new_tensor(config.target_means)
     panels = {"as encoded": coefficients, "normalized": (coefficients - means) / stds}
     jitter = torch.linspace(-0.3, 0.3, max(len(coefficients), 1))[torch.randperm(len(coefficients), generator=_fixed())]
-    with style():
-        figure = Figure(figsize=(10, 4))
-        for axes, (title, values) in zip(figure.subplots(1, 2, sharey=True), panels.items(), strict=True):
+    with plots(10, 4, 1, 2, sharey=True) as (figure, grid):
+        for axes, (title, values) in zip(grid, panels.items(), strict=True):
             spread = values.std(dim=0).tolist() if len(values) > 1 else [0.0] * 4
             for k in range(4):
                 axes.plot(jitter + k, values[:, k], "o", markersize=3, alpha=0.35, color=roles.BLUE)

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import centers_and_sizes, encode
-from rcnn_tutorial.figures.drawing import add_colorbar, draw_layer, figure_of, legend_mark
-from rcnn_tutorial.figures.style import from_any_device, style
+from rcnn_tutorial.figures.drawing import add_colorbar, figure_of, plot_layers
+from rcnn_tutorial.figures.style import from_any_device, plots
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Heatmap, Lines, Points, Scene
 from rcnn_tutorial.stages import anchor_target
@@ -43,9 +43,7 @@ def rpn_figure(rpn: RegionProposalNetwork, features: Tensor) -> Figure:
     }
     links = [("features", "rpn_net"), ("rpn_net", "scores"), ("rpn_net", "coefficients")]
     links += [("scores", "flat scores"), ("coefficients", "flat coefficients"), ("flat scores", "foreground")]
-    with style():
-        figure = Figure(figsize=(12, 4.2))
-        axes = figure.add_subplot()
+    with plots(12, 4.2) as (figure, axes):
         for (x, y, *_), (end_x, end_y, *_) in ((blocks[start], blocks[end]) for start, end in links):
             arrow = {"arrowstyle": "-|>", "color": "#333333", "linewidth": 1.5, "mutation_scale": 16}
             axes.annotate("", xy=(end_x - 0.42, end_y), xytext=(x + 0.42, y), arrowprops=arrow)
@@ -146,13 +144,12 @@ def coefficients_figure(reference: Tensor, target: Tensor) -> Figure:
     (from_center, size), (to_center, _) = centers_and_sizes(reference), centers_and_sizes(target)
     corner = (target[:2] - reference[:2]) / size
     center = encode(target, reference)[:2]
-    with style():
-        figure = Figure(figsize=(12, 4.6))
-        panels = (
-            ("Corner to corner (the post)", reference[:2], target[:2], corner),
-            ("Center to center (paper and code)", from_center, to_center, center),
-        )
-        for axes, (title, start, end, shift) in zip(figure.subplots(1, 2), panels, strict=True):
+    panels = (
+        ("Corner to corner (the post)", reference[:2], target[:2], corner),
+        ("Center to center (paper and code)", from_center, to_center, center),
+    )
+    with plots(12, 4.6, 1, 2) as (figure, grid):
+        for axes, (title, start, end, shift) in zip(grid, panels, strict=True):
             layers = [
                 Boxes(reference[None], roles.BEFORE, width=4, name="reference P"),
                 Boxes(target[None], roles.AFTER, width=4, name="target G"),
@@ -160,24 +157,16 @@ def coefficients_figure(reference: Tensor, target: Tensor) -> Figure:
                 Points(end[None], roles.AFTER, radius=6, name=""),
                 Lines(torch.stack([start, end])[None], Role("#000000"), arrow=True),
             ]
-            for layer in layers:
-                draw_layer(axes, layer)
+            plot_layers(axes, layers)
             t_x, t_y = (shift + 0.0).tolist()
             axes.set_title(f"{title}\n$t_x$ = {t_x:.4f}, $t_y$ = {t_y:.4f}")
-            axes.set(xlabel="x (pixels)", ylabel="y (pixels)", aspect="equal")
-            axes.margins(0.1)
-            axes.invert_yaxis()
-            marks = [legend_mark(layer) for layer in layers if layer.legend]
-            axes.legend(handles=marks, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
 def smooth_l1_figure(sigmas: Sequence[float] = (0.5, 1, 3), reach: float = 2.0) -> Figure:
     """The loss of one coefficient and its slope, for several sigma. The quadratic part ends at 1 / sigma^2."""
     x = torch.linspace(-reach, reach, 801, requires_grad=True)  # (K,)
-    with style():
-        figure = Figure(figsize=(12, 4.2))
-        left, right = figure.subplots(1, 2)
+    with plots(12, 4.2, 1, 2) as (figure, (left, right)):
         colors = roles.BLUE, roles.GREEN, roles.RED, roles.PALETTE[6]
         for sigma, line, color in zip(sigmas, _LINES, colors, strict=False):
             loss = smooth_l1(x, sigma)  # (K,)
@@ -198,9 +187,7 @@ def overlap_by_size_figure(sides: Sequence[float], best: Sequence[float], thresh
     sides: pixels. best: IoU, one a side. thresholds: negative and positive IoU.
     """
     negative, positive = thresholds
-    with style():
-        figure = Figure(figsize=(9, 4.4))
-        axes = figure.add_subplot()
+    with plots(9, 4.4) as (figure, axes):
         axes.axhline(positive, color=roles.GREEN, linestyle="--", label=f"positive threshold {positive:g}")
         axes.axhline(negative, color=roles.RED, linestyle=":", label=f"negative threshold {negative:g}")
         axes.fill_between(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+
+from matplotlib.figure import Figure
 
 from rcnn_tutorial import roles
 from rcnn_tutorial.devices import to_cpu
@@ -32,6 +34,14 @@ def style() -> contextlib.AbstractContextManager:
     from rcnn_tutorial.figures.fonts import families
 
     return matplotlib.rc_context(_RC | {"font.family": families()})
+
+
+@contextlib.contextmanager
+def plots(width: float, height: float, rows: int = 1, columns: int = 1, **options) -> Iterator[tuple]:
+    """A figure of `width` by `height` inches and its axes, one or an array, to be drawn on in the course's style."""
+    with style():
+        figure = Figure(figsize=(width, height))
+        yield figure, figure.subplots(rows, columns, **options)
 
 
 def height_share(height: float, width: float) -> float:

@@ -20,7 +20,8 @@ from rcnn_tutorial.boxes import box_iou
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.evaluation import Curve
 from rcnn_tutorial.figures.drawing import figure_of
-from rcnn_tutorial.figures.style import from_any_device, style
+from rcnn_tutorial.figures.inference_nms import ELEVEN_RECALLS, best_precision
+from rcnn_tutorial.figures.style import from_any_device, plots
 from rcnn_tutorial.model import FasterRCNN
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Scene
@@ -41,7 +42,6 @@ VERDICT_LOOKS = {
 }
 WINDOW = 10  # steps of the moving average
 PARTS = ("head", "rpn.rpn_net", "rpn.scores", "rpn.coefficients", "tail", "classification")
-RECALLS = np.arange(11) / 10
 MARKERS = "osD^v"
 CURVES = (*roles.PALETTE[:3], *roles.PALETTE[4:6])  # the colors of curves: without the yellow, which is faint on white
 
@@ -87,9 +87,7 @@ def judge(found: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> list[str
 
 def loss_figure(reports: Sequence[StepReport], title: str = "") -> Figure:
     """The four losses of a run: every step thin, their moving average thick; the phases of alternating training."""
-    with style():
-        figure = Figure(figsize=(10, 4.2))
-        axes = figure.add_subplot()
+    with plots(10, 4.2) as (figure, axes):
         for name in LOSSES:
             color, dash, _ = LOSS_LOOKS[name]
             steps = [report.step for report in reports if name in report.losses]
@@ -130,9 +128,7 @@ def compare_figure(runs: Mapping[str, Sequence[StepReport]], names: Sequence[str
     names: the losses that are added up. At most five runs.
     """
     what = "sum of the losses" if len(names) > 1 else names[0]
-    with style():
-        figure = Figure(figsize=(9, 3.8))
-        axes = figure.add_subplot()
+    with plots(9, 3.8) as (figure, axes):
         for i, (name, reports) in enumerate(runs.items()):
             steps = [report.step for report in reports]
             totals = [sum(report.losses.get(loss, 0.0) for loss in names) for report in reports]
@@ -145,9 +141,7 @@ def compare_figure(runs: Mapping[str, Sequence[StepReport]], names: Sequence[str
 
 def schedule_figure(schedules: Mapping[str, Sequence[float]]) -> Figure:
     """Learning rates over a run, each as a share of its own highest. schedules: name -> rate of every step."""
-    with style():
-        figure = Figure(figsize=(8, 3.2))
-        axes = figure.add_subplot()
+    with plots(8, 3.2) as (figure, axes):
         for i, (name, rates) in enumerate(schedules.items()):
             share = np.linspace(0, 1, len(rates))
             look = {"marker": MARKERS[i], "markevery": max(1, len(rates) // 8), "markersize": 8}
@@ -192,21 +186,13 @@ def progress_figure(
 def mean_precision(curves: Mapping[str, Curve]) -> np.ndarray:
     """Precision at recall 0, 0.1, ... 1, averaged over the classes with objects: (11,). Its mean is the VOC07 mAP."""
     known = [best_precision(curve) for curve in curves.values() if curve.objects]
-    return np.mean(known, axis=0) if known else np.zeros(len(RECALLS))
-
-
-def best_precision(curve: Curve) -> np.ndarray:
-    """The best precision at each of eleven recalls or beyond; 0 where the recall is never reached: (11,)."""
-    reached = curve.recall.numpy() >= np.arange(11)[:, None] * 0.1  # (11, D)
-    return np.where(reached, curve.precision.numpy(), 0.0).max(axis=1, initial=0.0)
+    return np.mean(known, axis=0) if known else np.zeros(len(ELEVEN_RECALLS))
 
 
 @from_any_device
 def precision_recall_figure(moments: Mapping[str, Mapping[str, Curve]]) -> Figure:
     """The curve of every class at the last moment, and their mean at each one. moments: name -> class -> curve."""
-    with style():
-        figure = Figure(figsize=(9.5, 4.4))
-        axes = figure.add_subplot()
+    with plots(9.5, 4.4) as (figure, axes):
         last = list(moments.values())[-1]
         for curve in last.values():
             if curve.objects:
@@ -216,7 +202,7 @@ def precision_recall_figure(moments: Mapping[str, Mapping[str, Curve]]) -> Figur
             mean = mean_precision(curves)
             label = f"{name}: mAP {mean.mean():.3f}"
             look = {"color": CURVES[i], "marker": MARKERS[i], "markersize": 8, "linewidth": 3}
-            axes.plot(RECALLS, mean, label=label, **look)
+            axes.plot(ELEVEN_RECALLS, mean, label=label, **look)
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.04), xlabel="recall", ylabel="precision")
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
@@ -226,9 +212,7 @@ def recall_figure(recalls: Mapping[str, Mapping[int, float]]) -> Figure:
     """Proposal recall of several detectors, as bars. recalls: name -> {proposals an image: recall}."""
     counts = list(next(iter(recalls.values())))
     width = 0.8 / len(recalls)
-    with style():
-        figure = Figure(figsize=(9.5, 4.2))
-        axes = figure.add_subplot()
+    with plots(9.5, 4.2) as (figure, axes):
         for i, (name, recall) in enumerate(recalls.items()):
             places = np.arange(len(counts)) + (i - (len(recalls) - 1) / 2) * width
             look = {"color": CURVES[i], "hatch": ("", "//", "..", "xx", "\\\\")[i], "edgecolor": "black"}
@@ -281,17 +265,14 @@ def gradient_figure(tables: Mapping[str, Mapping[str, Mapping[str, float | None]
     tables: title -> loss -> part -> norm. Cells that only later tables fill get a heavy red frame.
     """
     first = next(iter(tables.values()))
-    with style():
-        figure = Figure(figsize=(8.6, 3.6 * len(tables)))
-        for axes, (title, norms) in zip(figure.subplots(len(tables), squeeze=False)[:, 0], tables.items(), strict=True):
+    with plots(8.6, 3.6 * len(tables), len(tables), squeeze=False) as (figure, grid):
+        for axes, (title, norms) in zip(grid[:, 0], tables.items(), strict=True):
             for row, (loss, parts) in enumerate(norms.items()):
                 for column, (part, norm) in enumerate(parts.items()):
                     _draw_cell(axes, column, row, norm, new=norm is not None and first[loss][part] is None)
             parts = list(next(iter(norms.values())))
-            names = [part.removeprefix("rpn.").replace("classification", "classi-\nfication") for part in parts]
-            axes.set(
-                xticks=range(len(parts)), xticklabels=[n.replace("coefficients", "coeffi-\ncients") for n in names]
-            )
+            names = [part.removeprefix("rpn.").replace("fication", "-\nfication") for part in parts]
+            axes.set_xticks(range(len(parts)), [name.replace("coefficients", "coeffi-\ncients") for name in names])
             axes.set(yticks=range(len(norms)), yticklabels=list(norms), title=title)
             axes.set(xlim=(-0.5, len(parts) - 0.5), ylim=(len(norms) - 0.5, -0.75))
             axes.tick_params(length=0)
