@@ -3,8 +3,6 @@
 Color is never the only code: roles that meet in one picture differ in dash (or in the shape of points) too.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 # Okabe and Ito, "Color Universal Design" (2008), without black; then indigo and wine of Paul Tol's "muted", and gray.

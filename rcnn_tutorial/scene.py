@@ -6,8 +6,6 @@ A scene is a plain record with three drawers: `figures/drawing.py` (matplotlib),
 What a layer stands for is its role (`roles.py`): that gives its color, its dash and its name in the legend.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar

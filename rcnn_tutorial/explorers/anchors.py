@@ -1,7 +1,5 @@
 """Explorers of the third notebook: anchors on the grid, and the overlap and coefficients of two boxes."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -6,8 +6,6 @@ keyboard) and `clicked`; the widget machinery keeps at most one such message und
 slow kernel gets the newest position and never a queue.
 """
 
-from __future__ import annotations
-
 import io
 import math
 import pathlib

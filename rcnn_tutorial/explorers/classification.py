@@ -1,7 +1,5 @@
 """Explorer of the seventh notebook: one ROI, the box that each class makes of it, and what it adds to the loss."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import torch

@@ -1,7 +1,5 @@
 """Explorer of the sixth notebook: a ROI dragged over the photo, and what each method cuts out of the map under it."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor

@@ -39,8 +39,6 @@ Two pictures: pass a list of canvases with a `title` each. From code and tests: 
 several at once with `explorer.set(threshold=0.5, top=10)`; then `explorer.summary`, `print_summary()`, `figure()`.
 """
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import re

@@ -1,7 +1,5 @@
 """Explorers of the eighth notebook: suppression one box at a time in two orders, and the final detections."""
 
-from __future__ import annotations
-
 from collections import Counter
 from itertools import cycle
 from typing import ClassVar, NamedTuple

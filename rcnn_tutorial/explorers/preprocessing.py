@@ -1,7 +1,5 @@
 """The explorer of the second notebook: how large a photo becomes, and its objects with it."""
 
-from __future__ import annotations
-
 import math
 from typing import ClassVar
 

@@ -1,7 +1,5 @@
 """The explorer of the fifth notebook: scored anchors become proposals, proposals become the ROIs of a training step."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 from typing import ClassVar

@@ -1,7 +1,5 @@
 """Explorers of the fourth notebook: what every anchor is told to learn, and the curve of the box loss."""
 
-from __future__ import annotations
-
 import math
 from typing import ClassVar
 

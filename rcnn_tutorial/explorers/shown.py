@@ -6,8 +6,6 @@ view, and the style that comes with the line shows whichever of the two is good 
 the style (a notebook that is not trusted, a code host) cannot have the live view either, and shows line and picture.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 

@@ -1,7 +1,5 @@
 """The explorer of the first notebook: any stage of the detector, projected onto the photo."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -304,7 +305,4 @@ class TrainingMonitor(Explorer):
 
 def _round_up(value: float) -> float:
     """The smallest of 1, 2, 4, 8, 16, ... and 0.5, 0.25 that is not below `value`."""
-    top = 0.25
-    while top < value:
-        top *= 2
-    return top
+    return 2.0 ** math.ceil(math.log2(max(value, 0.25)))

@@ -1,7 +1,5 @@
 """Figures of notebook 02: shapes at a cell, where each shape fits, overlap, and which objects anchors can reach."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch

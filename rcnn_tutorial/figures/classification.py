@@ -1,7 +1,5 @@
 """Pictures of the classification layer: from crop to fc7, the scores of ROIs, the boxes of one, the squeezed one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

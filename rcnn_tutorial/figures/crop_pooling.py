@@ -4,8 +4,6 @@ The geometry comes first, as small functions that the explorer shares. Positions
 first cell, which crop pooling takes to lie at pixel 0, the next cell at pixel `stride`.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

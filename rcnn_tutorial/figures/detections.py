@@ -1,7 +1,5 @@
 """Detections on their picture: at the picture's own pixel size (Pillow), or as a figure (matplotlib)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

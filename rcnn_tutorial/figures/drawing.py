@@ -1,7 +1,6 @@
 """Scenes with matplotlib: every photo of a figure, and the still picture of every explorer."""
 
-from __future__ import annotations
-
+import itertools
 import textwrap
 from collections.abc import Sequence
 
@@ -14,7 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import Stroke
 from matplotlib.text import Text
 
-from rcnn_tutorial.figures.style import height_share, style
+from rcnn_tutorial.figures.style import height_share, plots
 from rcnn_tutorial.roles import DASHES, GROUND, Role, ink_on
 from rcnn_tutorial.scene import MANY, Boxes, Heatmap, Layer, Lines, Picture, Points, Scene, label_place, to_uint8
 
@@ -40,28 +39,30 @@ def figure_of(
     columns = columns or len(scenes)
     rows = -(-len(scenes) // columns)
     shares = np.divide(shares or [1] * columns, sum(shares or [1] * columns))
-    panels = [width * share for share in np.resize(shares, len(scenes))]  # inches
-    tallest = max(panel * height_share(*scene.shape) for panel, scene in zip(panels, scenes, strict=True))
-    tallest += 0.35 * any(scene.title for scene in scenes)
-    tallest += 0.25 * max(scene.caption.count("\n") + bool(scene.caption) for scene in scenes)
+    panels = width * np.resize(shares, len(scenes))  # (len(scenes),) inches
     legends = [_Legend(scene.layers, panel) for scene, panel in zip(scenes, panels, strict=True)]
-    shared = _Legend([layer for scene in scenes for layer in scene.layers], width)
-    lines = max(one.rows for one in legends) if legend == "each" else shared.rows if legend else 0
+    if legend != "each":
+        legends = [_Legend([layer for scene in scenes for layer in scene.layers], width)] * (legend == "shared")
     text = textwrap.wrap(words, int(width * 11))
-    with style():
-        figure = Figure(figsize=(width, rows * tallest + 0.3 * lines + 0.25 * len(text) + 0.2))
-        axes = figure.subplots(rows, columns, squeeze=False, width_ratios=shares).flatten()
-        for one, scene in zip(axes, scenes, strict=False):
-            draw_scene(one, scene)
-        for one in axes[len(scenes) :]:
-            one.set_axis_off()
-        if legend == "each":
-            for one, entries in zip(axes, legends, strict=False):
-                entries.draw(one, loc="upper center", bbox_to_anchor=(0.5, 0))
-        elif legend:
-            shared.draw(figure, loc="outside lower center")
+    below = 0.3 * max((one.rows for one in legends), default=0) + 0.25 * len(text) + 0.2  # inches
+    height = rows * _row_height(scenes, panels) + below
+    with plots(width, height, rows, columns, squeeze=False, width_ratios=shares) as (figure, grid):
+        for axes, scene in itertools.zip_longest(grid.flat, scenes):
+            if scene is None:
+                axes.set_axis_off()
+            else:
+                draw_scene(axes, scene)
+        for where, entries in zip([figure] if legend == "shared" else grid.flat, legends, strict=False):
+            entries.draw(where)
         figure.supxlabel("\n".join(text), fontsize=12)
     return figure
+
+
+def _row_height(scenes: Sequence[Scene], panels: Sequence[float]) -> float:
+    """Inches of the highest panel with its title and its caption. panels: widths in inches."""
+    highest = max(panel * height_share(*scene.shape) for scene, panel in zip(scenes, panels, strict=True))
+    captions = max(scene.caption.count("\n") + bool(scene.caption) for scene in scenes)  # lines
+    return highest + 0.35 * any(scene.title for scene in scenes) + 0.25 * captions
 
 
 def draw_scene(axes: Axes, scene: Scene) -> None:
@@ -184,7 +185,7 @@ class Label(Text):
 
     PAD = 1.5  # points around the text
 
-    def __init__(self, box: Sequence[float], text: str, color: str, gap: float, earlier: Sequence[Label]):
+    def __init__(self, box: Sequence[float], text: str, color: str, gap: float, earlier: list):
         ground = {"facecolor": color, "edgecolor": "none", "pad": self.PAD}
         super().__init__(text=text, color=ink_on(color), weight="bold", va="bottom", clip_on=True)
         self.set_bbox(ground)
@@ -205,6 +206,9 @@ class Label(Text):
         super().draw(renderer)
 
 
+_UNDER_THE_AXES = {"loc": "upper center", "bbox_to_anchor": (0.5, 0)}
+
+
 class _Legend:
     """Names of layers on the ground of the course, where white lines can be seen, in as many columns as fit."""
 
@@ -216,17 +220,13 @@ class _Legend:
         self.columns = max(1, int((np.cumsum(widths) <= width).sum()))
         self.rows = -(-len(self.layers) // self.columns)
 
-    def draw(self, where: Axes | Figure, **place) -> None:
+    def draw(self, where: Axes | Figure) -> None:
+        """Under the axes, or under all of the figure."""
         if self.layers:
             marks = [legend_mark(layer) for layer in self.layers]
-            look = {
-                "fontsize": self.points,
-                "labelcolor": "white",
-                "frameon": True,
-                "columnspacing": 1.2,
-                "handlelength": 2.4,
-            }
-            legend = where.legend(handles=marks, ncols=self.columns, **look, **place)
+            place = {"loc": "outside lower center"} if isinstance(where, Figure) else _UNDER_THE_AXES
+            look = {"fontsize": self.points, "labelcolor": "white", "columnspacing": 1.2, "handlelength": 2.4}
+            legend = where.legend(handles=marks, ncols=self.columns, frameon=True, **look, **place)
             legend.get_frame().set(facecolor=GROUND, edgecolor="none", alpha=1)
 
 

@@ -1,7 +1,5 @@
 """Pictures of inference: anchors becoming proposals, what suppression removes, which order keeps which box, the AP."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from matplotlib.axes import Axes

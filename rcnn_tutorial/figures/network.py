@@ -1,7 +1,5 @@
 """The network as a map: its layers in the order of the data, each with the shape of what it gives."""
 
-from __future__ import annotations
-
 import itertools
 import textwrap
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Pictures of the second notebook: the fixed mean, the 600 / 1000 rule, and what resizing to a size does to boxes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch

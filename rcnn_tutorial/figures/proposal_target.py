@@ -1,7 +1,5 @@
 """Pictures of the fifth notebook: anchors that become proposals, proposals that become ROIs, and the ROIs' targets."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import torch

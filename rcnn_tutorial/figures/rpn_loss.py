@@ -1,7 +1,5 @@
 """Pictures of the fourth notebook: the RPN, its targets, its coefficients and its box loss."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

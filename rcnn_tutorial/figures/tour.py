@@ -1,7 +1,5 @@
 """The first notebook's pictures: what every stage of a detector leaves behind, drawn onto the photo."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import NamedTuple
 

@@ -3,8 +3,6 @@
 What the explorer shares comes first: the losses' look, the moving average, and the verdict on a detection.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np
