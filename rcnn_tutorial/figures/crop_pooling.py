@@ -219,9 +219,9 @@ def _reading(method: str, roi: Tensor, stride: int, size: int, feature_size: tup
         return [Boxes(pool_bins(roi, size, stride, feature_size) - 0.5, dashes, width=3), outline]
     if method == "align":
         points = align_positions(roi, size, stride).reshape(-1, 2)
-        return [Boxes(align_bins(roi, size, stride) / stride, dashes, width=3), Points(points, radius=2.5), outline]
+        return [Boxes(align_bins(roi, size, stride) / stride, dashes, width=3), outline, Points(points, radius=2.5)]
     theta = crop_theta(roi[None], stride, feature_size)
-    return [Points(sample_positions(theta, size, feature_size).reshape(-1, 2), radius=4), outline]
+    return [outline, Points(sample_positions(theta, size, feature_size).reshape(-1, 2), radius=4)]
 
 
 @from_any_device
@@ -269,10 +269,10 @@ def _show_cells(
     axes.imshow(cells.numpy(), cmap="viridis", vmin=float(colors.min()), vmax=float(colors.max()))
     for layer in layers:
         draw_layer(axes, layer)
-    axes.set(xticks=[], yticks=[], title=title, xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
+    axes.set(xticks=[], yticks=[], title=title, anchor="N", xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
 
 
 def _grid(corners: Tensor, positions: Tensor) -> list[Layer]:
     """A box by its corners (4, 2), the points (N, 2) at which it is read, and the first of them again, in white."""
-    outline = Lines(corners[None], roles.CHOSEN, closed=True, width=4)
-    return [Points(positions, roles.BEFORE, radius=3.5), Points(positions[:1], radius=6), outline]
+    outline = Lines(corners[None], Role(roles.PALETTE[1]), closed=True, width=5)
+    return [outline, Points(positions, roles.BEFORE, radius=3.5), Points(positions[:1], radius=6)]

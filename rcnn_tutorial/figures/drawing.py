@@ -119,7 +119,7 @@ def _draw_boxes(axes: Axes, layer: Boxes) -> None:
     patches = [Rectangle((x1, y1), x2 - x1, y2 - y1) for x1, y1, x2, y2 in layer.data.tolist()]
     color = layer.role.color
     if layer.fill:
-        axes.add_collection(PatchCollection(patches, facecolor=color, alpha=layer.fill, edgecolor="none"))
+        axes.add_collection(PatchCollection(patches, facecolor=color, alpha=layer.fill, edgecolor="none", zorder=2))
     lines = PatchCollection(patches, facecolor="none", edgecolor=color, alpha=layer.opacity)
     axes.add_collection(_pen(lines, layer, len(patches)))
 
@@ -152,6 +152,7 @@ def _pen(collection, layer: Layer, count: int):
     width, color = layer.width * _POINTS, layer.role.color
     if isinstance(layer, Boxes | Lines):
         collection.set_linestyle(_linestyle(layer.role))
+    collection.set_zorder(2)  # all alike: what comes later lies on top
     collection.set_linewidth(width if count <= MANY else min(width, 1.2))
     if count <= MANY:
         rim = Stroke(linewidth=width + 1.6, foreground=ink_on(color), alpha=0.6)

@@ -167,7 +167,7 @@ def test_arrows_point_where_the_corners_should_move():
 def test_the_picture_shows_one_dot_a_sample():
     figure = figures.crop_figure(torch.zeros(3, 320, 400), noise()[0, 0], figures.roi_corners(ROI), 5, 16)
     photo, cells, crop = figure.axes
-    pixels, positions = photo.collections[0].get_offsets(), cells.collections[0].get_offsets()
+    pixels, positions = photo.collections[1].get_offsets(), cells.collections[1].get_offsets()
     assert len(pixels) == len(positions) == 25
     assert np.allclose(pixels, np.asarray(positions) * 16, atol=1e-3)
     assert crop.images[0].get_array().shape == (5, 5)
