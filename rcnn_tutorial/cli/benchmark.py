@@ -1,21 +1,22 @@
-"""rcnn-tutorial benchmark"""
+"""rcnn-tutorial benchmark."""
 
 from __future__ import annotations
 
 import argparse
 import json
 
-from rcnn_tutorial.cli import options
 from rcnn_tutorial.cli.output import emit
-from rcnn_tutorial.config import BENCHMARKS, suggestion
+from rcnn_tutorial.cli.parser import Parser, positive
+from rcnn_tutorial.config import BENCHMARKS
+from rcnn_tutorial.fields import suggestion
 
 
-def add_options(parser: options.Parser) -> None:
+def add_options(parser: Parser) -> None:
     """Options of the command."""
     cases_help = f"{', '.join(BENCHMARKS)}; default: all"
     parser.add_argument("cases", nargs="*", type=_case, metavar="CASE", help=cases_help)
     repeats_help = "runs of each side, of which the median counts; of learning at most 3, a seed each"
-    parser.add_argument("--repeats", type=options.positive, default=9, help=repeats_help)
+    parser.add_argument("--repeats", type=positive, default=9, help=repeats_help)
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
