@@ -35,9 +35,10 @@ from rcnn_tutorial.stages.anchors import generate_anchors
 from rcnn_tutorial.stages.preprocessing import GroundTruth
 from rcnn_tutorial.stages.proposal import Proposals
 from rcnn_tutorial.stages.proposal_target import append_ground_truth, proposal_target_layer
-from rcnn_tutorial.training import build_optimizer, joint_phases, train_step
+from rcnn_tutorial.training import build_optimizers, joint_phases, train_step
 
 PHOTO_SIZE = (600, 800)  # pixels: what the reference makes of a VOC photo
+TOY_STEP = replace(TOY_TRAINING, optimizer="adamw")  # torch's own optimizer, on either side
 
 Batch = tuple[list[Tensor], list[dict]]
 
@@ -48,21 +49,22 @@ Batch = tuple[list[Tensor], list[dict]]
 def our_step(model: FasterRCNN, training: TrainingConfig, batch: Batch) -> Callable[[], object]:
     """A step of our training, with everything that `train` does in it."""
     model = model.train().to(memory_format=torch.channels_last)
-    optimizer, [phase] = build_optimizer(model, training), joint_phases(model, training.steps)
-    return lambda: train_step(phase, optimizer, *batch, training, step=1)
+    optimizers, [phase] = build_optimizers(model, training), joint_phases(model, training.steps)
+    return lambda: train_step(phase, optimizers, *batch, training, step=1)
 
 
 def peer_step(peer: nn.Module, training: TrainingConfig, batch: Batch) -> Callable[[], object]:
     """The same step as torchvision's users write it, with the same optimizer and clipping."""
     peer.train()
-    optimizer = build_optimizer(peer, training)
+    optimizers = build_optimizers(peer, training)
 
     def step() -> None:
-        optimizer.zero_grad()
+        peer.zero_grad()
         torch.stack(list(peer(*batch).values())).sum().backward()
         if training.clip_norm:
             nn.utils.clip_grad_norm_(peer.parameters(), training.clip_norm)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
 
     return step
 
@@ -83,7 +85,7 @@ def toy_batch() -> Batch:
 def toy_step(side: str) -> Callable[[], object]:
     """A toy training step of one side, "ours" or "peer"."""
     model, peer = toy_pair()
-    return our_step(model, TOY_TRAINING, toy_batch()) if side == "ours" else peer_step(peer, TOY_TRAINING, toy_batch())
+    return our_step(model, TOY_STEP, toy_batch()) if side == "ours" else peer_step(peer, TOY_STEP, toy_batch())
 
 
 def toy(repeats: int = 15) -> list[Row]:
@@ -263,7 +265,7 @@ def growing_step(batch: int = 1, side: int = 300, objects: int = 8) -> Callable[
     truth = random_objects(batch, objects, side, side * 4 // 3)
     targets = [{"boxes": boxes, "labels": labels} for boxes, labels in zip(truth.boxes, truth.labels, strict=True)]
     torch.manual_seed(0)
-    return our_step(build_model(config), TOY_TRAINING, (list(torch.rand(batch, 3, side, side * 4 // 3)), targets))
+    return our_step(build_model(config), TOY_STEP, (list(torch.rand(batch, 3, side, side * 4 // 3)), targets))
 
 
 GROWTH: dict[str, Sequence[int]] = {

@@ -19,7 +19,7 @@ from rcnn_tutorial.data import CachedDataset, training_loader
 from rcnn_tutorial.data.toy import ToyScenes
 from rcnn_tutorial.evaluation import voc_ap
 from rcnn_tutorial.model import FasterRCNN, build_model
-from rcnn_tutorial.training import build_optimizer, joint_phases, learning_rate, train_step
+from rcnn_tutorial.training import build_optimizers, joint_phases, learning_rate, set_rate, train_step
 
 GOAL = 0.9  # mAP50: area under the curve, IoU 0.5
 SEEDS = (0, 1, 2)
@@ -27,8 +27,8 @@ CLASSES = ("circle", "square", "triangle", "cross")
 LOOKS = 14  # a side is evaluated after every 14th part of its schedule, from the middle on; that is no training
 LOSS_WEIGHTS = {"loss_classifier": 6.0, "loss_box_reg": 2.0}  # torchvision's names; see `learning_config`
 
-MUON = replace(TOY_TRAINING, steps=340, batch_size=4, optimizer="muon", learning_rate=8e-3, warmup=0.1)
-ADAMW = replace(TOY_TRAINING, steps=900, batch_size=4, learning_rate=6e-3)
+MUON = replace(TOY_TRAINING, steps=340, batch_size=4, warmup=0.1)
+ADAMW = replace(TOY_TRAINING, steps=900, batch_size=4, optimizer="adamw", learning_rate=6e-3)
 
 
 def scenes(split: str, length: int) -> CachedDataset:
@@ -78,10 +78,10 @@ def our_learner(training: TrainingConfig, data, validation) -> Learner:
     """This package with a recipe."""
     torch.manual_seed(training.seed)
     model = build_model(learning_config()).to(memory_format=torch.channels_last)
-    optimizer, [phase] = build_optimizer(model, training), joint_phases(model, training.steps)
+    optimizers, [phase] = build_optimizers(model, training), joint_phases(model, training.steps)
 
     def step(number: int, images: list, targets: list) -> None:
-        train_step(phase, optimizer, images, targets, training, number + 1)
+        train_step(phase, optimizers, images, targets, training, number + 1)
 
     return Learner(model, training, step, data, validation)
 
@@ -90,16 +90,16 @@ def peer_learner(training: TrainingConfig, data, validation) -> Learner:
     """torchvision's detector with a recipe, from the same random weights."""
     torch.manual_seed(training.seed)
     peer = build_peer(build_model(learning_config()))
-    optimizer = build_optimizer(peer, training)
+    optimizers = build_optimizers(peer, training)
 
     def step(number: int, images: list, targets: list) -> None:
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(training, number, training.steps) * group["rate"]
-        optimizer.zero_grad()
+        set_rate(optimizers, learning_rate(training, number, training.steps))
+        peer.zero_grad()
         losses = peer(images, targets)
         sum(loss * LOSS_WEIGHTS.get(name, 1.0) for name, loss in losses.items()).backward()
         nn.utils.clip_grad_norm_(peer.parameters(), training.clip_norm)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
 
     return Learner(peer, training, step, data, validation)
 
