@@ -16,7 +16,7 @@ import weakref
 from pathlib import Path
 
 from rcnn_tutorial import distributed
-from rcnn_tutorial.checkpoints import write_atomically
+from rcnn_tutorial.atomic import write_atomically
 from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
 from rcnn_tutorial.request import read_request
 

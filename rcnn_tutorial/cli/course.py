@@ -58,11 +58,11 @@ def _check_jupyter_folders() -> None:
 
 def folder_to_work_in(folder: Path | None) -> Path:
     """The clone's own notebooks, or a copy of the course where the reader wants it."""
-    from rcnn_tutorial.assets import course_folder, installed
+    from rcnn_tutorial.course.files import course_folder, installed
 
     if folder is None and not installed():
         return course_folder()
-    from rcnn_tutorial.handout import copy_course
+    from rcnn_tutorial.course.handout import copy_course
 
     folder = (folder or Path("rcnn_course")).resolve()
     copied = copy_course(folder)
@@ -74,7 +74,7 @@ def folder_to_work_in(folder: Path | None) -> Path:
 
 def handout(args: argparse.Namespace) -> None:
     """Write copies of the lessons for students: nothing run, no solutions."""
-    from rcnn_tutorial.handout import write_handout
+    from rcnn_tutorial.course.handout import write_handout
 
     if written := write_handout(args.folder).written:
         emit("\n".join(map(str, written)), f"the copies lie in {args.folder}")

@@ -43,9 +43,12 @@ class Shown:
         self.figure().savefig(file, format="jpeg", pil_kwargs={"quality": 85})
         return {"image/jpeg": base64.b64encode(file.getvalue()).decode("ascii"), "text/plain": repr(self)}
 
+    def _metadata(self) -> dict[str, str]:
+        return {"alt": repr(self).partition(": ")[2]}
+
     def _ipython_display_(self, **_kwargs) -> None:
         display({"text/html": WAKING_LINE, "text/plain": WAKE}, raw=True)
-        self._handle = display(self.still(), raw=True, display_id=True)
+        self._handle = display(self.still(), metadata=self._metadata(), raw=True, display_id=True)
         display(self._repr_mimebundle_(), raw=True)
 
     def renew_still(self) -> None:
@@ -54,7 +57,7 @@ class Shown:
         It takes a third of a second: for a picture that is finished, not for every step on the way.
         """
         if self._handle is not None:
-            self._handle.update(self.still(), raw=True)
+            self._handle.update(self.still(), metadata=self._metadata(), raw=True)
 
     def _repr_mimebundle_(self, **kwargs) -> dict:
         """The live view, and in words what it shows: the whole sentence, which ipywidgets would cut."""

@@ -26,7 +26,7 @@ from rcnn_tutorial.explorers.layers import (
     floats,
     to_uint8,
 )
-from rcnn_tutorial.figures.style import ink_on, style
+from rcnn_tutorial.figures.style import describe, ink_on, style
 
 LEGEND_COLUMNS = 4
 _MARKERS = {"dot": "o", "ring": "o", "cross": "x"}
@@ -48,7 +48,7 @@ def canvas_figure(canvases: Sequence, summary: str, width: float = 9.0) -> Figur
         for axes, canvas in zip(grid[0], canvases, strict=True):
             draw_canvas(axes, canvas)
         figure.supxlabel("\n".join(lines), fontsize=12)
-    return figure
+    return describe(figure, summary)
 
 
 def named_layers(canvas) -> list:

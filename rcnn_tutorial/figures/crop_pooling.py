@@ -44,7 +44,7 @@ def roi_corners(rois: Tensor, degrees: float | Tensor = 0.0) -> Tensor:
 
 
 def corner_theta(corners: Tensor, stride: int, feature_size: tuple[int, int]) -> Tensor:
-    """theta of a box that may be turned, from its corners alone: what cv2.getAffineTransform gives, with gradients.
+    """Theta of a box that may be turned, from its corners alone: what cv2.getAffineTransform gives, with gradients.
 
     corners: (..., 4, 2) pixels, clockwise from the one that becomes the crop's top left; of a parallelogram, so that
     the third is not needed. feature_size: rows and columns. Returns (..., 2, 3), as `crop_theta` for upright boxes.
@@ -149,6 +149,7 @@ def crop_figure(image: Tensor, channel: Tensor, corners: Tensor, size: int, stri
     return figure
 
 
+@from_any_device
 def rulers_figure(side: tuple[float, float], stride: int, cells: int, size: int) -> Figure:
     """One axis of the ROI counted four ways: pixels, cells, the map's [-1, 1], the crop's [-1, 1].
 

@@ -50,9 +50,10 @@ def ground_truth(objects: Tensor) -> list[BoxGroup]:
 def boxes_figure(
     image: Tensor, size: tuple[int, int], panels: Mapping[str, Sequence[BoxGroup]], width: float = 10.0
 ) -> Figure:
-    """The photo once for each panel {title: groups}, side by side, `width` inches in all.
+    """Groups of boxes on the photo.
 
     image: (3, H, W) in [0, 1] at any scale. size: height and width of the boxes' coordinates.
+    panels: title -> groups, side by side. width: of all panels, in inches.
     """
     height, columns = size
     with style():
@@ -84,8 +85,9 @@ def scores_figure(image: Tensor, heat: Tensor, stride: int, size: tuple[int, int
     return figure
 
 
+@from_any_device
 def funnel_figure(counts: Mapping[str, int]) -> Figure:
-    """How many boxes are left after each step: {step: count}, on a logarithmic axis."""
+    """How many boxes are left after each step, on a logarithmic axis. counts: {step: count}."""
     names, values = list(counts), list(counts.values())
     with style():
         figure = Figure(figsize=(9, 0.5 * len(names) + 1.1))

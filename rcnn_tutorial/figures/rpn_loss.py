@@ -32,6 +32,7 @@ OBJECT = PALETTE[3]  # yellow: ground truth
 _LINES = ("-", "--", "-.", ":")
 
 
+@from_any_device
 def network_figure(rpn: RegionProposalNetwork, features: Tensor) -> Figure:
     """The RPN's layers and the shape of every tensor between them, read off while features pass through.
 
@@ -72,7 +73,7 @@ def layer_shapes(rpn: RegionProposalNetwork, features: Tensor) -> dict:
         for name in shapes["layers"]
     ]
     with torch.no_grad():
-        outputs = rpn(features)
+        outputs = rpn(features.to(rpn.rpn_net.weight.device))
     for hook in hooks:
         hook.remove()
     flat = {"flat scores": outputs.scores, "flat coefficients": outputs.coefficients, "foreground": outputs.foreground}
@@ -131,9 +132,10 @@ def labels_figure(image: Tensor, objects: Tensor, anchors: Tensor, targets: Anch
 
 @from_any_device
 def undecided_figure(image: Tensor, objects: Tensor, anchors: Tensor, found: AnchorAssignment, most: int = 6) -> Figure:
-    """At most `most` don't care anchors that do overlap an object, from the lowest IoU to the highest, a panel each.
+    """Don't care anchors that do overlap an object, from the lowest IoU to the highest, a panel each.
 
     image: (3, H, W) in [0, 1]. objects: (G, 4), anchors: (N, 4), both in its pixels. found: of a batch of one.
+    most: panels.
     """
     overlaps = found.max_overlaps[0]  # (N,)
     undecided = torch.nonzero((found.labels[0] == DONT_CARE) & (overlaps > 0)).flatten()  # (U,)
@@ -203,6 +205,7 @@ def coefficients_figure(reference: Tensor, target: Tensor) -> Figure:
     return figure
 
 
+@from_any_device
 def smooth_l1_figure(sigmas: Sequence[float] = (0.5, 1, 3), reach: float = 2.0) -> Figure:
     """The loss of one coefficient and its slope, for several sigma. The quadratic part ends at 1 / sigma^2."""
     x = torch.linspace(-reach, reach, 801, requires_grad=True)  # (K,)
@@ -222,6 +225,7 @@ def smooth_l1_figure(sigmas: Sequence[float] = (0.5, 1, 3), reach: float = 2.0) 
     return figure
 
 
+@from_any_device
 def overlap_by_size_figure(sides: Sequence[float], best: Sequence[float], thresholds: tuple[float, float]) -> Figure:
     """The best IoU that any anchor reaches, over the side of a square object.
 

@@ -416,6 +416,7 @@ class _Place(NamedTuple):
     width: float
 
 
+@from_any_device
 def network_figure(rows: list[Row]) -> Figure:
     """The three networks side by side, what every step gives written into its box."""
     with style():

@@ -29,8 +29,8 @@ from rcnn_tutorial.explorers.layers import (
 )
 from rcnn_tutorial.explorers.shown import WAKE
 from rcnn_tutorial.figures.style import ink_on
-from rcnn_tutorial.site import LIVE_VIEW
 
+LIVE_VIEW = "application/vnd.jupyter.widget-view+json"
 PHOTO = torch.rand(3, 300, 400, generator=torch.Generator().manual_seed(0))
 BOXES = torch.tensor([[10.0, 20.0, 110.0, 220.0], [50.0, 60.0, 70.0, 80.0]])
 
