@@ -4,15 +4,14 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_weights
-from torchvision.models.resnet import BasicBlock, Bottleneck
+from torchvision.models.resnet import BasicBlock
 
 from rcnn_tutorial.config import BACKBONES, BackboneConfig
-from rcnn_tutorial.convolution import TinyConv2d, exchanged, widen
+from rcnn_tutorial.devices import without_cudnn_plan
 from rcnn_tutorial.errors import ConfigError
+from rcnn_tutorial.fast.inference import fold_batch_norm
 from rcnn_tutorial.pretrained import load_pretrained
 
 
@@ -27,9 +26,13 @@ class Backbone(NamedTuple):
 
 
 class FrozenBatchNorm2d(torchvision.ops.FrozenBatchNorm2d):
-    """Batch norm with fixed statistics and fixed affine parameters, in one pass over the features."""
+    """Batch norm with fixed statistics and fixed affine parameters: one linear map, computed in one pass.
 
-    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+    torchvision's takes two, and under autocast returns float32, which the convolutions behind it would convert back.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (B, C, H, W). Returns the same shape and type."""
         scale = self.weight * (self.running_var + self.eps).rsqrt()  # (C,)
         bias = self.bias - self.running_mean * scale  # (C,)
         return torch.addcmul(bias[:, None, None].to(x.dtype), x, scale[:, None, None].to(x.dtype))
@@ -38,38 +41,9 @@ class FrozenBatchNorm2d(torchvision.ops.FrozenBatchNorm2d):
 class SpatialMean(nn.Module):
     """Average over rows and columns: (N, D, h, w) -> (N, D)."""
 
-    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (N, D, h, w). Returns (N, D)."""
         return x.mean(dim=(2, 3))
-
-
-class BottleneckTail(nn.Sequential):
-    """layer4 and the spatial mean of a deep ResNet, whose first convolutions may also come before cropping.
-
-    A crop mixes cells, a 1x1 convolution mixes channels, and both are linear: their order does not matter. In front of
-    the crop, such a convolution visits every cell of the feature map once, and behind it once for every ROI that covers
-    the cell. `after_crop(crop(before_crop(features)))` equals calling the tail on `crop(features)`.
-    """
-
-    def before_crop(self, features: Tensor) -> Tensor:
-        """The first block's 1x1 convolutions: (B, C, H, W) to (B, D + E, H, W), D for the main path, E the shortcut."""
-        first = self[0][0]
-        return torch.cat([F.conv2d(features, conv.weight) for conv in (first.conv1, first.downsample[0])], dim=1)
-
-    def after_crop(self, crops: Tensor) -> Tensor:
-        """The rest of the tail on crops (N, D + E, size, size). Returns fc7 (N, features)."""
-        first, *others = self[0]
-        convs = first.conv1, first.downsample[0]
-        main, shortcut = (
-            # A bias stays behind the crop, which fades to 0 where a ROI leaves the feature map.
-            crop if conv.bias is None else crop + conv.bias[:, None, None]
-            for crop, conv in zip(crops.split([conv.out_channels for conv in convs], dim=1), convs, strict=True)
-        )
-        main = F.relu(first.bn1(main))
-        main = F.relu(first.bn2(first.conv2(main)))
-        x = F.relu(first.bn3(first.conv3(main)) + first.downsample[1](shortcut))
-        for block in others:
-            x = block(x)
-        return self[1](x)
 
 
 def build_backbone(config: BackboneConfig, pretrained: str | None = None) -> Backbone:
@@ -91,31 +65,12 @@ def build_backbone(config: BackboneConfig, pretrained: str | None = None) -> Bac
         if pretrained is not None:
             load_pretrained(network, config.name, pretrained)
         split = {"vgg16": split_vgg, "mobilenet_v2": split_mobilenet}.get(config.name, split_resnet)
-        widen(network)
         backbone = split(network, config.tail_stride)
     for block in frozen_blocks(backbone.head, config.frozen_blocks):
         if config.frozen_batch_norm:
             fold_batch_norm(block)
         block.requires_grad_(False)
     return backbone
-
-
-def fold_batch_norm(block: nn.Module) -> None:
-    """Merge each batch norm of a block into the convolution before it, with the statistics it has now.
-
-    The block computes the same as in eval mode: convolution and fixed affine map are one linear map. It does so sooner,
-    because large feature maps are written once instead of twice. It is no longer fit for training. Which convolution
-    comes before a batch norm is told by the order in which the block names its parts, as in all backbones here; a block
-    that runs them in another order cannot be folded.
-    """
-    for child in block.children():
-        fold_batch_norm(child)
-    children = list(block.named_children())
-    for (_, conv), (name, norm) in zip(children, children[1:], strict=False):
-        if isinstance(conv, nn.Conv2d) and isinstance(norm, FrozenBatchNorm2d | nn.BatchNorm2d):
-            statistics = (norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias)
-            conv.weight, conv.bias = fuse_conv_bn_weights(conv.weight, conv.bias, *statistics)
-            setattr(block, name, nn.Identity())
 
 
 def frozen_blocks(head: nn.Sequential, count: int) -> list[nn.Module]:
@@ -133,8 +88,7 @@ def split_resnet(network: nn.Module, tail_stride: int) -> Backbone:
     strided = first.conv1 if isinstance(first, BasicBlock) else first.conv2
     strided.stride = first.downsample[0].stride = (tail_stride, tail_stride)
     channels, features = first.conv1.in_channels, network.fc.in_features
-    make_tail = BottleneckTail if isinstance(first, Bottleneck) and tail_stride == 1 else nn.Sequential
-    return Backbone(nn.Sequential(layers), make_tail(network.layer4, SpatialMean()), 16, channels, features)
+    return Backbone(nn.Sequential(layers), nn.Sequential(network.layer4, SpatialMean()), 16, channels, features)
 
 
 def split_vgg(network: nn.Module, tail_stride: int) -> Backbone:
@@ -149,6 +103,9 @@ def split_vgg(network: nn.Module, tail_stride: int) -> Backbone:
 
 def split_mobilenet(network: nn.Module, tail_stride: int) -> Backbone:
     """Blocks 0 to 13 as head, 14 to 18 and the spatial mean as tail."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and module.groups > 1:
+            module.register_forward_pre_hook(without_cudnn_plan)
     strided = network.features[14].conv[1][0]
     strided.stride = (tail_stride, tail_stride)
     tail = nn.Sequential(network.features[14:], SpatialMean())
@@ -167,9 +124,7 @@ def split_small(norm: type[nn.Module], tail_stride: int) -> Backbone:
     layer1 = nn.Sequential(block(16, 32, 2), block(32, 32, 1))
     layer2 = nn.Sequential(block(32, 64, 2), block(64, 64, 1))
     head = nn.Sequential(OrderedDict(stem=stem, layer1=layer1, layer2=layer2))
-    last = block(64, 128, tail_stride)
-    last.conv2 = exchanged(last.conv2, TinyConv2d)  # crops of 4x4 cells leave it maps of 2x2
-    tail = nn.Sequential(last, SpatialMean())
+    tail = nn.Sequential(block(64, 128, tail_stride), SpatialMean())
     for module in (*head.modules(), *tail.modules()):
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

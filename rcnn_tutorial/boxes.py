@@ -28,23 +28,12 @@ def box_iou(a: Tensor, b: Tensor) -> Tensor:
 
     a: (..., N, 4), b: (..., M, 4), leading dimensions broadcast. Returns (..., N, M) in [0, 1]; 0 where both are empty.
     """
-    # `a` runs along the innermost dimension: mostly it is the long list (anchors against objects), and elementwise
-    # operations are fastest along one long contiguous row.
-    a, b = a[..., None, :, :], b[..., :, None, :]  # (..., 1, N, 4), (..., M, 1, 4)
-    a_x1, a_y1, a_x2, a_y2 = _coordinates(a)  # (..., 1, N) each
-    b_x1, b_y1, b_x2, b_y2 = _coordinates(b)  # (..., M, 1) each
-    # In place wherever it can be: fresh memory for every step would take longer than the arithmetic.
-    width = torch.minimum(a_x2, b_x2).sub_(torch.maximum(a_x1, b_x1)).clamp_(min=0)  # (..., M, N)
-    height = torch.minimum(a_y2, b_y2).sub_(torch.maximum(a_y1, b_y1)).clamp_(min=0)  # (..., M, N)
-    intersection = width.mul_(height)  # (..., M, N)
-    empty = torch.finfo(width.dtype).tiny  # an empty box's area, so that two of them do not divide 0 by 0
-    union = (box_area(a).clamp(min=empty) + box_area(b).clamp(min=empty)).sub_(intersection)  # (..., M, N)
-    return intersection.div_(union).mT  # (..., N, M)
-
-
-def _coordinates(boxes: Tensor) -> tuple[Tensor, ...]:
-    """x1, y1, x2, y2 of boxes (..., 4), each (...) and contiguous."""
-    return boxes.movedim(-1, 0).contiguous().unbind(0)
+    top_left = torch.maximum(a[..., :, None, :2], b[..., None, :, :2])  # (..., N, M, 2)
+    bottom_right = torch.minimum(a[..., :, None, 2:], b[..., None, :, 2:])  # (..., N, M, 2)
+    width, height = (bottom_right - top_left).clamp(min=0).unbind(-1)  # (..., N, M) each
+    intersection = width * height  # (..., N, M)
+    union = box_area(a)[..., :, None] + box_area(b)[..., None, :] - intersection  # (..., N, M)
+    return intersection / union.clamp(min=torch.finfo(union.dtype).tiny)  # two empty boxes do not divide 0 by 0
 
 
 def centers_and_sizes(boxes: Tensor) -> tuple[Tensor, Tensor]:

@@ -242,6 +242,11 @@ class CropPoolingConfig:
     align_corners: bool = True  # theta is exact only with True; False is grid_sample's own default today
     detach_rois: bool = True  # no gradient into the RPN through the ROI's coordinates, as in the reference
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether a crop is a weighted sum of cells, which a maximum is not."""
+        return self.method in ("crop", "align") and not self.max_pool
+
 
 @dataclass(frozen=True)
 class ClassificationConfig:

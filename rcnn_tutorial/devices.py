@@ -63,6 +63,11 @@ def layout(conv: nn.Conv2d, device: torch.device) -> torch.memory_format:
     return torch.contiguous_format if depthwise_on_cuda else torch.channels_last
 
 
+def without_cudnn_plan(conv: nn.Conv2d, inputs: tuple) -> tuple:
+    """A depthwise convolution's forward pre-hook: its input in the layout of its weights, see `layout`."""
+    return tuple(x.contiguous() if layout(conv, x.device) == torch.contiguous_format else x for x in inputs)
+
+
 def place(model: nn.Module, device: torch.device) -> nn.Module:
     """Move a model to a device, with every convolution in the layout that is fastest there. Returns the model."""
     model.to(device)

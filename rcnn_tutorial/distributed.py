@@ -13,11 +13,9 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
 from torch import Tensor
 
 from rcnn_tutorial.errors import ConfigError, ProcessLost
@@ -92,41 +90,6 @@ def average(tensors: Sequence[Tensor]) -> None:
         tensor.copy_(part.view_as(tensor))
 
 
-class SharedGenerator:
-    """Random numbers for a batch that is spread over the processes.
-
-    All draw the same numbers, those of the whole batch, and each takes the rows of its own images. So what is sampled
-    of an image does not depend on the number of processes. Tensors are padded to the length they have in the whole
-    batch, because a number's place in the sequence depends on it.
-    """
-
-    def __init__(self, generator: torch.Generator, images: int):
-        """generator: in the same state in every process. images: how many of the batch are here."""
-        counts = gather(images)
-        self.generator, self.device, self.total = generator, generator.device, sum(counts)
-        self.first = sum(counts[: rank()])
-        self.weight = images * len(counts) / self.total  # of a mean over the images here, when means are averaged
-
-    def rand(self, shape: Sequence[int]) -> Tensor:
-        """Uniform numbers in [0, 1) of shape (B, ...), B being the images of this process."""
-        numbers = torch.rand((self.total, *shape[1:]), generator=self.generator, device=self.device)
-        return numbers[self.first : self.first + shape[0]]
-
-    def pad_features(self, features: Tensor) -> Tensor:
-        """features (B, C, h, w) with zeros up to the rows and columns (H, W) of the whole batch."""
-        height, width = features.shape[-2:]
-        rows, columns = _largest(height, width)
-        return F.pad(features, (0, columns - width, 0, rows - height))
-
-    def pad_rows(self, *batches: NamedTuple) -> list[NamedTuple]:
-        """Every tensor (B, n, ...) of each of `batches` with zeros up to the n of the whole batch."""
-        lengths = _largest(*(batch[0].shape[1] for batch in batches))
-        return [
-            type(batch)(*(_pad_second(tensor, length) for tensor in batch))
-            for batch, length in zip(batches, lengths, strict=True)
-        ]
-
-
 def _together() -> bool:
     return dist.is_available() and dist.is_initialized()
 
@@ -160,15 +123,3 @@ def _is_loss(error: RuntimeError) -> bool:
     does not tell: a path or an option may hold it.
     """
     return isinstance(error, dist.DistError) or GLOO_SOURCE.search(str(error)) is not None
-
-
-def _largest(*counts: int) -> list[int]:
-    """The largest of each count over all processes."""
-    largest = torch.tensor(counts)
-    dist.all_reduce(largest, dist.ReduceOp.MAX)
-    return largest.tolist()
-
-
-def _pad_second(tensor: Tensor, length: int) -> Tensor:
-    """(B, n, ...) to (B, length, ...)."""
-    return F.pad(tensor, (0, 0) * (tensor.ndim - 2) + (0, length - tensor.shape[1]))

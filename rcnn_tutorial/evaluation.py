@@ -291,7 +291,7 @@ def _rows(model: FasterRCNN, samples: dict[int, tuple]) -> list[tuple[dict, Tens
 
 def _detect(model: FasterRCNN, images: Sequence[Tensor]) -> list[tuple[dict[str, Tensor], Tensor]]:
     """Detections of each image and its proposals (R, 4), best first, both on the CPU in the image's own pixels."""
-    trace = model.trace(images, keep_crops=False)
+    trace = model.trace(images)
     boxes = trace.proposals.boxes / trace.preprocessed.scales[:, None, None]  # (B, R, 4)
     proposals = [some[valid].cpu() for some, valid in zip(boxes, trace.proposals.valid, strict=True)]
     detections = [

@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rcnn_tutorial.backbones import Backbone, BottleneckTail, build_backbone, fold_batch_norm, frozen_blocks
+from rcnn_tutorial.backbones import Backbone, build_backbone, frozen_blocks
 from rcnn_tutorial.config import Config
 from rcnn_tutorial.devices import place, upload
-from rcnn_tutorial.distributed import SharedGenerator
 from rcnn_tutorial.errors import ConfigError
+from rcnn_tutorial.fast.inference import shorten
 from rcnn_tutorial.stages.anchor_target import AnchorTargets, anchor_target_layer
 from rcnn_tutorial.stages.anchors import generate_anchors, inside_features
 from rcnn_tutorial.stages.classification import ClassificationLayer, RoiOutputs, classification_loss
@@ -26,6 +26,7 @@ from rcnn_tutorial.stages.proposal import Proposals, proposal_layer
 from rcnn_tutorial.stages.proposal_target import ProposalTargets, append_ground_truth, proposal_target_layer
 from rcnn_tutorial.stages.rpn import RegionProposalNetwork, RPNOutputs
 from rcnn_tutorial.stages.rpn_loss import rpn_loss
+from rcnn_tutorial.stages.sampling import Generators
 
 
 @dataclass
@@ -60,6 +61,7 @@ class FasterRCNN(nn.Module):
         self.head = backbone.head
         anchors_per_cell = len(config.anchors.scales) * len(config.anchors.ratios)
         self.rpn = RegionProposalNetwork(backbone.channels, anchors_per_cell, config.rpn)
+        self.before_crop = nn.Identity()  # in the copy for inference the first convolutions of the tail
         self.tail = backbone.tail
         self.classification = ClassificationLayer(backbone.features, len(config.classes) + 1)
 
@@ -88,40 +90,40 @@ class FasterRCNN(nn.Module):
     def for_inference(self) -> FasterRCNN:
         """A copy that detects the same objects sooner and is not fit for training or saving.
 
-        Every batch norm is merged into the convolution before it, and the weights lie as convolutions like them.
+        Every batch norm is merged into the convolution before it, the tail of a deep ResNet begins before the crop
+        where that is the same (see `fast.inference`), and the weights lie as convolutions like them.
         """
         fast = copy.deepcopy(self).eval().requires_grad_(False)
-        fold_batch_norm(fast.head)
-        fold_batch_norm(fast.tail)
+        shorten(fast)
         return place(fast, self.device)
 
-    def forward(self, images: Sequence[Tensor] | Tensor, targets: Sequence[dict] | None = None, generator=None):
+    def forward(
+        self, images: Sequence[Tensor] | Tensor, targets: Sequence[dict] | None = None, generator: Generators = None
+    ):
         """In training mode a dict of four losses; in eval mode a list of {boxes (D, 4), labels (D,), scores (D,)}.
 
         images: tensors (3, H, W) of any sizes, RGB floats in [0, 1], on the model's device and of its weights' type.
         targets: a dict per image with boxes (N, 4) in its pixels and labels (N,), see `rcnn_tutorial.targets`.
-        generator: a torch.Generator on the model's device, for reproducible sampling.
+        generator: for reproducible sampling; one for the batch, or a sequence of one per image.
         """
         if self.training:
             if targets is None:
                 raise ConfigError("targets = None in training mode: pass targets, or call model.eval() to detect")
-            return self.trace(images, targets, generator, keep_crops=False).losses
-        detections = self.trace(images, keep_crops=False).detections
+            return self.trace(images, targets, generator).losses
+        detections = self.trace(images).detections
         return [{"boxes": found.boxes, "labels": found.labels, "scores": found.scores} for found in detections]
 
     def trace(
         self,
         images: Sequence[Tensor] | Tensor,
         targets: Sequence[dict] | None = None,
-        generator: torch.Generator | None = None,
+        generator: Generators = None,
         proposals: Proposals | None = None,
-        keep_crops: bool = True,
     ) -> Trace:
         """Run every stage and keep what each one returns: losses when there are targets, detections in eval mode.
 
         In eval mode there are as many proposals as in a test (`test_post_nms_top_n`), with targets too.
         proposals: ready-made proposals that replace the RPN's own (alternating training does this).
-        keep_crops: False allows shortcuts that never cut the crops out of the features (see `classify`).
         """
         if not len(images) or (targets is not None and len(targets) != len(images)):
             count = "no" if targets is None else len(targets)
@@ -129,8 +131,6 @@ class FasterRCNN(nn.Module):
         preprocessed = preprocess(images, self.config.preprocessing)
         self.check_images(preprocessed.images)
         features, feature_sizes = self.extract_features(preprocessed.images)
-        if isinstance(generator, SharedGenerator):
-            features = generator.pad_features(features)
         grid = features.shape[-2:]
         anchors = generate_anchors(*grid, self.stride, self.config.anchors, features.device)  # (N, 4)
         rpn = self.rpn(features)
@@ -145,18 +145,18 @@ class FasterRCNN(nn.Module):
             proposals = proposals._replace(boxes=proposals.boxes.detach())
         trace = Trace(preprocessed, features, feature_sizes, anchors, available, rpn, proposals)
         if targets is not None:
-            self.add_losses(trace, targets, generator, keep_crops)
+            self.add_losses(trace, targets, generator)
         if not self.training:
-            self.add_detections(trace, keep_crops)
+            self.add_detections(trace)
         return trace
 
     def check_images(self, images: list[Tensor]) -> None:
         """Raise ConfigError for images that are elsewhere than the weights, or of another type of number."""
         for image in images:
             if image.device != self.device:
-                raise ConfigError(f"an image on {image.device}, the model on {self.device}: move one with .to(device)")
+                raise ConfigError(f"image on {image.device}, the model on {self.device}: move one with .to(device)")
             if image.dtype != self.dtype and not torch.is_autocast_enabled(self.device.type):
-                raise ConfigError(f"an image of {image.dtype}, the model of {self.dtype}: convert one with .to(dtype)")
+                raise ConfigError(f"image of {image.dtype}, the model of {self.dtype}: convert one with .to(dtype)")
 
     def extract_features(self, images: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Run the head. Returns features (B, channels, H, W) and each image's own rows and columns (B, 2), on the CPU.
@@ -178,39 +178,21 @@ class FasterRCNN(nn.Module):
         maps = [F.pad(one, (0, columns - one.shape[-1], 0, rows - one.shape[-2])) for one in maps]
         return torch.cat(maps), sizes
 
-    def classify(
-        self, features: Tensor, rois: Tensor, feature_sizes: Tensor | None = None, keep_crops: bool = True
-    ) -> RoiOutputs:
+    def classify(self, features: Tensor, rois: Tensor, feature_sizes: Tensor | None = None) -> RoiOutputs:
         """Crop, tail, classification layer. features: (B, channels, H, W). rois: (B, S, 4) scaled pixels.
 
         feature_sizes: (B, 2) rows and columns that each image really has; None if all have H and W.
-        keep_crops: False lets the tail begin before the crop where it can, which gives the same fc7 sooner.
         """
-        where = rois, self.stride, self.config.crop_pooling, feature_sizes
-        if not keep_crops and self.can_begin_before_the_crop(features, rois):
-            crops, reduced = None, crop_pool(self.tail.before_crop(features), *where).to(self.dtype)
-            fc7 = self.tail.after_crop(reduced)  # (B * S, D)
-        else:
-            crops = crop_pool(features, *where).to(self.dtype)  # (B * S, channels, size, size)
-            fc7 = self.tail(crops)  # (B * S, D)
-        fc7 = fc7.unflatten(0, rois.shape[:2])  # (B, S, D)
+        features = self.before_crop(features)
+        crops = crop_pool(features, rois, self.stride, self.config.crop_pooling, feature_sizes)
+        crops = crops.to(self.dtype)  # (B * S, channels, size, size)
+        fc7 = self.tail(crops).unflatten(0, rois.shape[:2])  # (B, S, D)
         return RoiOutputs(rois, crops, fc7, *self.classification(fc7))
 
-    def can_begin_before_the_crop(self, features: Tensor, rois: Tensor) -> bool:
-        """Whether the tail may, the pooling is linear, and the feature map has fewer cells than its crops together."""
-        pooling = self.config.crop_pooling
-        linear = pooling.method in ("crop", "align") and not pooling.max_pool
-        fewer = features[0, 0].numel() < rois.shape[1] * pooling.size**2
-        return isinstance(self.tail, BottleneckTail) and linear and fewer
-
-    def add_losses(
-        self, trace: Trace, targets: Sequence[dict], generator: torch.Generator | None, keep_crops: bool = True
-    ) -> None:
+    def add_losses(self, trace: Trace, targets: Sequence[dict], generator: Generators) -> None:
         """The training half: both target layers, the classifier on the sampled ROIs, the four losses."""
         config, sizes = self.config, trace.preprocessed.sizes
         truth = pad_ground_truth(targets, trace.preprocessed.scales, len(self.classes))
-        if isinstance(generator, SharedGenerator):
-            trace.proposals, truth = generator.pad_rows(trace.proposals, truth)
         trace.ground_truth = truth
         trace.anchor_targets = anchor_target_layer(
             trace.anchors, truth, sizes, config.anchor_targets, generator, trace.available
@@ -219,7 +201,7 @@ class FasterRCNN(nn.Module):
         if config.proposal_targets.append_ground_truth:
             rois = append_ground_truth(rois, truth)
         trace.proposal_targets = proposal_target_layer(rois, truth, config.proposal_targets, generator)
-        trace.sampled = self.classify(trace.features, trace.proposal_targets.rois, trace.feature_sizes, keep_crops)
+        trace.sampled = self.classify(trace.features, trace.proposal_targets.rois, trace.feature_sizes)
         rpn = rpn_loss(trace.rpn, trace.anchor_targets, config.rpn.sigma)
         classification = classification_loss(trace.sampled, trace.proposal_targets, config.classification.sigma)
         trace.losses = {
@@ -229,9 +211,9 @@ class FasterRCNN(nn.Module):
             "loss_box": classification.box_loss * config.classification.box_loss_weight,
         }
 
-    def add_detections(self, trace: Trace, keep_crops: bool = True) -> None:
+    def add_detections(self, trace: Trace) -> None:
         """The inference half: the classifier on all proposals, then suppression class by class."""
-        trace.proposed = self.classify(trace.features, trace.proposals.boxes, trace.feature_sizes, keep_crops)
+        trace.proposed = self.classify(trace.features, trace.proposals.boxes, trace.feature_sizes)
         trace.detections = inference_layer(
             trace.proposed,
             trace.proposals.valid,

@@ -41,6 +41,7 @@ from rcnn_tutorial.evaluation import evaluate
 from rcnn_tutorial.model import FasterRCNN
 from rcnn_tutorial.muon import Muon
 from rcnn_tutorial.runs import CHECKPOINT
+from rcnn_tutorial.stages.sampling import Generators
 from rcnn_tutorial.targets import classes_of
 
 RPN_LOSSES = ("rpn_cross_entropy", "rpn_loss_box")
@@ -369,12 +370,10 @@ def train_step(
 
 def _backward(phase: Phase, images: list, targets: list, training: TrainingConfig, step: int, parallel):
     """Forward and backward: ({name: loss}, their sum, number of images in the step)."""
-    with _random_state_of(step, training.seed, _device(phase.model)) as generator, _algorithms(training.deterministic):
-        examples = len(images)
-        if parallel is not None:
-            generator = distributed.SharedGenerator(generator, len(images))
-            examples = generator.total
-        losses = (parallel or _Losses(phase, training.amp))(images, targets, generator)
+    examples = len(images) * distributed.size()
+    with _random_state_of(step, training.seed, len(images), _device(phase.model)) as generators:
+        with _algorithms(training.deterministic):
+            losses = (parallel or _Losses(phase, training.amp))(images, targets, generators)
         total = torch.stack(list(losses.values())).sum()
         total.backward()
     return losses, total, examples
@@ -392,17 +391,14 @@ class _Losses(nn.Module):
         """These losses on all processes; makes the weights those of the first process."""
         return DistributedDataParallel(self)
 
-    def forward(self, images: list, targets: list, generator) -> dict[str, Tensor]:
-        """{name: loss}; with a SharedGenerator weighted such that the mean over processes is that of the batch."""
-        losses = phase_losses(self.phase, images, targets, generator, self.amp)
-        if isinstance(generator, distributed.SharedGenerator):
-            losses = {name: loss * generator.weight for name, loss in losses.items()}
-        return losses
+    def forward(self, images: list, targets: list, generators: list) -> dict[str, Tensor]:
+        """{name: loss}."""
+        return phase_losses(self.phase, images, targets, generators, self.amp)
 
 
-def phase_losses(phase: Phase, images: list, targets: list, generator: torch.Generator, amp: bool) -> dict:
+def phase_losses(phase: Phase, images: list, targets: list, generator: Generators, amp: bool) -> dict:
     """The losses that the phase minimizes: {name: scalar tensor, float32}."""
-    with torch.autocast(generator.device.type, torch.bfloat16, enabled=amp):
+    with torch.autocast(_device(phase.model).type, torch.bfloat16, enabled=amp):
         if phase.proposer is None:
             losses = phase.model(images, targets, generator)
         else:
@@ -498,12 +494,12 @@ def fixed_parameters(phase: Phase):
 
 
 @contextlib.contextmanager
-def _random_state_of(step: int, seed: int, device: torch.device):
-    """Yield the sampling generator of a step; dropout's global one is seeded alike, and put back afterwards."""
-    seed_of_step = mixed_seed(seed, step)
+def _random_state_of(step: int, seed: int, images: int, device: torch.device):
+    """Yield a sampling generator for each image here; dropout's global one is seeded too, and put back afterwards."""
+    first = distributed.rank() * images  # the number of the first image here in the batch of all processes
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed_of_step + distributed.rank())  # dropout differs where the images do
-        yield torch.Generator(device).manual_seed(seed_of_step)
+        torch.manual_seed(mixed_seed(seed, step) + distributed.rank())  # dropout differs where the images do
+        yield [torch.Generator().manual_seed(mixed_seed(seed, step, first + index)) for index in range(images)]
 
 
 @contextlib.contextmanager

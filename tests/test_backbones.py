@@ -12,10 +12,8 @@ from torch import nn
 
 from rcnn_tutorial.backbones import (
     BACKBONES,
-    BottleneckTail,
     FrozenBatchNorm2d,
     build_backbone,
-    fold_batch_norm,
     split_mobilenet,
     split_resnet,
     split_vgg,
@@ -153,19 +151,6 @@ def test_frozen_batch_norm_is_torchvision_s():
     assert ours(x.bfloat16()).dtype == torch.bfloat16 and not list(ours.parameters())
 
 
-def test_folding_keeps_the_function():
-    torch.manual_seed(0)
-    block = build_backbone(BackboneConfig("resnet50", frozen_blocks=0)).head.layer2
-    for norm in (module for module in block.modules() if isinstance(module, FrozenBatchNorm2d)):
-        for buffer in norm.buffers():
-            buffer.uniform_(0.5, 1.5)
-    x = torch.rand(1, 256, 8, 8)
-    expected = block(x)
-    fold_batch_norm(block)
-    assert not any(isinstance(module, FrozenBatchNorm2d) for module in block.modules())
-    torch.testing.assert_close(block(x), expected, rtol=1e-4, atol=1e-3 * expected.abs().max().item())
-
-
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
 @pytest.mark.parametrize("frozen_blocks", [0, 2, 4])
 def test_weights_come_from_a_file(weights, resnet18, suffix, frozen_blocks):
@@ -268,31 +253,3 @@ def test_requests_that_cannot_work_are_refused(config, pretrained, message):
     with pytest.raises(ConfigError) as error, torch.device("meta"):
         build_backbone(config, pretrained)
     assert str(error.value).startswith(message)
-
-
-@pytest.mark.parametrize("folded", [False, True])
-@pytest.mark.parametrize("norm", [FrozenBatchNorm2d, nn.BatchNorm2d])
-@torch.no_grad()
-def test_a_bottleneck_tail_may_begin_before_the_crop(norm, folded):
-    """A shift with zeros beyond the map stands for the crop: linear, and the same for all channels."""
-    torch.manual_seed(0)
-    tail = split_resnet(torchvision.models.resnet50(weights=None, norm_layer=norm), tail_stride=1).tail.eval()
-    assert isinstance(tail, BottleneckTail)
-    for module in (module for module in tail.modules() if isinstance(module, norm)):
-        module.bias.normal_(std=0.1)
-        module.running_mean.normal_(std=0.1)
-    if folded:
-        fold_batch_norm(tail)
-
-    def crop(features):
-        moved = nn.functional.pad(features, (2, 0))[..., :-1]
-        return (moved[..., :-1] + moved[..., 1:]) / 2
-
-    features = torch.rand(1, 1024, 6, 7)
-    expected = tail(crop(features))
-    torch.testing.assert_close(tail.after_crop(crop(tail.before_crop(features))), expected, rtol=1e-4, atol=1e-4)
-
-
-def test_a_strided_tail_begins_behind_the_crop():
-    for name, stride in (("resnet50", 2), ("resnet18", 1)):
-        assert type(split_resnet(torchvision.models.get_model(name, weights=None), stride).tail) is nn.Sequential

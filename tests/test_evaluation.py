@@ -273,17 +273,17 @@ def test_batches_give_what_single_images_give(batch_size):
         torch.testing.assert_close(one["boxes"], other["boxes"], rtol=1e-3, atol=1e-2)
 
 
-def test_evaluation_takes_the_fast_copy_and_cuts_no_crops(model, monkeypatch):
+def test_evaluation_takes_the_fast_copy(model, monkeypatch):
     seen = []
     original = FasterRCNN.add_detections
 
-    def add_detections(self, trace, keep_crops=True):
-        seen.append((len(trace.preprocessed.images), keep_crops, isinstance(self.head.stem[1], torch.nn.Identity)))
-        original(self, trace, keep_crops)
+    def add_detections(self, trace):
+        seen.append((len(trace.preprocessed.images), isinstance(self.head.stem[1], torch.nn.Identity)))
+        original(self, trace)
 
     monkeypatch.setattr(FasterRCNN, "add_detections", add_detections)
     evaluate(model, Scenes(5), progress=False, batch_size=2)
-    assert seen == [(2, False, True), (2, False, True), (1, False, True)]
+    assert seen == [(2, True), (2, True), (1, True)]
     assert not isinstance(model.head.stem[1], torch.nn.Identity)
 
 

@@ -329,22 +329,6 @@ def test_anchors_of_padded_cells_are_not_sampled_whatever_the_border():
     assert count == (alone.anchor_targets.labels[0] >= 0).sum()
 
 
-@pytest.mark.parametrize("method, kept", [("crop", False), ("align", False), ("pool", True)])
-def test_a_tail_that_begins_before_the_crop_gives_the_same_losses_and_gradients(method, kept):
-    model = new_model(
-        backbone={"name": "resnet50", "tail_stride": 1, "frozen_batch_norm": True}, crop_pooling={"method": method}
-    )
-    images, targets = ([SCENES[i][part] for i in range(2)] for part in range(2))
-    outcomes = []
-    for keep_crops in (True, False):
-        trace = model.trace(images, targets, seed(), keep_crops=keep_crops)
-        assert (trace.sampled.crops is not None) == (keep_crops or kept)
-        gradient = torch.autograd.grad(sum(trace.losses.values()), model.tail[0][0].downsample[0].weight)[0]
-        outcomes.append((trace.sampled.fc7, gradient))
-    for whole, short in zip(*outcomes, strict=True):
-        torch.testing.assert_close(short, whole, rtol=1e-3, atol=1e-3 * whole.abs().max().item())
-
-
 # --- Gradients.
 
 

@@ -1,6 +1,5 @@
 """The anchor target layer: which anchors teach the RPN what (post: "Anchor Target Layer")."""
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -8,10 +7,9 @@ from torch import Tensor
 
 from rcnn_tutorial.boxes import box_iou, encode
 from rcnn_tutorial.config import AnchorTargetConfig
-from rcnn_tutorial.devices import on_cpu
 from rcnn_tutorial.stages.anchors import inside_image
 from rcnn_tutorial.stages.preprocessing import GroundTruth
-from rcnn_tutorial.stages.sampling import random_keys, random_subset
+from rcnn_tutorial.stages.sampling import Generators, random_keys, random_subset
 
 FOREGROUND, BACKGROUND, DONT_CARE = 1, 0, -1
 
@@ -40,7 +38,7 @@ def anchor_target_layer(
     ground_truth: GroundTruth,
     sizes: Tensor,
     config: AnchorTargetConfig,
-    generator: torch.Generator | None = None,
+    generator: Generators = None,
     available: Tensor | None = None,
 ) -> AnchorTargets:
     """Label the anchors inside the image, sample a fixed number of them, and compute their regression targets.
@@ -49,35 +47,11 @@ def anchor_target_layer(
     available: (B, N), False for anchors of padded cells; None if no cell is padded.
     """
     inside = inside_image(anchors, sizes, config.border)  # (B, N)
-    if available is not None:
-        inside = inside & available
-    keys = random_keys(inside, generator)  # (B, N)
-    rows = looked_at(inside)  # (I,)
-    assignment = assign_anchors(anchors[rows], ground_truth, inside[:, rows], config)
-    labels = sample_labels(assignment.labels, keys[:, rows], config)  # (B, I)
-    matched = ground_truth.boxes.gather(1, assignment.object_indices[..., None].expand(-1, -1, 4))  # (B, I, 4)
-    coefficients = encode(matched, anchors[rows])  # (B, I, 4)
-    weights = box_weights(labels, config.positive_weight)  # (B, I)
-
-    def among_all(part: Tensor, fill: int = 0) -> Tensor:
-        whole = part.new_full((len(part), len(anchors), *part.shape[2:]), fill)
-        return whole.index_copy_(1, rows, part)  # (B, N, ...)
-
-    first_labels, *others = assignment
-    assignment = AnchorAssignment(among_all(first_labels, DONT_CARE), *map(among_all, others))
-    return AnchorTargets(among_all(labels, DONT_CARE), among_all(coefficients), among_all(weights), assignment)
-
-
-def looked_at(inside: Tensor) -> Tensor:
-    """Indices (I,) of the anchors that are inside some image: (B, N) bool. The others, mostly large ones, are skipped.
-
-    At least one is looked at. On a GPU all are: it would have to be waited for until it tells how many are inside.
-    """
-    if not on_cpu(inside):
-        return torch.arange(inside.shape[1], device=inside.device)
-    some = inside.any(dim=0)  # (N,)
-    some[0] = True
-    return some.nonzero()[:, 0]
+    available = torch.ones_like(inside) if available is None else available  # (B, N)
+    assignment = assign_anchors(anchors, ground_truth, inside & available, config)
+    labels = sample_labels(assignment.labels, random_keys(available, generator), config)  # (B, N)
+    matched = ground_truth.boxes.gather(1, assignment.object_indices[..., None].expand(-1, -1, 4))  # (B, N, 4)
+    return AnchorTargets(labels, encode(matched, anchors), box_weights(labels, config.positive_weight), assignment)
 
 
 def assign_anchors(
@@ -89,22 +63,20 @@ def assign_anchors(
     IoU with some object is at least `positive_overlap`. Background stays below `negative_overlap` with all objects.
     The rest, and all anchors that are not `inside` (B, N), is don't care.
     """
-    # Anchors that are not inside become empty boxes, as padded objects are: they overlap nothing.
-    overlaps = box_iou(anchors * inside[..., None], ground_truth.boxes)  # (B, N, G)
+    overlaps = box_iou(anchors, ground_truth.boxes) * inside[..., None]  # (B, N, G); padded objects overlap nothing
     max_overlaps, object_indices = overlaps.max(dim=2)  # (B, N) each
     best = overlaps.amax(dim=1, keepdim=True)  # (B, 1, G): each object's best IoU
     # An object that touches no anchor has no best one. With a best IoU of 0 it would tie with every anchor elsewhere,
     # and all of them would become foreground, as they do in the reference.
-    best = best.masked_fill(best <= 0, math.inf)  # (B, 1, G)
-    type_a = overlaps.sub_(best).amax(dim=2) == 0  # (B, N) as (overlaps == best).any(dim=2), in a third of the time
+    type_a = ((overlaps == best) & (best > 0)).any(dim=2)  # (B, N)
     type_b = inside & (max_overlaps >= config.positive_overlap)  # (B, N)
     background = inside & (max_overlaps < config.negative_overlap)  # (B, N)
 
     labels = torch.full_like(object_indices, DONT_CARE)  # (B, N)
-    labels[background] = BACKGROUND
+    labels[background] = BACKGROUND  # first, so that foreground takes the type A anchors of low overlap from it ...
     labels[type_a | type_b] = FOREGROUND
     if config.clobber_positives:
-        labels[background] = BACKGROUND
+        labels[background] = BACKGROUND  # ... or last, to take them back
     return AnchorAssignment(labels, max_overlaps, object_indices, type_a, type_b)
 
 

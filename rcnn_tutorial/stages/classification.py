@@ -14,8 +14,8 @@ class RoiOutputs(NamedTuple):
     """What the classifier says of every ROI, with everything on the way there."""
 
     rois: Tensor  # (B, S, 4) scaled pixels
-    crops: Tensor | None  # (B * S, channels, size, size); None where the tail began before the crop
-    fc7: Tensor  # (B, S, D) one feature vector a ROI
+    crops: Tensor  # (B * S, channels, size, size) as the tail takes them
+    fc7: Tensor  # (B, S, D) one feature vector per ROI
     scores: Tensor  # (B, S, C + 1) logits, background first
     coefficients: Tensor  # (B, S, C + 1, 4) class by class, normalized
 

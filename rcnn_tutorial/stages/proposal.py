@@ -4,14 +4,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchvision.ops import nms
 
-from rcnn_tutorial.boxes import box_iou, clip, decode
+from rcnn_tutorial.boxes import clip, decode
 from rcnn_tutorial.config import ProposalConfig
-from rcnn_tutorial.devices import on_cpu, upload
+from rcnn_tutorial.devices import upload
+from rcnn_tutorial.fast.nms import nms
 from rcnn_tutorial.stages.rpn import RPNOutputs
-
-LARGEST_BLOCK = 512  # boxes; beyond it NMS, whose time grows with the square of their number, gets slow
 
 
 class Proposals(NamedTuple):
@@ -38,7 +36,7 @@ def proposal_layer(
     boxes = clip(decode(coefficients, anchors[order]), sizes[:, None])  # (B, K, 4)
 
     candidates = zip(boxes.detach(), scores, strict=True)
-    kept = [first_kept(*image, config.nms_threshold, post_nms_top_n) for image in candidates]
+    kept = [nms(*image, config.nms_threshold, post_nms_top_n) for image in candidates]  # torchvision's nms(...)[:top]
     index = torch.nn.utils.rnn.pad_sequence(kept, batch_first=True)  # (B, R)
     counts = upload([len(keep) for keep in kept], boxes.device)  # (B,)
     scores = scores.gather(1, index)  # (B, R)
@@ -50,21 +48,3 @@ def proposal_layer(
         order.gather(1, index),
         valid,
     )
-
-
-def first_kept(boxes: Tensor, scores: Tensor, threshold: float, count: int) -> Tensor:
-    """The first `count` boxes that NMS keeps: (at most count,) indices. boxes: (K, 4). scores: (K,), falling.
-
-    Only better boxes can remove a box. So on a CPU NMS goes through the list block by block: first what the boxes kept
-    so far overlap is removed, then the rest is thinned out. Once `count` are kept, the remainder is not looked at.
-    """
-    size = min(2 * count, LARGEST_BLOCK) if on_cpu(boxes) else max(1, len(boxes))
-    kept = nms(boxes[:size], scores[:size], threshold)
-    for start in range(size, len(boxes), size):
-        if len(kept) >= count:
-            break
-        block = torch.arange(start, min(start + size, len(boxes)), device=boxes.device)
-        removed = (box_iou(boxes[block], boxes[kept]) > threshold).any(dim=1)  # (size,)
-        block = block[~removed]
-        kept = torch.cat([kept, block[nms(boxes[block], scores[block], threshold)]])
-    return kept[:count]

@@ -10,7 +10,7 @@ from rcnn_tutorial.config import ProposalTargetConfig
 from rcnn_tutorial.devices import constant
 from rcnn_tutorial.stages.preprocessing import GroundTruth
 from rcnn_tutorial.stages.proposal import Proposals
-from rcnn_tutorial.stages.sampling import random_keys, shuffled_candidates
+from rcnn_tutorial.stages.sampling import Generators, random_keys, shuffled_candidates
 
 
 class RoiAssignment(NamedTuple):
@@ -34,7 +34,7 @@ class ProposalTargets(NamedTuple):
 
 
 def proposal_target_layer(
-    proposals: Proposals, ground_truth: GroundTruth, config: ProposalTargetConfig, generator=None
+    proposals: Proposals, ground_truth: GroundTruth, config: ProposalTargetConfig, generator: Generators = None
 ) -> ProposalTargets:
     """Sample foreground and background ROIs in a fixed proportion and compute their targets.
 
@@ -42,7 +42,7 @@ def proposal_target_layer(
     comparable spread. The ROIs keep their gradient; the targets have none.
     """
     assignment = assign_rois(proposals.boxes.detach(), proposals.valid, ground_truth, config)
-    keys = random_keys(assignment.max_overlaps, generator)  # (B, R)
+    keys = random_keys(proposals.valid, generator)  # (B, R)
     chosen, foreground = sample_rois(assignment, keys, config)  # (B, S) each
     rois = proposals.boxes.gather(1, chosen[..., None].expand(-1, -1, 4))  # (B, S, 4)
     objects = assignment.object_indices.gather(1, chosen)  # (B, S)
@@ -79,7 +79,7 @@ def assign_rois(boxes: Tensor, valid: Tensor, ground_truth: GroundTruth, config:
 
 
 def sample_rois(assignment: RoiAssignment, keys: Tensor, config: ProposalTargetConfig) -> tuple[Tensor, Tensor]:
-    """Draw batch_size ROIs an image: at most foreground_fraction of them foreground, the rest background.
+    """Draw batch_size ROIs per image: at most foreground_fraction of them foreground, the rest background.
 
     keys: (B, R) random numbers in [0, 1), which order the candidates. Kinds that are too few are drawn again in turn:
     background always, foreground only in an image that has no background at all.

@@ -6,7 +6,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rcnn_tutorial.config import RPNConfig
-from rcnn_tutorial.convolution import WIDE, WideConv2d
 
 
 class RPNOutputs(NamedTuple):
@@ -22,12 +21,11 @@ class RPNOutputs(NamedTuple):
 
 
 class RegionProposalNetwork(nn.Module):
-    """A 3x3 convolution over the features, then two 1x1 convolutions: 2A scores and 4A coefficients a cell."""
+    """A 3x3 convolution over the features, then two 1x1 convolutions: 2A scores and 4A coefficients per cell."""
 
     def __init__(self, in_channels: int, anchors_per_cell: int, config: RPNConfig):
         super().__init__()
-        make_conv = WideConv2d if in_channels >= WIDE else nn.Conv2d
-        self.rpn_net = make_conv(in_channels, config.channels, kernel_size=3, padding=1)
+        self.rpn_net = nn.Conv2d(in_channels, config.channels, kernel_size=3, padding=1)
         self.scores = nn.Conv2d(config.channels, 2 * anchors_per_cell, kernel_size=1)
         self.coefficients = nn.Conv2d(config.channels, 4 * anchors_per_cell, kernel_size=1)
         for layer in (self.rpn_net, self.scores, self.coefficients):

@@ -1,16 +1,34 @@
 """Random choice of a few rows out of many, for a whole batch at once and without asking the device for counts."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from rcnn_tutorial.distributed import SharedGenerator
+from rcnn_tutorial.devices import upload
+
+Generators = (
+    torch.Generator | Sequence[torch.Generator] | None
+)  # one for all images in turn, one per image, torch's own
 
 
-def random_keys(like: Tensor, generator: torch.Generator | SharedGenerator | None = None) -> Tensor:
-    """One random number in [0, 1) for every entry of `like` (B, N). Sorting by it is a random order."""
-    if isinstance(generator, SharedGenerator):
-        return generator.rand(like.shape)
-    return torch.rand(like.shape, generator=generator, device=like.device)
+def random_keys(usable: Tensor, generator: Generators = None) -> Tensor:
+    """One random number in [0, 1) for every usable entry (B, N): sorting by it is a random order.
+
+    usable: (B, N) bool, False for padding, which gets a number without meaning and uses none up. The numbers are drawn
+    on the CPU, from a seed that takes one draw of the image's generator. So nothing else has a part in them: neither
+    the other images of the batch, nor the process or the device that the image is in.
+    """
+    generators = generator if isinstance(generator, Sequence) else [generator] * len(usable)
+    drawn = torch.stack([_numbers(usable.shape[1], one) for one in generators])  # (B, N)
+    place = usable.cumsum(dim=1) - 1  # (B, N) which of the usable entries each one is
+    return upload(drawn, usable.device).gather(1, place.clamp(min=0))
+
+
+def _numbers(count: int, generator: torch.Generator | None) -> Tensor:
+    """(count,) in [0, 1), on the CPU; the first of them are the same for any count."""
+    seed = torch.randint(2**32, (), generator=generator, device=generator and generator.device)
+    return torch.rand(count, generator=torch.Generator().manual_seed(int(seed)))
 
 
 def shuffled_candidates(candidates: Tensor, keys: Tensor, count: int) -> Tensor:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 import torchvision
 
 from rcnn_tutorial.config import CropPoolingConfig
-from rcnn_tutorial.stages.crop_pooling import crop_pool, crop_theta, sample_table
+from rcnn_tutorial.stages.crop_pooling import crop_pool, crop_theta
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "10_crop_pool.npz")
 STRIDE = int(GOLDEN["stride"])
@@ -138,23 +138,6 @@ def test_gradients_on_whole_cells_are_those_of_grid_sample(roi, size):
         )
     )
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("align_corners", [False, True])
-def test_gradients_of_single_samples_on_and_beyond_whole_cells(align_corners):
-    rows, columns = (5, 9) if align_corners else (4, 8)  # -1 to 1 spans 4 and 8 cells either way
-    x, y = torch.meshgrid(torch.arange(-2.0, columns + 2), torch.arange(-2.0, rows + 2), indexing="xy")
-    cells = torch.stack([x, y], dim=-1)  # (rows + 4, columns + 4, 2)
-    edge = 0 if align_corners else 0.5
-    grid = (cells + edge) * torch.tensor([2 / 8, 2 / 4]) - 1
-    features = torch.rand(2, 3, rows, columns, generator=torch.Generator().manual_seed(0))
-    grids = [grid.expand(2, -1, -1, -1).clone().requires_grad_() for _ in range(2)]
-    ours = sample_table(features, grids[0], align_corners=align_corners)
-    theirs = F.grid_sample(features, grids[1], align_corners=align_corners)
-    torch.testing.assert_close(ours, theirs)
-    for crops in (ours, theirs):
-        crops.square().sum().backward()
-    torch.testing.assert_close(grids[0].grad, grids[1].grad)
 
 
 def test_a_corner_moves_a_ramp_s_samples_by_their_share_on_whole_cells_too():

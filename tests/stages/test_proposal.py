@@ -9,9 +9,8 @@ from torchvision.ops import nms
 
 from rcnn_tutorial.boxes import clip, decode
 from rcnn_tutorial.config import AnchorConfig, ProposalConfig
-from rcnn_tutorial.stages import proposal as stage
 from rcnn_tutorial.stages.anchors import generate_anchors, inside_features
-from rcnn_tutorial.stages.proposal import first_kept, proposal_layer
+from rcnn_tutorial.stages.proposal import proposal_layer
 from rcnn_tutorial.stages.rpn import RPNOutputs, flatten_coefficients, flatten_scores
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "05_proposal_layer.npz")
@@ -69,29 +68,6 @@ def test_reference_of_2018_suppressed_boxes_one_pixel_larger(case):
     assert torch.equal(larger.sort().values, figure(f"{case}__plus1nms_keep_anchor_idx").sort().values)
     ours = propose(case, pre, post).anchor_indices[0]
     assert torch.equal(ours, order[nms(boxes, scores, 0.7)][:post])  # boxes as they are
-
-
-def random_boxes(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Boxes (count, 4) crowded enough to suppress each other, and scores (count,) that fall."""
-    corners = 60 * torch.rand(count, 2)
-    boxes = torch.cat([corners, corners + 5 + 40 * torch.rand(count, 2)], dim=1)
-    return boxes, torch.rand(count).sort(descending=True).values
-
-
-@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.7, 1.0])
-@pytest.mark.parametrize("count", [1, 7, 40, 1000])
-def test_suppression_by_blocks_keeps_what_torchvision_keeps(count, threshold, monkeypatch):
-    torch.manual_seed(count)
-    for size, largest_block in ((0, 32), (1, 32), (31, 32), (33, 32), (500, 32), (500, 1024)):
-        monkeypatch.setattr(stage, "LARGEST_BLOCK", largest_block)
-        boxes, scores = random_boxes(size)
-        assert torch.equal(first_kept(boxes, scores, threshold, count), nms(boxes, scores, threshold)[:count])
-
-
-def test_suppression_keeps_boxes_that_are_not_numbers():
-    boxes, scores = torch.full((6, 4), torch.nan), torch.full((6,), torch.nan)
-    assert first_kept(boxes, scores, 0.7, 1).tolist() == [0]
-    assert first_kept(boxes, scores, 0.7, 6).tolist() == [0, 1, 2, 3, 4, 5]
 
 
 def test_boxes_reach_the_edge_of_the_image_and_not_beyond():

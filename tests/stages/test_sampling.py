@@ -7,12 +7,37 @@ from hypothesis import given
 from rcnn_tutorial.stages.sampling import random_keys, random_subset, shuffled_candidates
 
 
+def seeded(*seeds: int) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
 def test_keys_come_from_the_generator():
-    like = torch.zeros(2, 500)
-    first = random_keys(like, torch.Generator().manual_seed(5))
-    assert torch.equal(first, random_keys(like, torch.Generator().manual_seed(5)))
-    assert not torch.equal(first, random_keys(like, torch.Generator().manual_seed(6)))
+    usable = torch.ones(2, 500, dtype=torch.bool)
+    first = random_keys(usable, *seeded(5))
+    assert torch.equal(first, random_keys(usable, *seeded(5)))
+    assert not torch.equal(first, random_keys(usable, *seeded(6)))
+    assert not torch.equal(first[0], first[1])
     assert first.shape == (2, 500) and (first >= 0).all() and (first < 1).all()
+
+
+def test_without_a_generator_they_come_from_torch_s_own():
+    usable = torch.ones(1, 50, dtype=torch.bool)
+    torch.manual_seed(3)
+    first, second = random_keys(usable), random_keys(usable)
+    torch.manual_seed(3)
+    assert torch.equal(random_keys(usable), first) and not torch.equal(first, second)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(0, 99))
+def test_an_image_s_keys_do_not_depend_on_its_padding_or_its_batch(usable, seed):
+    """Two draws in a row, as in a training step: neither the first nor the second is moved by what is padded."""
+    usable = torch.tensor([usable])
+    count = int(usable.sum())
+    alone, together = seeded(seed), seeded(seed + 1, seed)
+    for _ in range(2):
+        expected = random_keys(torch.ones(1, count, dtype=torch.bool), alone)[0]
+        found = random_keys(torch.cat([torch.ones_like(usable), usable]), together)[1]
+        assert torch.equal(found[usable[0]], expected)
 
 
 def test_candidates_come_first_highest_key_first():
