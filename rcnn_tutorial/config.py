@@ -19,7 +19,6 @@ from rcnn_tutorial.errors import ConfigError
 
 BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "vgg16", "mobilenet_v2", "small")
 OPTIMIZERS = ("sgd", "adamw", "muon")
-BENCHMARKS = ("toy", "learning", "infer", "stages", "explorer")
 # What leaves the weights that a training ends with as they are, so that a resumed one may change it.
 FREE = ("training.workers", "training.checkpoint_every", "training.on_bad_file", "training.deterministic")
 VOC_CLASSES = (
