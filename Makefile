@@ -48,8 +48,8 @@ notebooks: install ## execute all notebooks in place
 site: install ## write the course as pages to read without a kernel, to build/site
 	@$(RUN) -m rcnn_tutorial.course.site
 
-lint: install ## check style and formatting
-	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check .
+lint: install ## check style, formatting and types
+	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m mypy
 
 clean: ## remove the environment, builds and caches
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis

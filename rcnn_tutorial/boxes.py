@@ -56,9 +56,9 @@ def encode(boxes: Tensor, references: Tensor) -> Tensor:
 
 
 def decode(coefficients: Tensor, references: Tensor) -> Tensor:
-    """Apply regression coefficients to reference boxes: decode(encode(b, r), r) == b.
+    """Apply regression coefficients to reference boxes, the inverse of `encode`.
 
-    coefficients, references: (..., 4), broadcast. Returns boxes (..., 4) in pixels.
+    coefficients, references: (..., 4), broadcast. decode(encode(b, r), r) == b. Returns boxes (..., 4) in pixels.
     """
     reference_center, reference_size = centers_and_sizes(references)
     center = reference_center + coefficients[..., :2] * reference_size  # (..., 2)

@@ -22,8 +22,9 @@ from torch import Tensor, nn
 
 from rcnn_tutorial.assets import asset_path
 from rcnn_tutorial.atomic import write_atomically
-from rcnn_tutorial.config import FREE, Config, TrainingConfig, differences, from_dict, to_dict
+from rcnn_tutorial.config import FREE, Config, TrainingConfig
 from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
+from rcnn_tutorial.fields import differences, from_dict, to_dict
 from rcnn_tutorial.model import FasterRCNN, build_model
 
 FORMAT = 1  # raised when a file stops being readable by older versions of this package

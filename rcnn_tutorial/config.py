@@ -1,201 +1,110 @@
 """Every option of the detector, as one tree of frozen dataclasses.
 
-Each field's comment gives the name that the post (and the reference code) uses for it, and says so where our
-default differs. A config is plain data: `to_dict` and `from_dict` carry it through JSON unchanged, so that a
-checkpoint holds the exact detector it was trained as.
+A field states an option once: type and range, default, meaning, the name that the post (and the reference code) uses
+for it, and the flag of `train` (see `fields.option`). A config is plain data: `to_dict` and `from_dict` carry it
+through JSON unchanged, so that a checkpoint holds the exact detector it was trained as.
 """
 
-from __future__ import annotations
+from dataclasses import dataclass
+from typing import Annotated, Literal, get_args
 
-import dataclasses
-import difflib
-import functools
-import math
-import reprlib
-import typing
-from dataclasses import dataclass, field
+from rcnn_tutorial.fields import (
+    ALL_FINITE,
+    ALL_POSITIVE,
+    POSITIVE,
+    Count,
+    Names,
+    Natural,
+    Positive,
+    Positives,
+    Rule,
+    Share,
+    SmallShare,
+    Weight,
+    at_least,
+    between,
+    check,
+    fields_of,
+    option,
+)
 
-from rcnn_tutorial.errors import ConfigError
-
-BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "vgg16", "mobilenet_v2", "small")
-OPTIMIZERS = ("sgd", "adamw", "muon")
-# What leaves the weights that a training ends with as they are, so that a resumed one may change it.
-FREE = ("training.workers", "training.checkpoint_every", "training.on_bad_file", "training.deterministic")
+Backbone = Literal["resnet18", "resnet34", "resnet50", "resnet101", "vgg16", "mobilenet_v2", "small"]
+Optimizer = Literal["sgd", "adamw", "muon"]
+BACKBONES, OPTIMIZERS = get_args(Backbone), get_args(Optimizer)
 VOC_CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
     "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
 
-
-# What must hold for a detector to make sense: (field, test of its value and the whole config, remedy).
-_POSITIVE = (lambda v, c: 0 < v < 2**31, "use a positive number below 2^31")
-_SHARE = (lambda v, c: 0 <= v <= 1, "use a number between 0 and 1")
-_WEIGHT = (lambda v, c: 0 <= v < math.inf, "use 0 or more")
-_DETECTOR_RULES = (
-    ("classes", lambda v, c: len(v) > 0 and len(set(v)) == len(v), "give at least one class, each name once"),
-    ("preprocessing.target_size", lambda v, c: v >= 16, "use at least 16 pixels"),
-    ("preprocessing.max_size", lambda v, c: v >= c.preprocessing.target_size, "use at least target_size"),
-    ("preprocessing.pad_to", lambda v, c: 1 <= v <= 4096, "use a number of pixels from 1 (no padding) to 4096"),
-    ("preprocessing.mean", lambda v, c: len(v) == 3 and math.isfinite(sum(v)), "give three numbers"),
-    ("preprocessing.std", lambda v, c: len(v) == 3 and 0 < min(v) <= max(v) < math.inf, "give three positive numbers"),
-    ("backbone.tail_stride", lambda v, c: v in (1, 2), "use 1 or 2"),
-    ("anchors.base_size", *_POSITIVE),
-    ("anchors.scales", lambda v, c: len(v) > 0 and 0 < min(v) <= max(v) < math.inf, "give at least one positive scale"),
-    ("anchors.ratios", lambda v, c: len(v) > 0 and 0 < min(v) <= max(v) < math.inf, "give at least one positive ratio"),
-    ("rpn.channels", *_POSITIVE),
-    ("rpn.sigma", *_POSITIVE),
-    ("rpn.class_loss_weight", *_WEIGHT),
-    ("rpn.box_loss_weight", *_WEIGHT),
-    ("proposals.train_pre_nms_top_n", *_POSITIVE),
-    ("proposals.train_post_nms_top_n", *_POSITIVE),
-    ("proposals.test_pre_nms_top_n", *_POSITIVE),
-    ("proposals.test_post_nms_top_n", *_POSITIVE),
-    ("proposals.nms_threshold", *_SHARE),
-    ("anchor_targets.positive_overlap", *_SHARE),
-    (
-        "anchor_targets.negative_overlap",
-        lambda v, c: 0 <= v <= c.anchor_targets.positive_overlap,
-        "use a number between 0 and positive_overlap",
-    ),
-    ("anchor_targets.batch_size", *_POSITIVE),
-    ("anchor_targets.foreground_fraction", *_SHARE),
-    (
-        "proposal_targets.background_high",
-        lambda v, c: c.proposal_targets.background_low <= v <= c.proposal_targets.foreground_threshold,
-        "use a number between background_low and foreground_threshold",
-    ),
-    ("proposal_targets.batch_size", *_POSITIVE),
-    ("proposal_targets.foreground_fraction", *_SHARE),
-    ("proposal_targets.target_means", lambda v, c: len(v) == 4 and math.isfinite(sum(v)), "give four numbers"),
-    ("proposal_targets.target_stds", lambda v, c: len(v) == 4 and min(v) > 0, "give four positive numbers"),
-    ("crop_pooling.method", lambda v, c: v in ("crop", "align", "pool"), "use crop, align or pool"),
-    ("crop_pooling.size", *_POSITIVE),
-    ("classification.sigma", *_POSITIVE),
-    ("classification.class_loss_weight", *_WEIGHT),
-    ("classification.box_loss_weight", *_WEIGHT),
-    ("inference.nms_threshold", *_SHARE),
-    ("inference.max_detections", *_POSITIVE),
-)
-_TRAINING_RULES = (
-    ("steps", *_POSITIVE),
-    ("steps", lambda v, c: v >= 4 or not c.alternating, "alternating training has 4 phases, so use at least 4"),
-    ("batch_size", *_POSITIVE),
-    ("optimizer", lambda v, c: v in OPTIMIZERS, f"use {', '.join(OPTIMIZERS)}"),
-    ("learning_rate", *_POSITIVE),
-    ("momentum", *_SHARE),
-    ("weight_decay", *_WEIGHT),
-    ("schedule", lambda v, c: v in ("step", "cosine", "constant"), "use step, cosine or constant"),
-    ("step_at", *_SHARE),
-    ("warmup", lambda v, c: 0 <= v < 1, "use a share of the steps below 1"),
-    ("clip_norm", lambda v, c: 0 <= v < math.inf, "use 0 (no limit) or more"),
-    ("average_decay", lambda v, c: 0 <= v < 1, "use 0 (no average) or a number below 1"),
-    (
-        "scale_jitter",
-        lambda v, c: len(v) == 2 and 0.1 <= v[0] <= v[1] <= 10,
-        "give (smallest, largest) zoom between 0.1 and 10",
-    ),
-    ("color_jitter", *_SHARE),
-    ("seed", lambda v, c: -(2**63) <= v < 2**63, "use a whole number of at most 64 bits"),
-    ("workers", lambda v, c: v >= 0, "use 0 or more"),
-    ("checkpoint_every", *_POSITIVE),
-    ("on_bad_file", lambda v, c: v in ("fail", "skip"), "use fail or skip"),
-)
-
-
-# What a field takes, in the words of an error message.
-_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-_LISTS = {float: "a list of numbers", str: "a list of names"}
-
-
-def _check(config, rules) -> None:
-    """Raise ConfigError, naming field, value and remedy, for a config that cannot work."""
-    _check_types(config)
-    for path, holds, remedy in rules:
-        value = config
-        for name in path.split("."):
-            value = getattr(value, name)
-        if not holds(value, config):
-            raise ConfigError(f"{path} = {value!r}: {remedy}")
-
-
-def _check_types(config, section: str = "") -> None:
-    """Raise ConfigError, naming field and value, unless every field holds what its annotation says.
-
-    A whole number may stand for a float, as in JSON; nothing else stands for another type, and nan for no number.
-    """
-    for name, hint in _hints(type(config)).items():
-        value, path = getattr(config, name), f"{section}{name}"
-        if dataclasses.is_dataclass(hint) and isinstance(value, hint):
-            _check_types(value, f"{path}.")
-        elif dataclasses.is_dataclass(hint):
-            raise ConfigError(f"{path} = {reprlib.repr(value)}: expected a {hint.__name__}")
-        elif not _fits(value, hint):
-            expected = _KINDS.get(hint) or _LISTS[typing.get_args(hint)[0]]
-            raise ConfigError(f"{path} = {reprlib.repr(value)}: expected {expected}")
-
-
-def _fits(value, hint) -> bool:
-    if typing.get_origin(hint) is tuple:
-        return isinstance(value, list | tuple) and all(_fits(item, typing.get_args(hint)[0]) for item in value)
-    if isinstance(value, bool):
-        return hint is bool
-    if hint is float:
-        return (isinstance(value, int) and abs(value) < 2**63) or (isinstance(value, float) and not math.isnan(value))
-    return isinstance(value, hint)
-
-
-_hints = functools.cache(typing.get_type_hints)
+ENOUGH_STEPS = Rule(lambda v, c: v >= 4 or not c.alternating, "alternating training has 4 phases, so use at least 4")
+Seed = Annotated[int, Rule(lambda v, _: -(2**63) <= v < 2**63, "use a whole number of at most 64 bits")]
+Zoom = Annotated[tuple[float, float], Rule(lambda v, _: 0.1 <= v[0] <= v[1] <= 10, "use (low, high) from 0.1 to 10")]
+Three = tuple[float, float, float]
+Four = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
 class PreprocessingConfig:
-    """Section "Image Pre-Processing": scale the short side to `target_size`, cap the long one at `max_size`."""
+    """Section "Image Pre-Processing": scale the short side to targetSize, cap the long one at maxSize."""
 
-    target_size: int = 600  # targetSize, TRAIN.SCALES: pixels of the shorter side
-    max_size: int = 1000  # maxSize, TRAIN.MAX_SIZE: the longer side never exceeds this
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # PIXEL_MEANS, RGB in [0, 1]; ImageNet's, not the image's
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)  # 1 for Caffe weights; torchvision's divide by it
-    pad_to: int = 1  # training: pad the scaled image to multiples of so many pixels, for few sizes; 1: never
+    target_size: Annotated[int, at_least(16)] = option(600, "pixels of the shorter side", "TRAIN.SCALES", flag=True)
+    max_size: Annotated[int, at_least("target_size")] = option(
+        1000, "most pixels of the longer side", "TRAIN.MAX_SIZE", flag=True
+    )
+    mean: Annotated[Three, ALL_FINITE] = option(
+        (0.485, 0.456, 0.406), "subtracted; RGB in [0, 1]: ImageNet's, not the image's", "PIXEL_MEANS"
+    )
+    std: Annotated[Three, ALL_POSITIVE] = option(
+        (0.229, 0.224, 0.225), "what the difference is divided by; 1 for Caffe weights"
+    )
+    pad_to: Annotated[int, between(1, 4096)] = option(
+        1,
+        "training only: pad scaled photos to multiples of so many pixels, such as 128, so that few sizes occur and "
+        "more photos share a pass; features along padded borders change, and so may the result; 1: no padding",
+        flag=True,
+    )
 
 
 @dataclass(frozen=True)
 class BackboneConfig:
     """Section "Network Organization": which network is split into head and tail, and what of it stays fixed."""
 
-    name: str = "resnet50"  # resnet18 | resnet34 | resnet50 | resnet101 | vgg16 | mobilenet_v2 | small
-    tail_stride: int = 1  # stride of the tail's first block; the reference changes layer4's 2 to 1
-    frozen_blocks: int = 2  # RESNET.FIXED_BLOCKS + 1: how many leading blocks of the head are never trained
-    frozen_batch_norm: bool = True  # statistics and affine parameters both fixed
+    name: Backbone = option("resnet50", "network to split into head and tail", flag="--backbone")
+    tail_stride: Literal[1, 2] = option(1, "stride of the tail's first block; torchvision's layer4 has 2", flag=True)
+    frozen_blocks: int = option(2, "leading blocks of the head that never train", "RESNET.FIXED_BLOCKS + 1", flag=True)
+    frozen_batch_norm: bool = option(
+        True, "fixed statistics, fixed affine parameters: never train batch norm", flag=True
+    )
 
 
 @dataclass(frozen=True)
 class AnchorConfig:
     """Section "Anchor Generation Layer"."""
 
-    base_size: int = 16  # side in pixels of the square that every shape is derived from
-    scales: tuple[float, ...] = (8, 16, 32)  # ANCHOR_SCALES: multiples of base_size, not pixels
-    ratios: tuple[float, ...] = (0.5, 1, 2)  # ANCHOR_RATIOS: height / width
+    base_size: Count = option(16, "side in pixels of the square that every shape is derived from")
+    scales: Positives = option((8, 16, 32), "anchor sizes / base_size (16 pixels)", "ANCHOR_SCALES", "--anchor-scales")
+    ratios: Positives = option((0.5, 1, 2), "anchor heights / widths", "ANCHOR_RATIOS", "--anchor-ratios")
 
 
 @dataclass(frozen=True)
 class RPNConfig:
     """Section "Region Proposal Network"."""
 
-    channels: int = 512  # RPN_CHANNELS: width of the 3x3 convolution
-    sigma: float = 3.0  # smooth L1 turns linear at 1 / sigma^2
-    class_loss_weight: float = 1.0  # rpn_cross_entropy's share of the total loss
-    box_loss_weight: float = 1.0  # rpn_loss_box's share of the total loss
+    channels: Count = option(512, "width of the RPN's 3x3 convolution", "RPN_CHANNELS", "--rpn-channels")
+    sigma: Positive = option(3.0, "smooth L1 turns linear at 1 / sigma^2")
+    class_loss_weight: Weight = option(1.0, "factor of this loss in the total", "rpn_cross_entropy")
+    box_loss_weight: Weight = option(1.0, "factor of this loss in the total", "rpn_loss_box")
 
 
 @dataclass(frozen=True)
 class ProposalConfig:
     """Section "Proposal Layer": how many boxes go into and come out of non-maximum suppression."""
 
-    train_pre_nms_top_n: int = 12000  # TRAIN.RPN_PRE_NMS_TOP_N
-    train_post_nms_top_n: int = 2000  # TRAIN.RPN_POST_NMS_TOP_N
-    test_pre_nms_top_n: int = 6000  # TEST.RPN_PRE_NMS_TOP_N
-    test_post_nms_top_n: int = 300  # TEST.RPN_POST_NMS_TOP_N
-    nms_threshold: float = 0.7  # RPN_NMS_THRESH: IoU above which the lower-scored box goes
+    train_pre_nms_top_n: Count = option(12000, "boxes before NMS, training", "TRAIN.RPN_PRE_NMS_TOP_N")
+    train_post_nms_top_n: Count = option(2000, "boxes after NMS, training", "TRAIN.RPN_POST_NMS_TOP_N")
+    test_pre_nms_top_n: Count = option(6000, "boxes before NMS, detecting", "TEST.RPN_PRE_NMS_TOP_N")
+    test_post_nms_top_n: Count = option(300, "boxes after NMS, detecting", "TEST.RPN_POST_NMS_TOP_N")
+    nms_threshold: Share = option(0.7, "IoU above which the lower-scored box goes", "RPN_NMS_THRESH")
 
     def top_n(self, training: bool) -> tuple[int, int]:
         """(boxes before NMS, boxes after NMS) of the mode."""
@@ -208,38 +117,46 @@ class ProposalConfig:
 class AnchorTargetConfig:
     """Section "Anchor Target Layer"."""
 
-    positive_overlap: float = 0.7  # TRAIN.RPN_POSITIVE_OVERLAP: type B foreground at or above this IoU
-    negative_overlap: float = 0.3  # TRAIN.RPN_NEGATIVE_OVERLAP: background below this IoU
-    batch_size: int = 256  # TRAIN.RPN_BATCHSIZE: anchors (not images) that enter the loss, an image
-    foreground_fraction: float = 0.5  # TRAIN.RPN_FG_FRACTION: at most this share of them is foreground
-    clobber_positives: bool = False  # TRAIN.RPN_CLOBBER_POSITIVES: background wins over type A where both apply
-    positive_weight: float = -1.0  # TRAIN.RPN_POSITIVE_WEIGHT: share of the box loss on foreground; -1: uniform
-    border: float = 0.0  # RPN_ALLOWED_BORDER: pixels by which an anchor may leave the image
+    positive_overlap: Share = option(0.7, "type B foreground at or above this IoU", "TRAIN.RPN_POSITIVE_OVERLAP")
+    negative_overlap: Annotated[float, between(0, "positive_overlap")] = option(
+        0.3, "background below this IoU", "TRAIN.RPN_NEGATIVE_OVERLAP"
+    )
+    batch_size: Count = option(256, "anchors per image in the RPN's loss", "TRAIN.RPN_BATCHSIZE", "--anchors-per-image")
+    foreground_fraction: Share = option(0.5, "largest share of foreground among them", "TRAIN.RPN_FG_FRACTION")
+    clobber_positives: bool = option(False, "background wins over type A", "TRAIN.RPN_CLOBBER_POSITIVES")
+    positive_weight: float = option(-1.0, "foreground's share of the loss; -1: uniform", "TRAIN.RPN_POSITIVE_WEIGHT")
+    border: float = option(0.0, "pixels by which an anchor may leave the image", "RPN_ALLOWED_BORDER")
 
 
 @dataclass(frozen=True)
 class ProposalTargetConfig:
-    """Section "Proposal Target Layer"."""
+    """Section "Proposal Target Layer". The reference ships configs with background_low 0.0 and batch_size 256."""
 
-    foreground_threshold: float = 0.5  # TRAIN.FG_THRESH: foreground at or above this IoU
-    background_high: float = 0.5  # TRAIN.BG_THRESH_HI: background below this IoU ...
-    background_low: float = 0.1  # TRAIN.BG_THRESH_LO: ... and at or above this one (shipped configs: 0.0)
-    batch_size: int = 128  # TRAIN.BATCH_SIZE: ROIs (not images) that enter the loss, an image (shipped configs: 256)
-    foreground_fraction: float = 0.25  # TRAIN.FG_FRACTION: at most this share of them is foreground
-    append_ground_truth: bool = False  # TRAIN.USE_GT: add the objects' own boxes to the ROIs
-    target_means: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)  # TRAIN.BBOX_NORMALIZE_MEANS
-    target_stds: tuple[float, float, float, float] = (0.1, 0.1, 0.2, 0.2)  # TRAIN.BBOX_NORMALIZE_STDS
+    foreground_threshold: float = option(0.5, "foreground at or above this IoU", "TRAIN.FG_THRESH")
+    background_high: Annotated[float, between("background_low", "foreground_threshold")] = option(
+        0.5, "background below this IoU", "TRAIN.BG_THRESH_HI"
+    )
+    background_low: float = option(0.1, "least IoU of a background ROI", "TRAIN.BG_THRESH_LO", flag=True)
+    batch_size: Count = option(128, "ROIs per image in the classifier's loss", "TRAIN.BATCH_SIZE", "--rois-per-image")
+    foreground_fraction: Share = option(0.25, "largest share of foreground", "TRAIN.FG_FRACTION", "--roi-foreground")
+    append_ground_truth: bool = option(False, "add the objects' boxes to the ROIs", "TRAIN.USE_GT", flag=True)
+    target_means: Annotated[Four, ALL_FINITE] = option(
+        (0.0, 0.0, 0.0, 0.0), "subtracted from the targets of a box", "TRAIN.BBOX_NORMALIZE_MEANS"
+    )
+    target_stds: Annotated[Four, ALL_POSITIVE] = option(
+        (0.1, 0.1, 0.2, 0.2), "what the difference is divided by", "TRAIN.BBOX_NORMALIZE_STDS"
+    )
 
 
 @dataclass(frozen=True)
 class CropPoolingConfig:
-    """Section "Crop Pooling"."""
+    """Section "Crop Pooling". Methods: crop (affine_grid + grid_sample), align (RoIAlign), pool (RoIPool)."""
 
-    method: str = "crop"  # POOLING_MODE: crop (affine_grid + grid_sample) | align (RoIAlign) | pool (RoIPool)
-    size: int = 7  # POOLING_SIZE: rows and columns of every crop
-    max_pool: bool = False  # crop at twice the size, then 2x2 max pool, as the reference does for VGG16
-    align_corners: bool = True  # theta is exact only with True; False is grid_sample's own default today
-    detach_rois: bool = True  # no gradient into the RPN through the ROI's coordinates, as in the reference
+    method: Literal["crop", "align", "pool"] = option("crop", "how a ROI is cropped", "POOLING_MODE", "--pooling")
+    size: Count = option(7, "rows and columns of a crop", "POOLING_SIZE", "--crop-size")
+    max_pool: bool = option(False, "crop at twice the size, then 2x2 max pool (crop alone)", flag="--crop-max-pool")
+    align_corners: bool = option(True, "theta is exact only with it; grid_sample's own default is off")
+    detach_rois: bool = option(True, "no gradient into the RPN through the ROIs (align and pool have none)", flag=True)
 
     @property
     def is_linear(self) -> bool:
@@ -251,71 +168,74 @@ class CropPoolingConfig:
 class ClassificationConfig:
     """Sections "Classification Layer" and "Calculating Classification Layer Loss"."""
 
-    sigma: float = 1.0  # smooth L1 turns linear at 1 / sigma^2
-    class_loss_weight: float = 1.0  # cross_entropy's share of the total loss
-    box_loss_weight: float = 1.0  # loss_box's share of the total loss
+    sigma: Positive = option(1.0, "smooth L1 turns linear at 1 / sigma^2")
+    class_loss_weight: Weight = option(1.0, "factor of this loss in the total", "cross_entropy")
+    box_loss_weight: Weight = option(1.0, "factor of this loss in the total", "loss_box")
 
 
 @dataclass(frozen=True)
 class InferenceConfig:
     """Section "Implementation Details: Inference"."""
 
-    score_threshold: float = 0.0  # test_net's thresh: keep boxes scored above this
-    nms_threshold: float = 0.3  # TEST.NMS: IoU above which the lower-scored box of the same class goes
-    max_detections: int = 100  # max_per_image
+    score_threshold: float = option(0.0, "keep boxes scored above this", "thresh of test_net")
+    nms_threshold: Share = option(0.3, "IoU above which the lower-scored box of the same class goes", "TEST.NMS")
+    max_detections: Count = option(100, "most detections per image", "max_per_image")
 
 
 @dataclass(frozen=True)
 class Config:
     """A whole detector: its classes and the options of every stage, in the order of the data."""
 
-    classes: tuple[str, ...] = VOC_CLASSES  # without background, which is label 0; class i of this tuple is i + 1
-    preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
-    backbone: BackboneConfig = field(default_factory=BackboneConfig)
-    anchors: AnchorConfig = field(default_factory=AnchorConfig)
-    rpn: RPNConfig = field(default_factory=RPNConfig)
-    proposals: ProposalConfig = field(default_factory=ProposalConfig)
-    anchor_targets: AnchorTargetConfig = field(default_factory=AnchorTargetConfig)
-    proposal_targets: ProposalTargetConfig = field(default_factory=ProposalTargetConfig)
-    crop_pooling: CropPoolingConfig = field(default_factory=CropPoolingConfig)
-    classification: ClassificationConfig = field(default_factory=ClassificationConfig)
-    inference: InferenceConfig = field(default_factory=InferenceConfig)
+    classes: Names = option(VOC_CLASSES, "names of the labels 1, 2, ...; 0 is background, without a name", flag=True)
+    preprocessing: PreprocessingConfig = PreprocessingConfig()
+    backbone: BackboneConfig = BackboneConfig()
+    anchors: AnchorConfig = AnchorConfig()
+    rpn: RPNConfig = RPNConfig()
+    proposals: ProposalConfig = ProposalConfig()
+    anchor_targets: AnchorTargetConfig = AnchorTargetConfig()
+    proposal_targets: ProposalTargetConfig = ProposalTargetConfig()
+    crop_pooling: CropPoolingConfig = CropPoolingConfig()
+    classification: ClassificationConfig = ClassificationConfig()
+    inference: InferenceConfig = InferenceConfig()
 
     def __post_init__(self):
-        _check(self, _DETECTOR_RULES)
+        check(self)
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """Section "Implementation Details: Training". The defaults are the reference's recipe on VOC 2007."""
 
-    steps: int = 70_000  # TRAIN's max_iters
-    batch_size: int = 1  # TRAIN.IMS_PER_BATCH: images a step
-    optimizer: str = "sgd"  # sgd | adamw | muon
-    learning_rate: float = 0.001  # TRAIN.LEARNING_RATE: the schedule's highest
-    momentum: float = 0.9  # TRAIN.MOMENTUM (sgd, and the kernels that muon moves)
-    weight_decay: float = 1e-4  # TRAIN.WEIGHT_DECAY: not applied to biases and norms
-    double_bias: bool = True  # TRAIN.DOUBLE_BIAS: biases learn twice as fast (sgd only)
-    schedule: str = "step"  # step | cosine | constant
-    step_at: float = 5 / 7  # TRAIN.STEPSIZE / max_iters: where "step" divides the rate by ten
-    warmup: float = 0.0  # share of the steps over which the rate rises linearly from a hundredth
-    clip_norm: float = 0.0  # largest norm of the whole gradient; 0 leaves it alone (the reference does)
-    average_decay: float = 0.0  # exponential moving average of the weights, saved in place of the last; 0: none
-    flip: bool = True  # TRAIN.USE_FLIPPED: mirror half of the images
-    scale_jitter: tuple[float, float] = (1.0, 1.0)  # range of a random zoom before preprocessing
-    color_jitter: float = 0.0  # strength of random brightness, contrast and saturation; 0: none
-    seed: int = 0
-    group_shapes: bool = False  # batches of photos of like shape: an epoch as before, in another order
-    workers: int = 0  # processes that load data; the result does not depend on it
-    on_bad_file: str = "fail"  # fail | skip (take the next image): about an image or annotation that cannot be read
-    amp: bool = False  # autocast to bfloat16 in the networks
-    deterministic: bool = False  # on a GPU: the same weights from every run, at some cost; CPUs give them anyway
-    checkpoint_every: int = 500  # steps between checkpoints; the last step always writes one
-    alternating: bool = False  # the paper's 4-step alternating training instead of joint training
+    steps: Annotated[int, POSITIVE, ENOUGH_STEPS] = option(70_000, "training steps", "max_iters", flag=True)
+    batch_size: Count = option(1, "images per step", "TRAIN.IMS_PER_BATCH", flag=True)
+    optimizer: Optimizer = option("sgd", "how the weights are moved", flag=True)
+    learning_rate: Positive = option(0.001, "highest learning rate", "TRAIN.LEARNING_RATE", "--learning-rate --lr")
+    momentum: Share = option(0.9, "momentum of sgd, and of muon's kernels", "TRAIN.MOMENTUM", flag=True)
+    weight_decay: Weight = option(1e-4, "pull towards 0 of all but biases and norms", "TRAIN.WEIGHT_DECAY", flag=True)
+    double_bias: bool = option(True, "biases learn twice as fast (sgd alone)", "TRAIN.DOUBLE_BIAS", flag=True)
+    schedule: Literal["step", "cosine", "constant"] = option("step", "course of the learning rate", flag=True)
+    step_at: Share = option(5 / 7, "share of steps before `step` divides the rate by ten", "TRAIN.STEPSIZE", flag=True)
+    warmup: SmallShare = option(0.0, "share of the steps over which the rate rises from a hundredth", flag=True)
+    clip_norm: Weight = option(0.0, "largest norm of the whole gradient; 0: any", flag=True)
+    average_decay: SmallShare = option(0.0, "moving average of the weights, saved in their place; 0: none", flag=True)
+    flip: bool = option(True, "mirror half of the images", "TRAIN.USE_FLIPPED", flag=True)
+    scale_jitter: Zoom = option((1.0, 1.0), "least and largest random zoom before preprocessing", flag=True)
+    color_jitter: Share = option(0.0, "strength of random brightness, contrast and saturation; 0: none", flag=True)
+    seed: Seed = option(0, "of weights, order of the images, augmentation and sampling", flag=True)
+    group_shapes: bool = option(False, "batches of photos of like shape, and so in another order", flag=True)
+    workers: Natural = option(0, "processes that load images; the result stays the same", flag=True, free=True)
+    on_bad_file: Literal["fail", "skip"] = option("fail", "what an unreadable file does", flag=True, free=True)
+    amp: bool = option(False, "compute the networks in bfloat16", flag=True)
+    deterministic: bool = option(False, "same weights from every run on a GPU too, as on a CPU", flag=True, free=True)
+    checkpoint_every: Count = option(500, "steps between checkpoints; the last writes one too", flag=True, free=True)
+    alternating: bool = option(False, "the paper's 4-step training instead of joint training", flag=True)
 
     def __post_init__(self):
-        _check(self, _TRAINING_RULES)
+        check(self)
 
+
+# What a resumed run may change.
+FREE = tuple(f"training.{name}" for name, field in fields_of(TrainingConfig) if field.metadata["free"])
 
 # The recipe for the small backbone and random weights: one cycle of AdamW.
 TOY_TRAINING = TrainingConfig(
@@ -323,48 +243,7 @@ TOY_TRAINING = TrainingConfig(
 )
 
 
-def to_dict(config) -> dict:
-    """A config dataclass as nested plain dicts, ready for JSON."""
-    return dataclasses.asdict(config)
-
-
-def from_dict(kind: type, values: dict):
-    """The inverse of `to_dict`; lists become the tuples they were. Raises ConfigError on an unknown field."""
-    if not isinstance(values, dict):
-        raise ConfigError(f"{kind.__name__}: expected a mapping of fields, got {reprlib.repr(values)}")
-    hints = _hints(kind)
-    for name in values:
-        if name not in hints:
-            raise ConfigError(f"{kind.__name__}: unknown field {name!r}; {suggestion(name, hints)}")
-    return kind(**{name: _decode(hints[name], value) for name, value in values.items()})
-
-
-def _decode(hint, value):
-    if dataclasses.is_dataclass(hint):
-        return from_dict(hint, value)
-    return tuple(value) if isinstance(value, list) else value
-
-
-def suggestion(name: str, known) -> str:
-    """What to write instead of an unknown name: the one that it most resembles, or all that there are."""
-    close = difflib.get_close_matches(str(name), known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
-
-
-def differences(old, new, field: str = ""):
-    """Yield (dotted field, old value, new value) wherever two trees of plain values differ; a list equals a tuple."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in old | new:
-            yield from differences(old.get(key), new.get(key), f"{field}.{key}".lstrip("."))
-    elif _as_list(old) != _as_list(new):
-        yield field, old, new
-
-
-def _as_list(value):
-    return [_as_list(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def reference_config(backbone: str = "resnet50", classes: tuple[str, ...] = VOC_CLASSES) -> Config:
+def reference_config(backbone: Backbone = "resnet50", classes: tuple[str, ...] = VOC_CLASSES) -> Config:
     """The reference's detector with one of its backbones; VGG16's crops are made twice as large and max-pooled."""
     pooling = CropPoolingConfig(max_pool=backbone == "vgg16")
     return Config(classes=tuple(classes), backbone=BackboneConfig(name=backbone), crop_pooling=pooling)

@@ -8,9 +8,12 @@ suppression asks how many boxes are left, and where the losses are read, all in 
 import dataclasses
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 def on_cpu(where: Tensor | torch.device | str) -> bool:
@@ -68,7 +71,7 @@ def without_cudnn_plan(conv: nn.Conv2d, inputs: tuple) -> tuple:
     return tuple(x.contiguous() if layout(conv, x.device) == torch.contiguous_format else x for x in inputs)
 
 
-def place(model: nn.Module, device: torch.device) -> nn.Module:
+def place(model: Model, device: torch.device | str) -> Model:
     """Move a model to a device, with every convolution in the layout that is fastest there. Returns the model."""
     model.to(device)
     for module in model.modules():

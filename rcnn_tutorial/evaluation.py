@@ -1,7 +1,7 @@
 """How good is a detector? Average precision as PASCAL VOC and COCO count it, and the recall of the proposals.
 
-Detections are one dict an image, {"boxes" (D, 4), "labels" (D,), "scores" (D,)}, as the model returns them in eval
-mode. Targets are one dict an image, {"boxes" (G, 4), "labels" (G,)} and optionally "difficult" (G,) bool. Both are in
+Detections are one dict per image, {"boxes" (D, 4), "labels" (D,), "scores" (D,)}, as the model returns them in eval
+mode. Targets are one dict per image, {"boxes" (G, 4), "labels" (G,)} and optionally "difficult" (G,) bool. Both are in
 the same pixels, and in the same order of images, on the CPU.
 """
 
@@ -54,7 +54,7 @@ class Evaluation(NamedTuple):
     mAP: float  # noqa: N815 (the field's name for it)
     per_class: dict[str, float]
     images: int
-    recall: dict[int, float]  # {number of proposals an image: share of the objects they cover with IoU >= 0.5}
+    recall: dict[int, float]  # {number of proposals per image: share of the objects they cover with IoU >= 0.5}
     detections: list[dict[str, Tensor]]  # of every image, on the CPU
 
 
@@ -179,7 +179,7 @@ def proposal_recall(
 ) -> dict[int, float]:
     """The share of the objects that the best `count` proposals of their image cover with IoU >= iou_threshold.
 
-    proposals: one tensor (R, 4) an image, best first, in the pixels of the targets. Difficult objects are left out;
+    proposals: one tensor (R, 4) per image, best first, in the pixels of the targets. Difficult objects are left out;
     nan without any object.
     """
     first = []  # of every object: how many proposals it takes to cover it

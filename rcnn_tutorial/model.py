@@ -58,10 +58,10 @@ class FasterRCNN(nn.Module):
         super().__init__()
         self.config = config
         self.stride = backbone.stride
+        self.anchors_per_cell = len(config.anchors.scales) * len(config.anchors.ratios)
         self.head = backbone.head
-        anchors_per_cell = len(config.anchors.scales) * len(config.anchors.ratios)
-        self.rpn = RegionProposalNetwork(backbone.channels, anchors_per_cell, config.rpn)
-        self.before_crop = nn.Identity()  # in the copy for inference the first convolutions of the tail
+        self.rpn = RegionProposalNetwork(backbone.channels, self.anchors_per_cell, config.rpn)
+        self.before_crop: nn.Module = nn.Identity()  # in the copy for inference the first convolutions of the tail
         self.tail = backbone.tail
         self.classification = ClassificationLayer(backbone.features, len(config.classes) + 1)
 
@@ -110,7 +110,7 @@ class FasterRCNN(nn.Module):
             if targets is None:
                 raise ConfigError("targets = None in training mode: pass targets, or call model.eval() to detect")
             return self.trace(images, targets, generator).losses
-        detections = self.trace(images).detections
+        detections = self.trace(images).detections or []  # never None in eval mode
         return [{"boxes": found.boxes, "labels": found.labels, "scores": found.scores} for found in detections]
 
     def trace(
@@ -131,11 +131,11 @@ class FasterRCNN(nn.Module):
         preprocessed = preprocess(images, self.config.preprocessing)
         self.check_images(preprocessed.images)
         features, feature_sizes = self.extract_features(preprocessed.images)
-        grid = features.shape[-2:]
-        anchors = generate_anchors(*grid, self.stride, self.config.anchors, features.device)  # (N, 4)
+        rows, columns = features.shape[-2:]
+        anchors = generate_anchors(rows, columns, self.stride, self.config.anchors, features.device)  # (N, 4)
+        cells = upload(feature_sizes, features.device)  # (B, 2)
+        available = inside_features((rows, columns), cells, self.anchors_per_cell)  # (B, N)
         rpn = self.rpn(features)
-        sizes = upload(feature_sizes, features.device)  # (B, 2)
-        available = inside_features(grid, sizes, len(anchors) // (grid[0] * grid[1]))  # (B, N)
         if proposals is None:
             proposals = proposal_layer(
                 rpn, anchors, available, preprocessed.sizes, self.config.proposals, self.training

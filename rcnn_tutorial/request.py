@@ -13,19 +13,9 @@ import reprlib
 from pathlib import Path
 
 from rcnn_tutorial import spec as specs
-from rcnn_tutorial.config import (
-    FREE,
-    TOY_TRAINING,
-    Config,
-    TrainingConfig,
-    differences,
-    from_dict,
-    reference_config,
-    suggestion,
-    to_dict,
-    toy_config,
-)
+from rcnn_tutorial.config import FREE, TOY_TRAINING, Backbone, Config, TrainingConfig, reference_config, toy_config
 from rcnn_tutorial.errors import ConfigError, DataError
+from rcnn_tutorial.fields import differences, from_dict, suggestion, to_dict
 
 SOURCES = ("data", "split", "validation", "pretrained")  # texts or None; "model" and "training" are trees
 
@@ -66,14 +56,14 @@ def _absolute(name: str, value):
     return value
 
 
-def _backbone(asked: dict) -> str:
+def _backbone(asked: dict) -> Backbone:
     try:
         return asked["model"]["backbone"]["name"]
     except (KeyError, TypeError):  # what is no tree is refused by `merge`
         return "resnet50"
 
 
-def defaults(toy: bool, backbone: str = "resnet50") -> dict:
+def defaults(toy: bool, backbone: Backbone = "resnet50") -> dict:
     """What `train` starts from."""
     config = toy_config(("any",)) if toy else reference_config(backbone)
     training = to_dict(TOY_TRAINING if toy else TrainingConfig())

@@ -24,8 +24,9 @@ from rcnn_tutorial.checkpoints import (
     save_model,
     save_training,
 )
-from rcnn_tutorial.config import OPTIMIZERS, TrainingConfig, to_dict, toy_config
+from rcnn_tutorial.config import OPTIMIZERS, TrainingConfig, toy_config
 from rcnn_tutorial.errors import ConfigError, DataError
+from rcnn_tutorial.fields import to_dict
 from rcnn_tutorial.model import build_model
 from rcnn_tutorial.training import build_optimizer
 

@@ -9,13 +9,11 @@ from rcnn_tutorial.config import (
     VOC_CLASSES,
     Config,
     TrainingConfig,
-    differences,
-    from_dict,
     reference_config,
-    to_dict,
     toy_config,
 )
 from rcnn_tutorial.errors import ConfigError
+from rcnn_tutorial.fields import differences, from_dict, to_dict
 
 
 def changed(path: str, value) -> Config:

@@ -195,7 +195,7 @@ def test_a_wheel_alone_brings_the_course_and_detects(tmp_path):
         return done.stdout
 
     assert Path(run("import rcnn_tutorial; print(rcnn_tutorial.__file__)").strip()).is_relative_to(site)
-    run("from rcnn_tutorial.cli.course import folder_to_work_in; folder_to_work_in(None)")
+    run("from rcnn_tutorial.cli.lab import folder_to_work_in; folder_to_work_in(None)")
     assert (empty / "rcnn_course" / "solutions" / "00_tour.ipynb").exists()
     detect = """
 from PIL import Image; from rcnn_tutorial.cli import main; from rcnn_tutorial.data import load_sample

@@ -1,4 +1,4 @@
-"""The command `rcnn-tutorial`: detect, train, evaluate, lab and handout (both in `course`), benchmark.
+"""The command `rcnn-tutorial`, a module for each of its commands.
 
 Results go to stdout, all else (progress, warnings, errors) to stderr. Exit code 2: the request cannot work; 1: a file
 or its content cannot be used. torch is imported by the commands, not here, so that `--help` answers at once.
@@ -13,21 +13,15 @@ import warnings
 from collections.abc import Sequence
 
 import rcnn_tutorial
-from rcnn_tutorial.cli import benchmark, course, detect, evaluate, train
-from rcnn_tutorial.cli.options import Parser
+from rcnn_tutorial.cli import benchmark, detect, evaluate, handout, lab, train
 from rcnn_tutorial.cli.output import forgiving, say
+from rcnn_tutorial.cli.parser import Parser
 from rcnn_tutorial.errors import ConfigError, ProcessLost, TutorialError
 
 PROGRAM = "rcnn-tutorial"
 
-COMMANDS = (  # name, options, what it does, whether several processes of torchrun share the work
-    ("detect", detect.add_options, detect.run, False),
-    ("train", train.add_options, train.run, True),
-    ("evaluate", evaluate.add_options, evaluate.run, True),
-    ("lab", course.add_lab_options, course.lab, False),
-    ("handout", course.add_handout_options, course.handout, False),
-    ("benchmark", benchmark.add_options, benchmark.run, False),
-)
+COMMANDS = (detect, train, evaluate, lab, handout, benchmark)  # each has add_options(parser) and run(args)
+SHARED = (train, evaluate)  # several processes of torchrun share their work
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,13 +36,13 @@ def _answer(args: argparse.Namespace) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: say(PROGRAM, f"warning: {message}")
             _check_alone(args)
-            args.command(args)
+            args.command.run(args)
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
     except (TutorialError, OSError) as error:
         if args.debug:
             raise
-        _let_the_first_speak(error)
+        _wait_unless_first(error)
         return _fail(str(error), getattr(error, "exit_code", 1))
     except (MemoryError, RuntimeError) as error:
         if args.debug or not _is_out_of_memory(error):
@@ -62,28 +56,28 @@ def build_parser() -> Parser:
     parser = Parser(prog=PROGRAM, description="Faster R-CNN, stage by stage, on real tensors.")
     parser.add_argument("--version", action="version", version=rcnn_tutorial.__version__, help="print the version")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, add_options, command, shared in COMMANDS:
-        described = command.__doc__.splitlines()[0]
+    for command in COMMANDS:
+        name, described = command.__name__.split(".")[-1], command.run.__doc__.splitlines()[0]
         sub = commands.add_parser(name, help=described, description=described)
-        add_options(sub)
+        command.add_options(sub)
         sub.add_argument("--debug", action="store_true", help="show the traceback of an error")
-        sub.set_defaults(command=command, name=name, shared=shared)
+        sub.set_defaults(command=command, name=name)
     return parser
 
 
 def _check_alone(args: argparse.Namespace) -> None:
     processes = os.environ.get("WORLD_SIZE", "1") if "TORCHELASTIC_RUN_ID" in os.environ else "1"
-    if not args.shared and processes != "1":
+    if args.command not in SHARED and processes != "1":
         raise ConfigError(f"{args.name} does the same in each of {processes} processes; call it without torchrun")
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """torch's errors about memory have no type of their own on a CPU."""
+    """Errors of torch about memory have no type of their own on a CPU."""
     words = ("tried to allocate", "storage size calculation overflowed")
     return isinstance(error, MemoryError) or any(part in str(error).lower() for part in words)
 
 
-def _let_the_first_speak(error: Exception) -> None:
+def _wait_unless_first(error: Exception) -> None:
     """What ends all processes of torchrun alike is reported once: torchrun ends the others while they wait here."""
     follows = "TORCHELASTIC_RUN_ID" in os.environ and os.environ["RANK"] != "0"
     if follows and not isinstance(error, ProcessLost):

@@ -6,17 +6,17 @@ import argparse
 import json
 
 from rcnn_tutorial.benchmark import BY_DEFAULT, CASES
-from rcnn_tutorial.cli import options
 from rcnn_tutorial.cli.output import emit
-from rcnn_tutorial.config import suggestion
+from rcnn_tutorial.cli.parser import Parser, positive
+from rcnn_tutorial.fields import suggestion
 
 
-def add_options(parser: options.Parser) -> None:
+def add_options(parser: Parser) -> None:
     """Options of the command."""
     cases_help = f"{', '.join(CASES)}; default: {' '.join(BY_DEFAULT)}"
     parser.add_argument("cases", nargs="*", type=_case, metavar="CASE", help=cases_help)
     repeats_help = "runs of each side, of which the median counts, or seeds of learning (default: each case's own)"
-    parser.add_argument("--repeats", type=options.positive, help=repeats_help)
+    parser.add_argument("--repeats", type=positive, help=repeats_help)
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 

@@ -1,4 +1,4 @@
-"""rcnn-tutorial detect"""
+"""rcnn-tutorial detect."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from rcnn_tutorial.cli import options
 from rcnn_tutorial.cli.output import emit
+from rcnn_tutorial.cli.parser import Parser, add_device, chosen_device, folder, share
 from rcnn_tutorial.errors import ConfigError
 
 SCORE = 0.5
 
 
-def add_options(parser: options.Parser) -> None:
+def add_options(parser: Parser) -> None:
     """Options of the command."""
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="photos to search")
     parser.add_argument("--weights", default="voc", help="voc, toy, or the path of a checkpoint")
     score_help = f"show detections scored at least this, 0 to 1 (default: {SCORE})"
-    parser.add_argument("--score", type=options.share, help=score_help)
+    parser.add_argument("--score", type=share, help=score_help)
     where = "for the annotated pictures"
-    parser.add_argument("--out", type=options.folder, default=Path("detections"), metavar="DIR", help=where)
+    parser.add_argument("--out", type=folder, default=Path("detections"), metavar="DIR", help=where)
     parser.add_argument("--json", action="store_true", help="print the detections as JSON")
-    options.add_device(parser)
+    add_device(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
 
     for path in photos:  # a file that cannot be read is reported before anything is written
         read_image(path)
-    model = load_model(args.weights, options.device(args.device)).for_inference()
+    model = load_model(args.weights, chosen_device(args.device)).for_inference()
     score = SCORE if args.score is None else args.score
     _warn_of_low_score(args, model.config.inference.score_threshold)
     found = []

@@ -1,4 +1,4 @@
-"""rcnn-tutorial evaluate"""
+"""rcnn-tutorial evaluate."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import json
 import math
 
 from rcnn_tutorial import spec as specs
-from rcnn_tutorial.cli import options
 from rcnn_tutorial.cli.output import emit
+from rcnn_tutorial.cli.parser import Parser, add_data, add_device, chosen_device, positive
 
 
-def add_options(parser: options.Parser) -> None:
+def add_options(parser: Parser) -> None:
     """Options of the command."""
-    options.add_data(parser, split="val", required=True)
+    add_data(parser, split="val", required=True)
     parser.add_argument("--weights", required=True, help="voc, toy, or the path of a checkpoint")
     batch_help = "images detected in together (default: 8 on a GPU, 1 on a CPU)"
-    parser.add_argument("--batch-size", type=options.positive, metavar="N", help=batch_help)
+    parser.add_argument("--batch-size", type=positive, metavar="N", help=batch_help)
     bad_help = "what an unreadable file does: it ends the evaluation, or is left out with a warning"
     parser.add_argument("--on-bad-file", choices=("fail", "skip"), default="fail", help=bad_help)
     parser.add_argument("--metric", choices=("voc07", "voc", "coco"), default="voc07", help="how AP is counted")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    options.add_device(parser)
+    add_device(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> None:
     from rcnn_tutorial.distributed import is_writer, process_group
 
     split = "val" if args.split is None and specs.has_splits(args.data) else args.split
-    with process_group(options.device(args.device)) as device:
+    with process_group(chosen_device(args.device)) as device:
         model = load_model(args.weights, device)
         dataset = open_dataset(args.data, split, classes=model.classes, on_bad_file=args.on_bad_file)
         more = {"batch_size": args.batch_size, "on_bad_file": args.on_bad_file}

@@ -8,61 +8,47 @@ what it is not, and a warning where it only comes to nothing. A value that says 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Iterator
 
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.request import get
 
 
-class Idle(NamedTuple):
-    """When an option has no effect, and why."""
-
-    field: str
-    when: Callable  # (value, request) -> bool
-    why: str
-    refused: bool = True
-
-
-def _is(field: str, *values) -> Callable:
-    return lambda request: get(request, field) in values
-
-
-_SGD, _ADAMW = _is("training.optimizer", "sgd"), _is("training.optimizer", "adamw")
-_CROP, _VGG16 = _is("model.crop_pooling.method", "crop"), _is("model.backbone.name", "vgg16")
-_ALTERNATING = _is("training.alternating", True)
-
-
-def _rises_nowhere(warmup: float, request: dict) -> bool:
-    steps = request["training"]["steps"] / (4 if _ALTERNATING(request) else 1)
-    return warmup > 0 and round(warmup * steps) == 0
-
-
-IDLE = (
-    Idle("training.momentum", lambda v, r: _ADAMW(r), "--optimizer adamw has betas of its own"),
-    Idle("training.double_bias", lambda v, r: v and not _SGD(r), "only --optimizer sgd doubles it"),
-    Idle("training.step_at", lambda v, r: not _is("training.schedule", "step")(r), "only --schedule step has a step"),
-    Idle("training.warmup", _rises_nowhere, "it is less than half a step of this training", refused=False),
-    Idle("training.on_bad_file", lambda v, r: _is("data", "toy")(r), "drawn scenes are no files", refused=False),
-    Idle("model.crop_pooling.max_pool", lambda v, r: v and not _CROP(r), "only --pooling crop has that step"),
-    Idle(
-        "model.crop_pooling.detach_rois",
-        lambda v, r: not v and not _CROP(r),
-        "only --pooling crop has a gradient there",
-    ),
-    Idle("model.crop_pooling.detach_rois", lambda v, r: not v and _ALTERNATING(r), "--alternating fixes the RPN there"),
-    Idle("model.backbone.frozen_batch_norm", lambda v, r: not v and _VGG16(r), "vgg16 has no batch norm"),
-)
-
-
 def check_idle(given: dict[str, str], request: dict) -> None:
-    """Raise ConfigError, or warn, for an option without effect. given: {flag: its field} of the command line."""
-    for flag, field in given.items():
-        value = get(request, field)
-        for idle in IDLE:
-            if idle.field == field and idle.when(value, request):
-                shown = f"--no-{flag[2:]}" if value is False else flag
-                message = f"{shown} has no effect: {idle.why}"
-                if idle.refused:
-                    raise ConfigError(f"{message}; leave it away")
-                warnings.warn(message, stacklevel=2)
+    """Raise ConfigError, or warn, for an option without effect. given: {field: its flag} of the command line."""
+    shown = {field: f"--no-{flag[2:]}" if get(request, field) is False else flag for field, flag in given.items()}
+    for field, why in _void(request):
+        if field in given:
+            raise ConfigError(f"{shown[field]} has no effect: {why}; leave it away")
+    for field, why in _comes_to_nothing(request):
+        if field in given:
+            warnings.warn(f"{shown[field]} has no effect: {why}", stacklevel=2)
+
+
+def _void(request: dict) -> Iterator[tuple[str, str]]:
+    """Yield (field, why) of each value that another choice makes void."""
+    training, crops, backbone = request["training"], request["model"]["crop_pooling"], request["model"]["backbone"]
+    if training["optimizer"] == "adamw":
+        yield "training.momentum", "--optimizer adamw has betas of its own"
+    if training["optimizer"] != "sgd" and training["double_bias"]:
+        yield "training.double_bias", "only --optimizer sgd doubles it"
+    if training["schedule"] != "step":
+        yield "training.step_at", "only --schedule step has a step"
+    if crops["method"] != "crop" and crops["max_pool"]:
+        yield "model.crop_pooling.max_pool", "only --pooling crop has that step"
+    if crops["method"] != "crop" and not crops["detach_rois"]:
+        yield "model.crop_pooling.detach_rois", "only --pooling crop has a gradient there"
+    if training["alternating"] and not crops["detach_rois"]:
+        yield "model.crop_pooling.detach_rois", "--alternating fixes the RPN there"
+    if backbone["name"] == "vgg16" and not backbone["frozen_batch_norm"]:
+        yield "model.backbone.frozen_batch_norm", "vgg16 has no batch norm"
+
+
+def _comes_to_nothing(request: dict) -> Iterator[tuple[str, str]]:
+    """Yield (field, why) of each value without which the result is the same."""
+    training = request["training"]
+    steps = training["steps"] / (4 if training["alternating"] else 1)
+    if training["warmup"] > 0 and round(training["warmup"] * steps) == 0:
+        yield "training.warmup", "it is less than half a step of this training"
+    if request["data"] == "toy":
+        yield "training.on_bad_file", "drawn scenes are no files"

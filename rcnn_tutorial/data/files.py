@@ -30,9 +30,9 @@ UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-(?=.)")  # Label Studio puts one before
 
 
 class Folder:
-    """The files at and below a folder, found by the names that annotations of any origin give them.
+    r"""The files at and below a folder, found by the names that annotations of any origin give them.
 
-    The rule, for photos, XML files and lists alike. A name is taken apart at / and \\; then the first of these that
+    The rule, for photos, XML files and lists alike. A name is taken apart at / and \; then the first of these that
     finds something decides, and two finds of one kind are an error, because a guess would mix up photos:
 
     1. the name as it is written;

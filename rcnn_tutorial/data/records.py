@@ -73,10 +73,10 @@ class PhotoDataset(torch.utils.data.Dataset):
 
 @contextlib.contextmanager
 def tolerating(on_bad_file: str) -> Iterator[None]:
-    """What `on_bad_file` says about an image or annotation that cannot be read: "fail" raises its DataError, "skip"
-    leaves the image out with a warning that names the file.
+    """Do what `on_bad_file` says about an image or annotation that cannot be read.
 
-    A wrong entry takes its whole image along, since an object without its box would be learned as background.
+    "fail" raises its DataError, "skip" leaves the image out with a warning that names the file. A wrong entry takes its
+    whole image along, since an object without its box would be learned as background.
     """
     try:
         yield

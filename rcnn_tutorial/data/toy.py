@@ -224,7 +224,7 @@ def contrasting_color(rng: np.random.Generator, others: list[Color]) -> Color:
 
 
 def uniform(rng: np.random.Generator, *ranges: tuple[float, float]) -> list[float]:
-    """One random number from each range. (`rng.uniform` is ten times slower on arrays of ranges.)"""
+    """One random number from each range, in a tenth of the time that `rng.uniform` takes for arrays of ranges."""
     return [low + (high - low) * u for (low, high), u in zip(ranges, rng.random(len(ranges)).tolist(), strict=True)]
 
 
@@ -364,6 +364,7 @@ def pebble(rng: np.random.Generator, radius: float) -> np.ndarray:
 
 
 def as_pixels(color: Color) -> np.ndarray:
+    """A color as an image of one pixel: (3, 1, 1)."""
     return np.array(color, dtype=np.float32)[:, None, None]  # (3, 1, 1)
 
 

@@ -151,8 +151,11 @@ class _Reader:
         self.photos = Folder(subfolder(folder, PHOTOS))
 
     def find_annotation(self, line: str, listed: Path) -> Path:
-        """The XML file that a line of a split names: a name, which may hold spaces and end like a photo's, or a name
-        and -1, 0 or 1, as in VOC's lists for one class."""
+        """The XML file that a line of a split names.
+
+        A line is a name, which may hold spaces and end like a photo's, or a name and -1, 0 or 1, as in VOC's lists for
+        one class.
+        """
         for name in (line, re.sub(r"\s+(-1|0|1)$", "", line)):
             stem = _without_ending(name)
             if found := self.annotations.named(stem):

@@ -1,5 +1,9 @@
 """A detector's networks for inference alone: batch norm folded, the tail begun before the crop, weights laid out."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -7,16 +11,20 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torchvision.models.resnet import Bottleneck
 from torchvision.ops import FrozenBatchNorm2d
 
+if TYPE_CHECKING:
+    from rcnn_tutorial.model import FasterRCNN
 
-def shorten(detector: nn.Module) -> None:
+
+def shorten(detector: FasterRCNN) -> None:
     """Equals the detector in eval mode: fold its batch norms, and begin the tail before the crop where it can.
 
-    detector: a FasterRCNN; it is changed, and no longer fit for training or saving.
+    The detector is changed, and no longer fit for training or saving.
     """
     fold_batch_norm(detector.head)
     fold_batch_norm(detector.tail)
-    if detector.config.crop_pooling.is_linear and can_begin_before_crop(detector.tail):
-        detector.before_crop, detector.tail = BeforeCrop(detector.tail[0][0]), AfterCrop(detector.tail)
+    first, *others = blocks_of(detector.tail)
+    if detector.config.crop_pooling.is_linear and can_begin_before_crop(first):
+        detector.before_crop, detector.tail = BeforeCrop(first), AfterCrop(first, *others)
 
 
 def fold_batch_norm(block: nn.Module) -> None:
@@ -31,8 +39,9 @@ def fold_batch_norm(block: nn.Module) -> None:
     children = list(block.named_children())
     for (_, conv), (name, norm) in zip(children, children[1:], strict=False):
         if isinstance(conv, nn.Conv2d) and isinstance(norm, FrozenBatchNorm2d | nn.BatchNorm2d):
-            statistics = (norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias)
-            conv.weight, conv.bias = fuse_conv_bn_weights(conv.weight, conv.bias, *statistics)
+            mean, variance = norm.get_buffer("running_mean"), norm.get_buffer("running_var")  # (D,) each
+            affine = norm.eps, norm.weight, norm.bias
+            conv.weight, conv.bias = fuse_conv_bn_weights(conv.weight, conv.bias, mean, variance, *affine)
             setattr(block, name, nn.Identity())
 
 
@@ -54,11 +63,11 @@ class BeforeCrop(nn.Module):
 
 
 class AfterCrop(nn.Module):
-    """The rest of a tail of bottlenecks: `after(crop(before(features)))` equals `tail(crop(features))`."""
+    """The rest of such a tail: `after(crop(before(features)))` equals `tail(crop(features))`."""
 
-    def __init__(self, tail: nn.Sequential):
+    def __init__(self, first: Bottleneck, *others: nn.Module):
         super().__init__()
-        self.first, self.others = tail[0][0], nn.Sequential(*tail[0][1:], *tail[1:])
+        self.first, self.others = first, nn.Sequential(*others)
 
     def forward(self, crops: Tensor) -> Tensor:
         """crops: (N, D + E, size, size). Returns fc7 (N, features)."""
@@ -74,7 +83,12 @@ class AfterCrop(nn.Module):
         return self.others(F.relu(first.bn3(first.conv3(main)) + first.downsample[1](shortcut)))
 
 
-def can_begin_before_crop(tail: nn.Module) -> bool:
-    """Whether a tail begins with a bottleneck whose first convolutions look at one cell each, without stride."""
-    first = tail[0][0] if isinstance(tail[0], nn.Sequential) else None
+def blocks_of(tail: nn.Module) -> list[nn.Module]:
+    """The parts that a tail runs one after the other; those of a layer one by one."""
+    parts = [part.children() if isinstance(part, nn.Sequential) else [part] for part in tail.children()]
+    return [block for part in parts for block in part]
+
+
+def can_begin_before_crop(first: nn.Module) -> bool:
+    """Whether the first block of a tail is a bottleneck whose first convolutions look at one cell each."""
     return isinstance(first, Bottleneck) and first.conv1.stride == first.downsample[0].stride == (1, 1)

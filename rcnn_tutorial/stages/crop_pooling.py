@@ -37,14 +37,13 @@ def sample_crops(features: Tensor, theta: Tensor, size: int, align_corners: bool
     # Coordinates stay in float32 whatever the networks run in: bfloat16 would misplace samples by whole cells.
     theta = theta.to(torch.promote_types(theta.dtype, torch.float32)).flatten(0, 1)  # (B * S, 2, 3)
     with torch.autocast(features.device.type, enabled=False):
-        shape = (batch * count, 1, size, size)
+        shape = [batch * count, 1, size, size]
         # One sample lies in the middle either way; affine_grid warns about it with True.
         grid = F.affine_grid(theta, shape, align_corners=align_corners and size > 1)  # (B * S, size, size, 2)
         # All grids of an image are stacked into one tall grid, so that its features are read in place, not repeated.
         tall = grid.reshape(batch, count * size, size, 2)
         crops = grid_sample(features.to(theta.dtype), tall, align_corners)  # F.grid_sample: (B, C, S * size, size)
-    crops = crops.unflatten(2, (count, size)).transpose(1, 2)  # (B, S, C, size, size)
-    return crops.flatten(0, 1)
+    return crops.unflatten(2, (count, size)).transpose(1, 2).flatten(0, 1)
 
 
 def crop_pool(
@@ -56,7 +55,8 @@ def crop_pool(
     has, on the CPU; None if all have H and W. Returns (B * S, C, size, size), image by image, in float32.
     """
     if config.method == "crop":
-        theta = crop_theta(rois, stride, features.shape[-2:])  # (B, S, 2, 3)
+        rows, columns = features.shape[-2:]
+        theta = crop_theta(rois, stride, (rows, columns))  # (B, S, 2, 3)
         size = config.size * 2 if config.max_pool else config.size
         crops = sample_crops(features, theta, size, config.align_corners)  # (B * S, C, size, size)
         return F.max_pool2d(crops, 2) if config.max_pool else crops
@@ -67,5 +67,4 @@ def crop_pool(
     # They refuse the boxes of a diverged RPN, which become empty here: its losses, not an error, tell of them.
     rois = rois.float().nan_to_num()  # (B, S, 4)
     with torch.autocast(features.device.type, enabled=False):
-        crops = [pool(one, [boxes], config.size, 1 / stride) for one, boxes in zip(own, rois, strict=True)]
-    return torch.cat(crops)
+        return torch.cat([pool(one, [boxes], config.size, 1 / stride) for one, boxes in zip(own, rois, strict=True)])

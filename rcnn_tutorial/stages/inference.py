@@ -53,4 +53,5 @@ def inference_layer(
 ) -> list[Detections]:
     """Detections of every image. valid: (B, R), False for padded ROIs. normalization: how targets were scaled."""
     boxes = class_boxes(outputs, preprocessed, normalization)  # (B, R, C + 1, 4)
-    return [detect(*image, config, rows) for *image, rows in zip(boxes, outputs.probabilities, valid, strict=True)]
+    images = zip(boxes, outputs.probabilities, valid, strict=True)
+    return [detect(candidates, probabilities, config, rows) for candidates, probabilities, rows in images]

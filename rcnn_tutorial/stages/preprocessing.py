@@ -62,19 +62,20 @@ def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
     return F.pad(image, (0, -width % multiple, 0, -height % multiple))
 
 
-def preprocess(images: Sequence[Tensor], config: PreprocessingConfig) -> Preprocessed:
+def preprocess(images: Sequence[Tensor] | Tensor, config: PreprocessingConfig) -> Preprocessed:
     """Normalize with the fixed mean and scale by the 600 / 1000 rule.
 
     images: B tensors (3, H, W), float, RGB in [0, 1], of any sizes. Raises DataError on another shape or type.
     """
     images = [checked_image(image) for image in images]
-    scales = [scale_for(*image.shape[-2:], config.target_size, config.max_size) for image in images]
+    sizes = [image.shape[-2:] for image in images]
+    scales = [scale_for(height, width, config.target_size, config.max_size) for height, width in sizes]
     scaled = [resize(normalize(image, config), scale) for image, scale in zip(images, scales, strict=True)]
     device = scaled[0].device
     return Preprocessed(
         scaled,
         upload([image.shape[-2:] for image in scaled], device),
-        upload([image.shape[-2:] for image in images], device),
+        upload(sizes, device),
         upload(scales, device, torch.float32),
     )
 

@@ -95,12 +95,12 @@ def sample_rois(assignment: RoiAssignment, keys: Tensor, config: ProposalTargetC
 
     place = torch.arange(size, device=keys.device).expand(len(keys), size)  # (B, S)
     is_foreground = place < share  # (B, S)
-    pick_foreground = foreground_order.gather(1, place % within(foreground_count, foreground_order))  # (B, S)
-    pick_background = background_order.gather(1, (place - share) % within(background_count, background_order))
+    pick_foreground = foreground_order.gather(1, place % cycle_length(foreground_count, foreground_order))  # (B, S)
+    pick_background = background_order.gather(1, (place - share) % cycle_length(background_count, background_order))
     return torch.where(is_foreground, pick_foreground, pick_background), is_foreground
 
 
-def within(count: Tensor, order: Tensor) -> Tensor:
+def cycle_length(count: Tensor, order: Tensor) -> Tensor:
     """How many entries of `order` (B, K) to cycle through when `count` (B, 1) candidates exist: (B, 1), at least 1."""
     return count.clamp(min=1, max=order.shape[1])
 

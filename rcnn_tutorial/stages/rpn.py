@@ -28,9 +28,8 @@ class RegionProposalNetwork(nn.Module):
         self.rpn_net = nn.Conv2d(in_channels, config.channels, kernel_size=3, padding=1)
         self.scores = nn.Conv2d(config.channels, 2 * anchors_per_cell, kernel_size=1)
         self.coefficients = nn.Conv2d(config.channels, 4 * anchors_per_cell, kernel_size=1)
-        for layer in (self.rpn_net, self.scores, self.coefficients):
-            nn.init.normal_(layer.weight, std=0.01)
-            nn.init.zeros_(layer.bias)
+        for name, parameter in self.named_parameters():
+            nn.init.zeros_(parameter) if name.endswith("bias") else nn.init.normal_(parameter, std=0.01)
 
     def forward(self, features: Tensor) -> RPNOutputs:
         """features: (B, channels, H, W). Returns outputs for N = H * W * A anchors, in float32 under autocast too."""

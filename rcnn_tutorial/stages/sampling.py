@@ -27,7 +27,7 @@ def random_keys(usable: Tensor, generator: Generators = None) -> Tensor:
 
 def _numbers(count: int, generator: torch.Generator | None) -> Tensor:
     """(count,) in [0, 1), on the CPU; the first of them are the same for any count."""
-    seed = torch.randint(2**32, (), generator=generator, device=generator and generator.device)
+    seed = torch.randint(2**32, (), generator=generator, device=generator.device if generator else "cpu")
     return torch.rand(count, generator=torch.Generator().manual_seed(int(seed)))
 
 

@@ -6,7 +6,6 @@ import pytest
 
 from rcnn_tutorial import cli
 from rcnn_tutorial.cli import train
-from rcnn_tutorial.cli.idle import IDLE
 from rcnn_tutorial.errors import ConfigError
 
 
@@ -67,10 +66,6 @@ def test_an_option_that_comes_to_nothing_is_told_of(options, complaint):
 )
 def test_defaults_and_what_happens_anyway_are_not(options, data):
     requested(*options.split(), data=data)
-
-
-def test_every_rule_is_about_an_option():
-    assert {idle.field for idle in IDLE} <= {field for field, *_ in train.FIELDS}
 
 
 def test_a_split_of_a_coco_file_is_refused(run, coco, weights, tmp_path, complaint):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from rcnn_tutorial.cli import course
+from rcnn_tutorial.cli import lab
 from rcnn_tutorial.errors import DataError
 
 COMMANDS = ("detect", "train", "evaluate", "lab", "handout", "benchmark")
@@ -107,7 +107,7 @@ def test_too_little_memory_is_one_line(run, shortage, capsys, monkeypatch):
     def short(_):
         raise shortage
 
-    monkeypatch.setattr(course, "folder_to_work_in", short)
+    monkeypatch.setattr(lab, "folder_to_work_in", short)
     assert run(["lab"]) == 1
     assert capsys.readouterr().err.startswith("rcnn-tutorial: error: not enough memory; use smaller images")
     with pytest.raises(type(shortage)):
@@ -118,7 +118,7 @@ def test_an_error_of_the_program_itself_keeps_its_traceback(run, monkeypatch):
     def wrong(_):
         raise RuntimeError("a mistake of ours")
 
-    monkeypatch.setattr(course, "folder_to_work_in", wrong)
+    monkeypatch.setattr(lab, "folder_to_work_in", wrong)
     with pytest.raises(RuntimeError, match="a mistake of ours"):
         run(["lab"])
 
@@ -139,7 +139,7 @@ def test_interrupt_is_exit_code_130(run, monkeypatch, capsys):
     def interrupted(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(course, "folder_to_work_in", interrupted)
+    monkeypatch.setattr(lab, "folder_to_work_in", interrupted)
     assert run(["lab"]) == 130
     assert capsys.readouterr().err == "rcnn-tutorial: error: interrupted\n"
 
@@ -149,7 +149,7 @@ def test_warnings_are_one_line_on_stderr(run, monkeypatch, capsys):
         warnings.warn("3 boxes were clipped", stacklevel=1)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(course, "folder_to_work_in", warned)
+    monkeypatch.setattr(lab, "folder_to_work_in", warned)
     before = warnings.showwarning
     run(["lab"])
     assert capsys.readouterr().err.splitlines()[0] == "rcnn-tutorial: warning: 3 boxes were clipped"

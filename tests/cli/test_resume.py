@@ -12,9 +12,10 @@ from safetensors.torch import save_file
 
 from rcnn_tutorial import runs
 from rcnn_tutorial.checkpoints import load_model, read_checkpoint
-from rcnn_tutorial.config import Config, TrainingConfig, from_dict
+from rcnn_tutorial.config import Config, TrainingConfig
 from rcnn_tutorial.data import TOY_CLASSES
 from rcnn_tutorial.errors import DataError
+from rcnn_tutorial.fields import from_dict
 
 
 def test_train_writes_a_run_that_can_be_detected_with_and_resumed(run, coco, small, capsys, tmp_path):

@@ -6,7 +6,9 @@ import pytest
 
 from rcnn_tutorial import cli
 from rcnn_tutorial.cli import train
-from rcnn_tutorial.config import Config, TrainingConfig, from_dict, to_dict, toy_config
+from rcnn_tutorial.config import Config, TrainingConfig, toy_config
+from rcnn_tutorial.fields import choices_of, flags_of, from_dict, to_dict
+from rcnn_tutorial.options import request_fields
 from rcnn_tutorial.request import get, merge, nest
 
 
@@ -23,11 +25,13 @@ def test_the_defaults_are_the_configs_own():
     assert from_dict(Config, toy["model"] | {"classes": ("a",)}) == toy_config(("a",))
 
 
-@pytest.mark.parametrize(("field", "flags"), [(field, flags) for field, flags, _, _ in train.FIELDS])
-def test_every_option_sets_its_field_and_no_other(field, flags):
-    flag = flags if isinstance(flags, str) else flags[0]
+FLAGS = [(flag, name, field.type) for name, field in request_fields() for flag in flags_of(field)]
+
+
+@pytest.mark.parametrize(("flag", "field", "annotation"), FLAGS)
+def test_every_option_sets_its_field_and_no_other(flag, field, annotation):
     usual = get(settings_of(), field)
-    given = another_value(field, usual)
+    given = another_value(usual, choices_of(annotation))
     if isinstance(usual, bool):
         changed = settings_of(flag if given else f"--no-{flag[2:]}")
     else:
@@ -36,12 +40,13 @@ def test_every_option_sets_its_field_and_no_other(field, flags):
     assert json.dumps(changed) == json.dumps(expected) != json.dumps(settings_of())
 
 
-def another_value(field, usual):
-    choices = {f: options.get("choices") for f, _, _, options in train.FIELDS}[field]
+def another_value(usual, choices):
     if choices:
         return next(value for value in choices if value != usual)
     if isinstance(usual, bool):
         return not usual
+    if usual == ():  # the classes, which the data name
+        return ("cat", "dog")
     if isinstance(usual, tuple):
         return tuple(float(value) * 2 for value in usual)
     return usual + 1 if isinstance(usual, int) else usual / 2 or 0.5

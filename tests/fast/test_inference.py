@@ -7,7 +7,7 @@ from torch import nn
 
 from rcnn_tutorial.backbones import FrozenBatchNorm2d, build_backbone, split_resnet
 from rcnn_tutorial.config import BackboneConfig, Config, CropPoolingConfig
-from rcnn_tutorial.fast.inference import AfterCrop, BeforeCrop, can_begin_before_crop, fold_batch_norm
+from rcnn_tutorial.fast.inference import AfterCrop, BeforeCrop, blocks_of, can_begin_before_crop, fold_batch_norm
 from rcnn_tutorial.model import FasterRCNN
 
 
@@ -31,7 +31,8 @@ def test_a_bottleneck_tail_may_begin_before_the_crop(norm, folded):
     """A shift with zeros beyond the map stands for the crop: linear, and the same for all channels."""
     torch.manual_seed(0)
     tail = split_resnet(torchvision.models.resnet50(weights=None, norm_layer=norm), tail_stride=1).tail.eval()
-    assert can_begin_before_crop(tail)
+    first, *others = blocks_of(tail)
+    assert can_begin_before_crop(first)
     for module in (module for module in tail.modules() if isinstance(module, norm)):
         module.bias.normal_(std=0.1)
         module.running_mean.normal_(std=0.1)
@@ -44,7 +45,7 @@ def test_a_bottleneck_tail_may_begin_before_the_crop(norm, folded):
 
     features = torch.rand(1, 1024, 6, 7)
     expected = tail(crop(features))
-    before, after = BeforeCrop(tail[0][0]), AfterCrop(tail)
+    before, after = BeforeCrop(first), AfterCrop(first, *others)
     torch.testing.assert_close(after(crop(before(features))), expected, rtol=1e-4, atol=1e-4)
 
 
@@ -61,7 +62,7 @@ def test_a_bottleneck_tail_may_begin_before_the_crop(norm, folded):
 )
 def test_only_a_bottleneck_without_stride_begins_before_the_crop(name, stride, expected):
     with torch.device("meta"):
-        assert can_begin_before_crop(build_backbone(BackboneConfig(name, stride)).tail) == expected
+        assert can_begin_before_crop(blocks_of(build_backbone(BackboneConfig(name, stride)).tail)[0]) == expected
 
 
 @pytest.mark.parametrize(

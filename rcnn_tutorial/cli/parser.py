@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rcnn_tutorial.config import suggestion
 from rcnn_tutorial.errors import ConfigError
+from rcnn_tutorial.fields import suggestion
+from rcnn_tutorial.options import shown
 
 
 class Parser(argparse.ArgumentParser):
@@ -19,6 +20,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**options, formatter_class=_HelpFormatter, allow_abbrev=False)
 
     def parse_known_args(self, args: Sequence[str] | None = None, namespace=None):
+        """Take the words as argparse does, but name the remedy for one that it does not know."""
         found, unknown = super().parse_known_args(args, namespace)
         for word in unknown:
             if word.startswith("--"):
@@ -27,6 +29,7 @@ class Parser(argparse.ArgumentParser):
         return found, unknown
 
     def error(self, message: str):
+        """Exit with one line and code 2."""
         self.exit(2, f"{self.prog}: error: {' '.join(message.split())} (see {self.prog} --help)\n")
 
 
@@ -49,7 +52,7 @@ def add_device(parser: Parser) -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if there is one")
 
 
-def device(name: str) -> str:
+def chosen_device(name: str) -> str:
     """The device that --device stands for. Raises ConfigError for a GPU that is not there."""
     import torch
 
@@ -65,35 +68,21 @@ def folder(text: str) -> Path:
     return Path(text)
 
 
-def share(text: str) -> float:
-    """A number from 0 to 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number between 0 and 1")
-    return value
+def _number(kind: type, low: float, high: float, words: str) -> Callable[[str], float]:
+    """A function from the text of an argument to a number from `low` to `high`, which `words` describe."""
+
+    def number(text: str):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is no {words}")
+        return value
+
+    return number
 
 
-def positive(text: str) -> int:
-    """A whole number above 0."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
-
-
-def port(text: str) -> int:
-    """The number of a port."""
-    if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port, which is a number from 1 to 65535")
-    return int(text)
-
-
-def shown(value) -> str:
-    """A default as help shows it."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, tuple):
-        return " ".join(shown(item) for item in value)
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+share = _number(float, 0, 1, "number between 0 and 1")
+positive = _number(int, 1, math.inf, "whole number above 0")
+port = _number(int, 1, 65535, "port, which is a number from 1 to 65535")

@@ -1,4 +1,4 @@
-"""rcnn-tutorial lab and handout: served here alone, copies that replace nothing."""
+"""rcnn-tutorial lab: served here alone, copies that replace nothing."""
 
 import pytest
 
@@ -36,15 +36,6 @@ def test_lab_in_a_folder_copies_the_course_there(run, monkeypatch, tmp_path, cap
     assert (tmp_path / "mine" / "00_tour.ipynb").read_text(encoding="utf-8") == "mine"
     assert (tmp_path / "mine" / "README.md").exists()
     assert "00_tour.ipynb: kept as it is" in capsys.readouterr().err
-
-
-def test_handout_lists_what_it_wrote(run, tmp_path, capsys):
-    assert run(["handout", tmp_path / "class"]) == 0
-    written = capsys.readouterr().out.split()
-    assert written == [str(path) for path in sorted((tmp_path / "class").glob("*.ipynb"))] != []
-    (tmp_path / "class" / "00_tour.ipynb").write_text("marked", encoding="utf-8")
-    assert run(["handout", tmp_path / "class"]) == 1
-    assert "00_tour.ipynb: is there already and differs" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("variable", ["JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR"])

@@ -1,4 +1,4 @@
-"""rcnn-tutorial lab, rcnn-tutorial handout: the course to work in, and copies for students."""
+"""rcnn-tutorial lab."""
 
 from __future__ import annotations
 
@@ -7,26 +7,20 @@ import os
 import sys
 from pathlib import Path
 
-from rcnn_tutorial.cli import options
-from rcnn_tutorial.cli.output import emit
+from rcnn_tutorial.cli.parser import Parser, folder, port
 from rcnn_tutorial.errors import DataError
 
 
-def add_lab_options(parser: options.Parser) -> None:
-    """Options of lab."""
+def add_options(parser: Parser) -> None:
+    """Options of the command."""
     folder_help = "copy the course there and open it (default: the clone's notebooks; without a clone: rcnn_course)"
-    parser.add_argument("folder", nargs="?", type=options.folder, metavar="DIR", help=folder_help)
+    parser.add_argument("folder", nargs="?", type=folder, metavar="DIR", help=folder_help)
     port_help = "of 127.0.0.1; the next free one if it is taken"
-    parser.add_argument("--port", type=options.port, default=8888, help=port_help)
+    parser.add_argument("--port", type=port, default=8888, help=port_help)
     parser.add_argument("--browser", action=argparse.BooleanOptionalAction, default=True, help="open a browser")
 
 
-def add_handout_options(parser: options.Parser) -> None:
-    """Options of handout."""
-    parser.add_argument("folder", type=options.folder, metavar="DIR", help="where the copies go")
-
-
-def lab(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
     """Open the course in JupyterLab, on 127.0.0.1 and with Jupyter's token."""
     from jupyterlab.labapp import LabApp
 
@@ -70,11 +64,3 @@ def folder_to_work_in(folder: Path | None) -> Path:
     for path in copied.kept:
         print(f"{path}: kept as it is; it differs from the course's", file=sys.stderr)
     return folder
-
-
-def handout(args: argparse.Namespace) -> None:
-    """Write copies of the lessons for students: nothing run, no solutions."""
-    from rcnn_tutorial.course.handout import write_handout
-
-    if written := write_handout(args.folder).written:
-        emit("\n".join(map(str, written)), f"the copies lie in {args.folder}")

@@ -1,0 +1,21 @@
+"""rcnn-tutorial handout."""
+
+from __future__ import annotations
+
+import argparse
+
+from rcnn_tutorial.cli.output import emit
+from rcnn_tutorial.cli.parser import Parser, folder
+
+
+def add_options(parser: Parser) -> None:
+    """Options of the command."""
+    parser.add_argument("folder", type=folder, metavar="DIR", help="where the copies go")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write copies of the lessons for students: nothing run, no solutions."""
+    from rcnn_tutorial.course.handout import write_handout
+
+    if written := write_handout(args.folder).written:
+        emit("\n".join(map(str, written)), f"the copies lie in {args.folder}")
