@@ -56,9 +56,7 @@ def outputs_of(monkeypatch):
 
     def show(widget) -> list[dict]:
         outputs = []
-        monkeypatch.setattr(
-            "rcnn_tutorial.explorers.shown.display", lambda data, raw, display_id=False: outputs.append(data)
-        )
+        monkeypatch.setattr("rcnn_tutorial.explorers.shown.display", lambda data, **_: outputs.append(data))
         widget._ipython_display_()
         return outputs
 
