@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import reprlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,7 +80,7 @@ def save_training(
     training: TrainingConfig,
     step: int,
     networks: dict[str, nn.Module],
-    optimizer: torch.optim.Optimizer,
+    optimizers: Sequence[torch.optim.Optimizer],
     detect_with: str = "model.",
     data: dict | None = None,
 ) -> None:
@@ -88,7 +89,7 @@ def save_training(
     networks: {prefix: network}, for example {"model.": ..., "average.": ...}.
     detect_with: prefix of the weights that `load_model` takes. data: what tells the training data from others.
     """
-    tensors = _grouped("optimizer.", _optimizer_tensors(optimizer))
+    tensors = _grouped("optimizer.", _optimizer_tensors(optimizers))
     for prefix, network in networks.items():
         tensors |= _grouped(prefix, network.state_dict())
     info = {"config": to_dict(config), "training": to_dict(training), "step": step, "detect_with": detect_with}
@@ -119,17 +120,16 @@ def load_training(path: str | Path, config: Config, training: TrainingConfig) ->
     return checkpoint
 
 
-def load_optimizer(optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) -> None:
-    """Restore what the optimizer remembers of earlier steps (momentum, moments), exactly as it was.
+def load_optimizers(optimizers: Sequence[torch.optim.Optimizer], checkpoint: Checkpoint) -> None:
+    """Restore what the optimizers remember of earlier steps (momentum, moments), exactly as it was.
 
     Raises DataError that names the first tensor that is missing, unknown or of another shape: the fused optimizers
     would read and write beyond its end.
     """
-    parameters = [(parameter, group) for group in optimizer.param_groups for parameter in group["params"]]
     given, known = checkpoint.group("optimizer."), set()
-    for number, (parameter, group) in enumerate(parameters):
-        by_momentum = isinstance(optimizer, torch.optim.SGD) or group.get("orthogonal")
-        keys = ("momentum_buffer",) if by_momentum else ("step", "exp_avg", "exp_avg_sq")
+    for number, (optimizer, parameter) in enumerate(_parameters(optimizers)):
+        adam = isinstance(optimizer, torch.optim.AdamW)
+        keys = ("step", "exp_avg", "exp_avg_sq") if adam else ("momentum_buffer",)
         names = {f"{number}.{key}": key for key in keys}
         known |= names.keys()
         if given.keys().isdisjoint(names):
@@ -223,7 +223,12 @@ def _grouped(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {prefix + name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
-def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def _optimizer_tensors(optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
     """{"<parameter's number>.<name>": tensor}; the numbers and the hyperparameters follow from the TrainingConfig."""
-    state = optimizer.state_dict()["state"]
-    return {f"{number}.{key}": value for number, values in state.items() for key, value in values.items()}
+    states = [optimizer.state.get(parameter, {}) for optimizer, parameter in _parameters(optimizers)]
+    return {f"{number}.{key}": value for number, state in enumerate(states) for key, value in state.items()}
+
+
+def _parameters(optimizers: Sequence[torch.optim.Optimizer]) -> list[tuple[torch.optim.Optimizer, Tensor]]:
+    """Every parameter with its optimizer, in the order of optimizers and groups: its number in a checkpoint."""
+    return [(one, parameter) for one in optimizers for group in one.param_groups for parameter in group["params"]]

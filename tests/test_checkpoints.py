@@ -17,7 +17,7 @@ from rcnn_tutorial.atomic import write_atomically
 from rcnn_tutorial.checkpoints import (
     FORMAT,
     load_model,
-    load_optimizer,
+    load_optimizers,
     load_training,
     load_weights,
     read_checkpoint,
@@ -28,7 +28,7 @@ from rcnn_tutorial.config import OPTIMIZERS, TrainingConfig, toy_config
 from rcnn_tutorial.errors import ConfigError, DataError
 from rcnn_tutorial.fields import to_dict
 from rcnn_tutorial.model import build_model
-from rcnn_tutorial.training import build_optimizer
+from rcnn_tutorial.training import build_optimizers
 
 FUZZ_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", 200))  # `make fuzz` tries more
 
@@ -181,7 +181,7 @@ def test_a_model_is_no_training_to_resume(model, path):
 
 def test_training_resumes_only_with_the_same_settings(model, path):
     training = TrainingConfig(steps=10, scale_jitter=(0.5, 2.0))
-    save_training(path, model.config, training, 5, {"model.": model}, build_optimizer(model, training))
+    save_training(path, model.config, training, 5, {"model.": model}, build_optimizers(model, training))
     assert load_training(path, model.config, training).info["step"] == 5
     assert load_training(path, model.config, replace(training, workers=3, checkpoint_every=7)).info["step"] == 5
     for changed in ({"steps": 20}, {"seed": 1}, {"scale_jitter": (0.5, 1.0)}):
@@ -195,7 +195,7 @@ def test_training_resumes_only_with_the_same_settings(model, path):
 
 def test_a_training_of_an_older_version_is_resumed_with_the_defaults_of_what_it_did_not_know(model, path):
     training = TrainingConfig(steps=10)
-    save_training(path, model.config, training, 5, {"model.": model}, build_optimizer(model, training))
+    save_training(path, model.config, training, 5, {"model.": model}, build_optimizers(model, training))
     info = read_checkpoint(path).info
     del info["training"]["color_jitter"], info["config"]["rpn"]["sigma"], info["data"]
     save_file(read_checkpoint(path).tensors, path, {"rcnn_tutorial": json.dumps(info)})
@@ -221,32 +221,35 @@ def test_a_model_that_is_not_what_its_config_builds_is_not_saved(model, tmp_path
 @pytest.mark.parametrize("step", [None, "2", 1.5, True, -1, 11, 10**9])
 def test_a_step_that_no_training_was_at_is_refused(model, path, step):
     training = TrainingConfig(steps=10)
-    save_training(path, model.config, training, 5, {"model.": model}, build_optimizer(model, training))
+    save_training(path, model.config, training, 5, {"model.": model}, build_optimizers(model, training))
     with pytest.raises(DataError, match=f"step = {step!r} of 10: ") as error:
         load_training(rewritten(path, step=step), model.config, training)
     one_line(error)
 
 
-def moved(model, name: str) -> torch.optim.Optimizer:
-    """An optimizer that remembers one step."""
-    optimizer = build_optimizer(model, TrainingConfig(optimizer=name, steps=10))
+def moved(model, name: str) -> list[torch.optim.Optimizer]:
+    """Optimizers that remember one step."""
+    optimizers = build_optimizers(model, TrainingConfig(optimizer=name, steps=10))
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)
-    optimizer.step()
-    return optimizer
+    for optimizer in optimizers:
+        optimizer.step()
+    return optimizers
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_an_optimizer_remembers_what_it_did(model, path, name):
-    training, optimizer = TrainingConfig(optimizer=name, steps=10), moved(model, name)
-    save_training(path, model.config, training, 1, {"model.": model}, optimizer)
-    again = build_optimizer(model, training)
-    load_optimizer(again, read_checkpoint(path))
-    expected, found = optimizer.state_dict()["state"], again.state_dict()["state"]
-    assert expected.keys() == found.keys()
-    for number, values in expected.items():
-        assert values.keys() == found[number].keys()
-        assert all(torch.equal(value, found[number][key]) for key, value in values.items())
+    training, optimizers = TrainingConfig(optimizer=name, steps=10), moved(model, name)
+    save_training(path, model.config, training, 1, {"model.": model}, optimizers)
+    again = build_optimizers(model, training)
+    load_optimizers(again, read_checkpoint(path))
+    assert len(optimizers) == len(again) == (2 if name == "muon" else 1)
+    for one, other in zip(optimizers, again, strict=True):
+        expected, found = one.state_dict()["state"], other.state_dict()["state"]
+        assert expected.keys() == found.keys()
+        for number, values in expected.items():
+            assert values.keys() == found[number].keys()
+            assert all(torch.equal(value, found[number][key]) for key, value in values.items())
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -265,7 +268,7 @@ def test_what_another_optimizer_remembers_is_refused(model, path, name, damage):
             tensors["optimizer.x" if damage == "name" else f"optimizer.999.{last}"] = torch.zeros(7)
 
     with pytest.raises(DataError, match="model.safetensors: .*'optimizer.") as error:
-        load_optimizer(build_optimizer(model, training), read_checkpoint(rewritten(path, change)))
+        load_optimizers(build_optimizers(model, training), read_checkpoint(rewritten(path, change)))
     one_line(error)
 
 
@@ -351,7 +354,7 @@ def test_damage_never_gives_another_error_in_a_training(begun, data, value, shap
     try:
         resumed = load_training(damaged, model.config, training)
         load_weights(model, resumed)
-        load_optimizer(build_optimizer(model, training), resumed)
+        load_optimizers(build_optimizers(model, training), resumed)
     except (ConfigError, DataError) as error:
         assert len(str(error).splitlines()) == 1
     else:

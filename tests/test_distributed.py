@@ -265,7 +265,7 @@ def test_an_operation_without_a_deterministic_algorithm_is_named(monkeypatch):
         assert torch.are_deterministic_algorithms_enabled()
         raise RuntimeError("grid_sampler_2d_backward_cuda does not have a deterministic implementation, but you set")
 
-    monkeypatch.setattr("rcnn_tutorial.training.phase_losses", refuse)
+    monkeypatch.setattr("rcnn_tutorial.training.step.PhaseLosses.forward", refuse)
     with pytest.raises(ConfigError, match="^--deterministic: grid_sampler_2d_backward_cuda has no .* --pooling align"):
         next(train(new_model(), Scenes(), replace(SGD, deterministic=True)))
 

@@ -25,8 +25,8 @@ CLASSES = ("circle", "square", "triangle", "cross")
 LOOKS = 14  # a side is evaluated after every 14th part of its schedule, from the middle on; that is no training
 LOSS_WEIGHTS = {"loss_classifier": 6.0, "loss_box_reg": 2.0}  # torchvision's names; see `learning_config`
 
-MUON = replace(TOY_TRAINING, steps=340, batch_size=4, optimizer="muon", learning_rate=8e-3, warmup=0.1)
-ADAMW = replace(TOY_TRAINING, steps=900, batch_size=4, learning_rate=6e-3)
+MUON = replace(TOY_TRAINING, steps=340, batch_size=4, warmup=0.1)
+ADAMW = replace(TOY_TRAINING, steps=900, batch_size=4, optimizer="adamw", learning_rate=6e-3)
 
 
 def scenes(split: str, length: int) -> CachedDataset:

@@ -15,6 +15,7 @@ from rcnn_tutorial.config import TOY_TRAINING, toy_config
 from rcnn_tutorial.data.toy import ToyScenes
 from rcnn_tutorial.model import build_model
 
+TOY_STEP = replace(TOY_TRAINING, optimizer="adamw")  # torch's own optimizer, on either side
 GROWTH: dict[str, Sequence[int]] = {
     "batch": (1, 2, 4, 8, 16), "side": (300, 600, 900, 1200), "objects": (1, 10, 50, 100, 200),
 }  # fmt: skip
@@ -33,9 +34,9 @@ def toy_step(side: str) -> Work:
     torch.manual_seed(0)
     model, batch = build_model(toy_config(ToyScenes().classes)), toy_batch()
     if side == "ours":
-        return partial(our_step(model, TOY_TRAINING), *batch, 1)
+        return partial(our_step(model, TOY_STEP), *batch, 1)
     peer = build_peer(model)
-    return partial(peer_step(tune(peer) if side == "tuned" else peer, TOY_TRAINING), *batch, 1)
+    return partial(peer_step(tune(peer) if side == "tuned" else peer, TOY_STEP), *batch, 1)
 
 
 def toy_batch() -> Batch:
@@ -65,7 +66,7 @@ def growing_step(batch: int = 1, side: int = 300, objects: int = 8) -> Work:
     targets = [{"boxes": some, "labels": torch.ones(objects, dtype=torch.long)} for some in boxes]
     torch.manual_seed(0)
     images = list(torch.rand(batch, 3, side, side * 4 // 3))
-    return partial(our_step(build_model(config), TOY_TRAINING), images, targets, 1)
+    return partial(our_step(build_model(config), TOY_STEP), images, targets, 1)
 
 
 def random_boxes(batch: int, count: int, height: int, width: int) -> torch.Tensor:

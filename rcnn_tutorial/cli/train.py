@@ -52,11 +52,12 @@ def run(args: argparse.Namespace) -> None:
 def _train_on(device: str, args: argparse.Namespace) -> None:
     import torch
 
-    from rcnn_tutorial import runs, training
+    from rcnn_tutorial import training
     from rcnn_tutorial.atomic import write_atomically
     from rcnn_tutorial.checkpoints import save_model
     from rcnn_tutorial.distributed import is_writer
     from rcnn_tutorial.model import build_model
+    from rcnn_tutorial.training import runs
 
     kept = _request_of(args.out) if args.resume else {}
     request = requested(args, kept)
@@ -91,7 +92,7 @@ def requested(args: argparse.Namespace, kept: dict) -> dict:
 def _request_of(run: Path) -> dict:
     """What a run was asked for: its config.json, or of an older one or without that file what the checkpoint knows."""
     from rcnn_tutorial.checkpoints import read_checkpoint
-    from rcnn_tutorial.runs import CHECKPOINT, CONFIG
+    from rcnn_tutorial.training.runs import CHECKPOINT, CONFIG
 
     if (run / CONFIG).exists():
         return read_request(run / CONFIG)

@@ -32,7 +32,7 @@ from rcnn_tutorial.figures.training import (
     moving_average,
 )
 from rcnn_tutorial.model import FasterRCNN
-from rcnn_tutorial.training import Phase, StepReport, build_optimizer, fixed_parameters, train_step
+from rcnn_tutorial.training import Phase, StepReport, build_optimizers, fixed_parameters, train_step
 
 LEARNING_RATES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 BREATH = 0.02  # seconds between two steps in which the kernel answers the reader
@@ -234,11 +234,11 @@ class TrainingMonitor(Explorer):
         with fixed_parameters(phase):
             for images, targets in islice(batches, min(steps, max(training.steps - self.done, 0))):
                 images = [image.to(self.device) for image in images]
-                self.reports.append(train_step(phase, self.optimizer, images, targets, training, self.done + 1))
+                self.reports.append(train_step(phase, self.optimizers, images, targets, training, self.done + 1))
 
     def _forget(self) -> None:
         self.reports: list[StepReport] = []
-        self.optimizer = build_optimizer(self.model, self.training)
+        self.optimizers = build_optimizers(self.model, self.training)
         self.found = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64), "scores": torch.zeros(0)}
         self._trouble = ""
 

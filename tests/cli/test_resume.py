@@ -10,12 +10,12 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 
-from rcnn_tutorial import runs
 from rcnn_tutorial.checkpoints import load_model, read_checkpoint
 from rcnn_tutorial.config import Config, TrainingConfig
 from rcnn_tutorial.data import TOY_CLASSES
 from rcnn_tutorial.errors import DataError
 from rcnn_tutorial.fields import from_dict
+from rcnn_tutorial.training import loop, runs
 
 
 def test_train_writes_a_run_that_can_be_detected_with_and_resumed(run, coco, small, capsys, tmp_path):
@@ -99,17 +99,15 @@ def content_of(folder) -> dict:
 
 def stopped(monkeypatch, after: int) -> None:
     """Let Ctrl-C come in step `after` of the trainings that follow."""
-    from rcnn_tutorial.training import _Run
+    step = loop.train_step
 
-    advance = _Run._advance
-
-    def interrupted(self, phase, batches):
-        report = advance(self, phase, batches)
+    def interrupted(*arguments):
+        report = step(*arguments)
         if report.step == after:
             signal.raise_signal(signal.SIGINT)
         return report
 
-    monkeypatch.setattr(_Run, "_advance", interrupted)
+    monkeypatch.setattr(loop, "train_step", interrupted)
 
 
 def test_the_written_config_repeats_the_whole_request(run, voc, tmp_path, monkeypatch):
@@ -223,7 +221,7 @@ def test_a_run_that_ended_before_its_first_checkpoint_is_resumed_at_its_start(ru
         raise DataError("no room")
 
     with monkeypatch.context() as patch:
-        patch.setattr("rcnn_tutorial.training.save_training", broken)
+        patch.setattr("rcnn_tutorial.training.runs.save_training", broken)
         assert run([*options, "--out", out]) == 1
     assert sorted(content_of(out)) == ["config.json", "log.jsonl"]
     assert run([*options, "--out", out]) == 2

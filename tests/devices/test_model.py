@@ -14,7 +14,7 @@ from rcnn_tutorial.devices import place
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.evaluation import evaluate
 from rcnn_tutorial.model import FasterRCNN
-from rcnn_tutorial.training import build_optimizer, joint_phases, train_step
+from rcnn_tutorial.training import build_optimizers, joint_phases, train_step
 
 
 def toy_model(method: str = "crop") -> FasterRCNN:
@@ -55,10 +55,10 @@ def test_a_training_step_waits_for_suppression_and_for_its_figures(method, optim
     model, (images, targets) = toy_model(method).to(gpu.device), scenes((96, 128), (128, 96), (128, 96))
     moved = [image.to(gpu.device, non_blocking=True) for image in images]
     [phase] = joint_phases(model, training.steps)
-    optimizer = build_optimizer(model, training)
+    optimizers = build_optimizers(model, training)
     for step in (1, 2):  # the first also makes the constants
         gpu.waits.clear()
-        report = train_step(phase, optimizer, moved, targets, training, step)
+        report = train_step(phase, optimizers, moved, targets, training, step)
     assert report.total > 0
     assert gpu.waits == ["nms"] * len(images) + ["tolist"]
 
@@ -74,10 +74,10 @@ def test_frozen_batch_norm_needs_no_number_of_its_own(gpu):
                 module.num_batches_tracked = None
     model.to(gpu.device)
     training = dataclasses.replace(TOY_TRAINING, learning_rate=1e-4, clip_norm=0.0)
-    [phase], optimizer = joint_phases(model, training.steps), build_optimizer(model, training)
+    [phase], optimizers = joint_phases(model, training.steps), build_optimizers(model, training)
     for step in (1, 2):
         gpu.waits.clear()
-        train_step(phase, optimizer, [images[0].to(gpu.device, non_blocking=True)], targets, training, step)
+        train_step(phase, optimizers, [images[0].to(gpu.device, non_blocking=True)], targets, training, step)
     assert gpu.waits == ["nms", "tolist"]
 
 

@@ -120,7 +120,7 @@ def test_only_the_weighted_losses_teach(monitor):
     monitor.set(rpn_cross_entropy=0, rpn_loss_box=0)
     rpn, tail = weights_of(monitor.model.rpn), weights_of(monitor.model.tail)
     monitor._forget()
-    monitor.optimizer.param_groups[0]["weight_decay"] = 0.0
+    monitor.optimizers[0].param_groups[0]["weight_decay"] = 0.0
     monitor.advance(2)
     assert all(torch.equal(a, b) for a, b in zip(rpn, monitor.model.rpn.parameters(), strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(tail, monitor.model.tail.parameters(), strict=True))

@@ -25,7 +25,7 @@ from rcnn_tutorial.evaluation import evaluate
 from rcnn_tutorial.figures.tour import Tour, tour_figure
 from rcnn_tutorial.figures.training import gradient_norms
 from rcnn_tutorial.model import FasterRCNN, build_model
-from rcnn_tutorial.training import build_optimizer, joint_phases, train, train_step
+from rcnn_tutorial.training import build_optimizers, joint_phases, train, train_step
 
 pytestmark = pytest.mark.gpu
 
@@ -79,10 +79,10 @@ def test_a_step_waits_for_suppression_and_for_its_figures(device, method):
     model = place(new_model(method), device)
     samples = [Mixed()[index] for index in range(4)]
     images, targets = [image.to(device) for image, _ in samples], [target for _, target in samples]
-    [phase], optimizer = joint_phases(model, SHORT.steps), build_optimizer(model, SHORT)
+    [phase], optimizers = joint_phases(model, SHORT.steps), build_optimizers(model, SHORT)
     for step in (1, 2, 3):  # the first makes constants, and cuDNN's plans
         with noted_waits(device) as noted:
-            train_step(phase, optimizer, images, targets, SHORT, step)
+            train_step(phase, optimizers, images, targets, SHORT, step)
     assert len(noted) <= 2 * len(images) + 1, [str(note.filename) + f":{note.lineno}" for note in noted]
 
 

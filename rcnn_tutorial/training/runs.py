@@ -11,18 +11,65 @@ import errno
 import hashlib
 import json
 import os
+import sys
 import warnings
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO, TextIO
 
 from rcnn_tutorial import distributed
 from rcnn_tutorial.atomic import write_atomically
+from rcnn_tutorial.checkpoints import Checkpoint, load_training, save_training
+from rcnn_tutorial.config import Config, TrainingConfig
 from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
 from rcnn_tutorial.request import read_request
 
 CONFIG, LOG, CHECKPOINT, MODEL = "config.json", "log.jsonl", "checkpoint.safetensors", "model.safetensors"
 LOCK = ".lock"
 TAKEN = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)  # what a lock that another holds is answered with
+
+
+class Run:
+    """A training's folder, its own until the `with` ends that follows: checkpoint to go on from, log, saving.
+
+    Nothing is kept with a folder of None, nor by any of several processes but the first.
+    """
+
+    log: Log  # from the beginning of the `with`
+
+    def __init__(self, folder: Path | None, resume: bool, config: Config, training: TrainingConfig, dataset):
+        """Raises ConfigError or DataError, the folder free and as it was, for what `train` cannot start or resume."""
+        self.config, self.training, self.data = config, training, fingerprint(dataset)
+        self.claim = claim(folder, resume)
+        self.checkpoint, self.step = None, 0
+        if resume and folder is not None and (folder / CHECKPOINT).exists():
+            try:
+                self.checkpoint = load_training(folder / CHECKPOINT, config, training)
+            except BaseException:
+                self._release()
+                raise
+            self.step = self.checkpoint.info["step"]
+            warn_of_other_data(self.checkpoint, self.data)
+        self.folder = folder if distributed.is_writer() else None
+
+    def __enter__(self) -> Run:
+        self.log = Log(self.folder, self.step)
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.log.close()
+        self._release()
+
+    def _release(self) -> None:
+        if self.claim is not None:
+            self.claim.release()
+
+    def save(self, step: int, networks: dict, optimizers: Sequence, detect_with: str) -> None:
+        """Write the checkpoint; see `save_training`."""
+        if self.folder is not None:
+            path = self.folder / CHECKPOINT
+            save_training(path, self.config, self.training, step, networks, optimizers, detect_with, self.data)
 
 
 class Claim:
@@ -34,10 +81,10 @@ class Claim:
 
     _held: weakref.WeakSet = weakref.WeakSet()  # those of this process
 
-    def __init__(self, folder: Path | None):
-        """folder: None claims nothing."""
-        self.folder, self.path, self.file = folder, folder and folder / LOCK, None
-        while folder is not None and (self.file is None or not self._has_the_name()):
+    def __init__(self, folder: Path):
+        self.folder, self.path = folder, folder / LOCK
+        self.file: BinaryIO | None = None
+        while not self._has_the_name():
             self.release()
             if not self._acquire():
                 break
@@ -69,7 +116,9 @@ class Claim:
         return True
 
     def _has_the_name(self) -> bool:
-        """Whether the locked file is still the one of that name: its last owner may have removed it meanwhile."""
+        """Whether there is a locked file, still the one of that name: its last owner may have removed it meanwhile."""
+        if self.file is None:
+            return False
         try:
             return os.path.samestat(os.fstat(self.file.fileno()), os.stat(self.path))
         except FileNotFoundError:
@@ -98,7 +147,7 @@ class Claim:
 
 def _lock(file) -> None:
     """Lock an open file without waiting; OSError if another has it."""
-    if os.name == "nt":
+    if sys.platform == "win32":
         import msvcrt
 
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
@@ -120,15 +169,18 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_leave_to_parent)
 
 
-def claim(folder: Path | None, resume: bool) -> Claim:
+def claim(folder: Path | None, resume: bool) -> Claim | None:
     """The folder for one training alone; of several processes the first one has it, and all raise what it meets.
+
+    folder: None claims nothing.
 
     Raises ConfigError where another training runs, or where a new one (not `resume`) would replace files that are
     there; DataError where `resume` finds no run. A run that ended before its first checkpoint is resumed at step 0.
     """
     claimed, error = None, None
     try:
-        claimed = _claim(folder if distributed.is_writer() else None, resume)
+        if folder is not None and distributed.is_writer():
+            claimed = _claim(folder, resume)
     except TutorialError as found:
         error = found
     (error, *_) = distributed.gather(error)
@@ -137,9 +189,7 @@ def claim(folder: Path | None, resume: bool) -> Claim:
     return claimed
 
 
-def _claim(folder: Path | None, resume: bool) -> Claim:
-    if folder is None:
-        return Claim(None)
+def _claim(folder: Path, resume: bool) -> Claim:
     present = [name for name in (CHECKPOINT, CONFIG, MODEL, LOG) if os.path.lexists(folder / name)]
     if resume and not {CHECKPOINT, CONFIG, LOG} & set(present):
         raise DataError(f"{folder / CHECKPOINT}: no such file to resume from; leave --resume away to start anew")
@@ -176,11 +226,13 @@ class Log:
     """
 
     def __init__(self, folder: Path | None, step: int):
-        self.path, self.file, self.last = folder and folder / LOG, None, None
+        self.path = None if folder is None else folder / LOG
+        self.file: TextIO | None = None
+        self.last: dict | None = None  # what the last line says
         if self.path is not None:
             lines = [line for line in _lines(self.path) if json.loads(line)["step"] <= step]
             self.last = json.loads(lines[-1]) if lines else None
-            self._rewrite(lines)
+            self._rewrite(self.path, lines)
 
     def append(self, line: dict) -> None:
         """Add the line of a step. Raises DataError when the disk is full."""
@@ -195,9 +247,9 @@ class Log:
     def amend(self, line: dict) -> None:
         """Put `line` in the place of the last one, whole or not at all."""
         self.last = line
-        if self.file is not None:
+        if self.path is not None:
             self.close()
-            self._rewrite([*_lines(self.path)[:-1], json.dumps(line) + "\n"])
+            self._rewrite(self.path, [*_lines(self.path)[:-1], json.dumps(line) + "\n"])
 
     def close(self) -> None:
         """Nothing is written from here on."""
@@ -205,9 +257,9 @@ class Log:
             with contextlib.suppress(OSError):  # a full disk was reported when the line was written
                 self.file.close()
 
-    def _rewrite(self, lines: list[str]) -> None:
-        write_atomically(self.path, "".join(lines).encode())
-        self.file = open(self.path, "a", buffering=1, encoding="utf-8")  # line by line: others may follow a run
+    def _rewrite(self, path: Path, lines: list[str]) -> None:
+        write_atomically(path, "".join(lines).encode())
+        self.file = open(path, "a", buffering=1, encoding="utf-8")  # line by line: others may follow a run
 
     def __enter__(self) -> Log:
         return self
@@ -240,13 +292,16 @@ def fingerprint(dataset) -> dict:
     return {"images": len(dataset), "digest": digest.hexdigest()}
 
 
-def warn_of_other_data(checkpoint, dataset) -> None:
-    """Say so in one line where a resumed run no longer finds the training data that its checkpoint was written with."""
-    before, now = checkpoint.info.get("data") or fingerprint(dataset), fingerprint(dataset)
+def warn_of_other_data(checkpoint: Checkpoint, now: dict) -> None:
+    """Say so in one line where a resumed run no longer finds the training data that its checkpoint was written with.
+
+    now: `fingerprint` of the data that there are.
+    """
+    before = checkpoint.info.get("data") or now
     if before != now and distributed.is_writer():
         count = before.get("images") if isinstance(before, dict) else None
         warnings.warn(
             f"{checkpoint.path}: the training data have changed since it was written ({count} images then, "
             f"{now['images']} now, or other boxes); the weights will not be those of an unbroken run",
-            stacklevel=3,
+            stacklevel=4,
         )

@@ -22,7 +22,7 @@ from rcnn_tutorial.evaluation import evaluate
 from rcnn_tutorial.model import build_model
 from rcnn_tutorial.training import train
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SCENES = ToyScenes(size=(64, 64), length=50)
 HANG = 600  # seconds: longer takes only what never ends
 

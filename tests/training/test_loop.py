@@ -1,4 +1,4 @@
-"""Training: schedule, optimizer, average; a resumed run equals an unbroken one; nothing bad reaches the weights."""
+"""Training: what every step does; a resumed run equals an unbroken one; nothing bad reaches the weights."""
 
 import json
 import shutil
@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
 
 from rcnn_tutorial.checkpoints import load_model
 from rcnn_tutorial.config import TrainingConfig, toy_config
@@ -17,11 +16,9 @@ from rcnn_tutorial.training import (
     DETECTOR_LOSSES,
     RPN_LOSSES,
     StepReport,
-    build_optimizer,
     learning_rate,
     train,
     train_alternating,
-    update_average,
 )
 
 ADAMW = TrainingConfig(
@@ -37,6 +34,7 @@ ADAMW = TrainingConfig(
     checkpoint_every=3,
 )
 SGD = TrainingConfig(steps=8, batch_size=2, learning_rate=0.01, checkpoint_every=3, seed=1)
+MUON = replace(ADAMW, optimizer="muon")
 ALTERNATING = replace(ADAMW, alternating=True)
 
 
@@ -93,50 +91,6 @@ class GoingBad(torch.utils.data.Dataset):
         return scene, target
 
 
-def test_step_schedule_drops_to_a_tenth():
-    rates = [learning_rate(TrainingConfig(learning_rate=1.0), step, 70) for step in range(70)]
-    assert rates == [1.0] * 50 + [0.1] * 20
-
-
-def test_cosine_schedule_rises_linearly_and_ends_near_zero():
-    training = TrainingConfig(learning_rate=1.0, schedule="cosine", warmup=0.2)
-    rates = [learning_rate(training, step, 100) for step in range(100)]
-    assert rates[0] == pytest.approx(0.01) and rates[10] == pytest.approx(0.505) and rates[20] == 1
-    assert rates[60] == pytest.approx(0.5)
-    assert rates[20:] == sorted(rates[20:], reverse=True) and 0 < rates[-1] < 0.001
-
-
-def test_constant_schedule_stays():
-    training = TrainingConfig(learning_rate=0.5, schedule="constant")
-    assert {learning_rate(training, step, 10) for step in range(10)} == {0.5}
-
-
-def test_optimizer_groups_follow_the_reference():
-    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Linear(4, 2))
-    model[2].bias.requires_grad_(False)
-    optimizer = build_optimizer(model, TrainingConfig(weight_decay=0.5))
-    groups = [
-        ([tuple(p.shape) for p in group["params"]], group["weight_decay"], group["rate"])
-        for group in optimizer.param_groups
-    ]
-    assert groups == [([(4, 3, 1, 1), (2, 4)], 0.5, 1), ([(4,)], 0, 2), ([(4,), (4,)], 0, 1)]
-    assert [g["rate"] for g in build_optimizer(model, replace(SGD, double_bias=False)).param_groups] == [1, 1, 1]
-    assert [g["rate"] for g in build_optimizer(model, ADAMW).param_groups] == [1, 1, 1]
-
-
-def test_average_follows_the_weights_faster_at_the_start():
-    average, model = nn.BatchNorm1d(1), nn.BatchNorm1d(1)
-    nn.init.constant_(average.weight, 0.0)
-    nn.init.constant_(model.weight, 1.0)
-    model.num_batches_tracked.fill_(7)
-    update_average(average, model, decay=0.99, step=1)
-    assert average.weight.item() == pytest.approx(1 - 2 / 11)
-    assert average.num_batches_tracked == 7
-    nn.init.constant_(average.weight, 0.0)
-    update_average(average, model, decay=0.99, step=10_000)
-    assert average.weight.item() == pytest.approx(0.01)
-
-
 def test_reports_tell_what_every_step_did(tmp_path):
     reports = list(train(new_model(), scenes(), replace(ADAMW, checkpoint_every=5), tmp_path, validation=scenes(2)))
     assert all(isinstance(report, StepReport) for report in reports)
@@ -167,7 +121,7 @@ def test_a_caller_may_stop_and_look_in_between():
 def test_global_random_state_is_left_alone_and_does_not_matter():
     first, second = new_model(), new_model()
     for model in (first, second):
-        model.tail.append(nn.Dropout(0.5))  # which draws from the global generator
+        model.tail.append(torch.nn.Dropout(0.5))  # which draws from the global generator
     torch.manual_seed(1)
     before = torch.get_rng_state()
     next(train(first, scenes(), SGD))
@@ -201,7 +155,7 @@ def test_mixed_precision_trains():
     assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
 
 
-@pytest.mark.parametrize("training", [ADAMW, SGD, ALTERNATING], ids=["adamw", "sgd", "alternating"])
+@pytest.mark.parametrize("training", [ADAMW, SGD, MUON, ALTERNATING], ids=["adamw", "sgd", "muon", "alternating"])
 def test_a_resumed_run_reaches_the_weights_of_an_unbroken_one(training, tmp_path):
     unbroken = new_model()
     list(train(unbroken, scenes(), training, tmp_path / "unbroken"))
@@ -276,7 +230,7 @@ def test_a_full_disk_under_the_log_is_named(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("rcnn_tutorial.runs.json.dumps", full)
+    monkeypatch.setattr("rcnn_tutorial.training.runs.json.dumps", full)
     with pytest.raises(DataError, match="log.jsonl: not written .No space left on device.; make room, then resume"):
         next(reports)
 

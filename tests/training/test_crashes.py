@@ -26,7 +26,7 @@ from rcnn_tutorial.data.toy import ToyScenes
 from rcnn_tutorial.model import build_model
 from rcnn_tutorial.training import CHECKPOINT, train
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SCENES = ToyScenes(size=(64, 64), length=8)
 TRAINING = replace(TOY_TRAINING, steps=3, batch_size=1, checkpoint_every=1, average_decay=0.9)
 # What a process calls to change a file's place or what the disk holds of it, and the name of the point.

@@ -10,16 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from rcnn_tutorial import runs
 from rcnn_tutorial.config import TrainingConfig, toy_config
 from rcnn_tutorial.data import CachedDataset
 from rcnn_tutorial.data.toy import ToyScenes
 from rcnn_tutorial.errors import ConfigError, DataError
 from rcnn_tutorial.model import build_model
-from rcnn_tutorial.runs import Claim, Log, claim, fingerprint
-from rcnn_tutorial.training import train
+from rcnn_tutorial.training import runs, train
+from rcnn_tutorial.training.runs import Claim, Log, claim, fingerprint
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SCENES = ToyScenes(size=(64, 64), length=4)
 TRAINING = TrainingConfig(steps=3, learning_rate=1e-4)
 
@@ -27,7 +26,7 @@ TRAINING = TrainingConfig(steps=3, learning_rate=1e-4)
 HOLDER = """
 import os, sys
 from pathlib import Path
-from rcnn_tutorial.runs import Claim
+from rcnn_tutorial.training.runs import Claim
 
 claimed = Claim(Path(sys.argv[1]))
 if sys.argv[2] == "fork" and not os.fork():
