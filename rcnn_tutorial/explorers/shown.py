@@ -13,6 +13,7 @@ from IPython.display import display
 from matplotlib.figure import Figure
 
 from rcnn_tutorial.figures.drawing import figure_of
+from rcnn_tutorial.figures.style import describe
 
 WAKE = "A still picture. Run > Run All Cells brings it to life."
 # Line, picture and view are neighbors in the output area. A view lives if it has a canvas, and nothing disconnected.
@@ -36,7 +37,8 @@ class Shown:
     def figure(self, width: float = 9.0) -> Figure:
         """The present picture as a matplotlib figure, `width` inches wide, with the summary under it."""
         shares = [canvas.width for canvas in self.canvases]  # as on the page
-        return figure_of([canvas.scene for canvas in self.canvases], width, shares=shares, words=self.summary)
+        figure = figure_of([canvas.scene for canvas in self.canvases], width, shares=shares, words=self.summary)
+        return describe(figure, self.summary)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}: {self.summary}"
@@ -47,9 +49,12 @@ class Shown:
         self.figure().savefig(file, format="jpeg", pil_kwargs={"quality": 85})
         return {"image/jpeg": base64.b64encode(file.getvalue()).decode("ascii"), "text/plain": repr(self)}
 
+    def _metadata(self) -> dict[str, str]:
+        return {"alt": repr(self).partition(": ")[2]}
+
     def _ipython_display_(self, **_kwargs) -> None:
         display({"text/html": WAKING_LINE, "text/plain": WAKE}, raw=True)
-        self._handle = display(self.still(), raw=True, display_id=True)
+        self._handle = display(self.still(), metadata=self._metadata(), raw=True, display_id=True)
         display(self._repr_mimebundle_(), raw=True)
 
     def renew_still(self) -> None:
@@ -58,7 +63,7 @@ class Shown:
         It takes a third of a second: for a picture that is finished, not for every step on the way.
         """
         if self._handle is not None:
-            self._handle.update(self.still(), raw=True)
+            self._handle.update(self.still(), metadata=self._metadata(), raw=True)
 
     def _repr_mimebundle_(self, **kwargs) -> dict:
         """The live view, and in words what it shows: the whole sentence, which ipywidgets would cut."""

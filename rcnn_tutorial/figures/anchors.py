@@ -20,7 +20,7 @@ _DASHES = tuple(DASHES)
 
 @from_any_device
 def shapes_figure(image: Tensor, anchors: Tensor, config: AnchorConfig, width: float = 8.0) -> Figure:
-    """One cell's anchors (A, 4), ratio-major, on the image (3, H, W); a dash and a line of sizes a ratio."""
+    """One cell's anchors (A, 4), ratio-major, on the image (3, H, W), every ratio with a dash and a line of its own."""
     sizes = [f"{w:g} × {h:g}" for w, h in anchor_sizes(config).tolist()]
     layers, scales = [], len(config.scales)
     for k, ratio in enumerate(config.ratios):
@@ -33,9 +33,9 @@ def shapes_figure(image: Tensor, anchors: Tensor, config: AnchorConfig, width: f
 
 @from_any_device
 def inside_figure(inside: Tensor, config: AnchorConfig, stride: int, size: tuple[int, int]) -> Figure:
-    """For every shape, the cells at which it stays inside the image of `size` (height, width).
+    """For every shape of anchor, the cells at which it stays inside the image.
 
-    inside: (rows, columns, A) bool. Dots fit, crosses leave the image.
+    inside: (rows, columns, A) bool. size: height and width of the image. Dots fit, crosses leave the image.
     """
     rows, columns = len(config.ratios), len(config.scales)
     with plots(3.1 * columns, 2.6 * rows + 0.4, rows, columns, squeeze=False) as (figure, grid):
@@ -66,7 +66,7 @@ def iou_figure(first: Tensor, second: Tensor, iou: float) -> Figure:
 
 @from_any_device
 def reach_figure(sides: Tensor, curves: Mapping[str, Tensor], thresholds: tuple[float, float] = (0.3, 0.7)) -> Figure:
-    """Best IoU that any anchor reaches with a square object, by the object's side (K,) in pixels; a curve each."""
+    """Best IoU that any anchor reaches with a square object, by the object's side (K,) in pixels."""
     with plots(9.5, 4.2) as (figure, axes):
         for number, (name, best) in enumerate(curves.items()):
             color = (roles.RED, roles.BLUE, roles.GREEN)[number % 3]

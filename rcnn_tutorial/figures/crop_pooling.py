@@ -145,6 +145,7 @@ def crop_figure(image: Tensor, channel: Tensor, corners: Tensor, size: int, stri
     return figure
 
 
+@from_any_device
 def rulers_figure(side: tuple[float, float], stride: int, cells: int, size: int) -> Figure:
     """One axis of the ROI counted four ways: pixels, cells, the map's [-1, 1], the crop's [-1, 1].
 

@@ -12,7 +12,7 @@ from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
 
 from rcnn_tutorial.figures.rpn_loss import layer_shapes
-from rcnn_tutorial.figures.style import plots
+from rcnn_tutorial.figures.style import from_any_device, plots
 from rcnn_tutorial.model import FasterRCNN
 
 
@@ -87,6 +87,7 @@ class _Place(NamedTuple):
     width: float
 
 
+@from_any_device
 def network_figure(rows: list[Row]) -> Figure:
     """The three networks side by side, what every step gives written into its box."""
     with plots(11.8, 6.2) as (figure, axes):

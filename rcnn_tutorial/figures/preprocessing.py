@@ -54,6 +54,7 @@ def mean_figure(image: Tensor, config: PreprocessingConfig) -> Figure:
     return figure
 
 
+@from_any_device
 def rule_figure(config: PreprocessingConfig, photos: Mapping[str, tuple[int, int]], longest: float = 4.0) -> Figure:
     """Both sides of a scaled photo over its aspect: where the rule's one limit ends and the other begins.
 
@@ -103,6 +104,7 @@ def row_errors(height: int, scale: float) -> tuple[Tensor, Tensor, Tensor]:
     return rows[inner], (exact[0, :, 0] * scale - rows)[inner], (stretched[0, :, 0] * scale - rows)[inner]
 
 
+@from_any_device
 def drift_figure(height: int, width: int, config: PreprocessingConfig) -> Figure:
     """Errors of position along the rows of one photo: scaled by the exact factor, and stretched to the rounded size."""
     scale = scale_for(height, width, config.target_size, config.max_size)

@@ -37,9 +37,10 @@ def ground_truth(objects: Tensor) -> list[Boxes]:
 def boxes_figure(
     image: Tensor, size: tuple[int, int], panels: Mapping[str, Sequence[Layer]], width: float = 10.0
 ) -> Figure:
-    """The photo once for each panel {title: layers}, side by side, `width` inches in all.
+    """Groups of boxes on the photo.
 
     image: (3, H, W) in [0, 1] at any scale. size: height and width of the boxes' coordinates.
+    panels: title -> groups, side by side. width: of all panels, in inches.
     """
     scenes = [Scene(_gray(image), layers, title, size=size) for title, layers in panels.items()]
     return figure_of(scenes, width)
@@ -61,8 +62,9 @@ def _gray(image: Tensor) -> Tensor:
     return image.mean(dim=0).expand(3, -1, -1)
 
 
+@from_any_device
 def funnel_figure(counts: Mapping[str, int]) -> Figure:
-    """How many boxes are left after each step: {step: count}, on a logarithmic axis."""
+    """How many boxes are left after each step, on a logarithmic axis. counts: {step: count}."""
     names, values = list(counts), list(counts.values())
     with plots(9, 0.5 * len(names) + 1.1) as (figure, axes):
         axes.barh(names, [max(value, 0.8) for value in values], color=roles.BLUE, height=0.62)

@@ -24,6 +24,7 @@ TYPE_A = Role(roles.WHITE, "dashed", "type A")
 _LINES = ("-", "--", "-.", ":")
 
 
+@from_any_device
 def rpn_figure(rpn: RegionProposalNetwork, features: Tensor) -> Figure:
     """The RPN's layers and the shape of every tensor between them, read off while features pass through.
 
@@ -56,6 +57,7 @@ def rpn_figure(rpn: RegionProposalNetwork, features: Tensor) -> Figure:
 @torch.no_grad()
 def layer_shapes(rpn: RegionProposalNetwork, features: Tensor) -> dict[str, tuple[int, ...]]:
     """Shape of every tensor of one forward pass; those that a convolution returns bear its name."""
+    features = features.to(rpn.rpn_net.weight.device)
     hidden, outputs = rpn.rpn_net(features), rpn(features)
     tensors = {"features": features, "rpn_net": hidden, "scores": rpn.scores(hidden)}
     tensors |= {"coefficients": rpn.coefficients(hidden), "flat scores": outputs.scores}
@@ -97,9 +99,10 @@ def labels_figure(image: Tensor, objects: Tensor, anchors: Tensor, targets: Anch
 
 @from_any_device
 def undecided_figure(image: Tensor, objects: Tensor, anchors: Tensor, found: AnchorAssignment, most: int = 6) -> Figure:
-    """At most `most` don't care anchors that do overlap an object, from the lowest IoU to the highest, a panel each.
+    """Don't care anchors that do overlap an object, from the lowest IoU to the highest, a panel each.
 
     image: (3, H, W) in [0, 1]. objects: (G, 4), anchors: (N, 4), both in its pixels. found: of a batch of one.
+    most: panels.
     """
     overlaps = found.max_overlaps[0]  # (N,)
     undecided = torch.nonzero((found.labels[0] == anchor_target.DONT_CARE) & (overlaps > 0)).flatten()  # (U,)
@@ -161,6 +164,7 @@ def coefficients_figure(reference: Tensor, target: Tensor) -> Figure:
     return figure
 
 
+@from_any_device
 def smooth_l1_figure(sigmas: Sequence[float] = (0.5, 1, 3), reach: float = 2.0) -> Figure:
     """The loss of one coefficient and its slope, for several sigma. The quadratic part ends at 1 / sigma^2."""
     x = torch.linspace(-reach, reach, 801, requires_grad=True)  # (K,)
@@ -179,6 +183,7 @@ def smooth_l1_figure(sigmas: Sequence[float] = (0.5, 1, 3), reach: float = 2.0) 
     return figure
 
 
+@from_any_device
 def overlap_by_size_figure(sides: Sequence[float], best: Sequence[float], thresholds: tuple[float, float]) -> Figure:
     """The best IoU that any anchor reaches, over the side of a square object.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
+import re
 from collections.abc import Callable, Iterator
 
 from matplotlib.figure import Figure
@@ -50,10 +52,28 @@ def height_share(height: float, width: float) -> float:
 
 
 def from_any_device(draw: Callable) -> Callable:
-    """A drawing function that takes tensors from wherever they live: it is given them detached, on the CPU."""
+    """A drawing function that takes tensors from wherever they live: it is given them detached, on the CPU.
+
+    A Figure that it returns is described by the first sentence of its docstring, which is therefore for readers of the
+    course (shapes of tensors in it are left out), and by the titles of its panels.
+    """
+    first = re.split(r"(?<=[.!?])\s", inspect.getdoc(draw).replace("\n", " "))[0]
+    words = re.sub(r" \([0-9A-Z]+,[0-9A-Z, ]*\)|`", "", first)  # a shape such as (A, 4)
 
     @functools.wraps(draw)
     def draw_from_any_device(*arguments, **options):
-        return draw(*map(to_cpu, arguments), **to_cpu(options))
+        drawn = draw(*map(to_cpu, arguments), **to_cpu(options))
+        return describe(drawn, words + _titles(drawn)) if isinstance(drawn, Figure) else drawn
 
     return draw_from_any_device
+
+
+def _titles(figure: Figure) -> str:
+    titles = [axes.get_title().replace("\n", ", ").replace("$", "") for axes in figure.axes if axes.get_title()]
+    return f" {'; '.join(titles)}." if titles else ""
+
+
+def describe(figure: Figure, words: str) -> Figure:
+    """The figure, which from now on says in words what it shows: a notebook keeps them beside the picture, as `alt`."""
+    figure._repr_mimebundle_ = lambda **_: ({}, {"alt": words})  # no data, only metadata: IPython draws the picture
+    return figure

@@ -83,6 +83,7 @@ def judge(found: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> list[str
 # ---- losses and learning rates
 
 
+@from_any_device
 def loss_figure(reports: Sequence[StepReport], title: str = "") -> Figure:
     """The four losses of a run: every step thin, their moving average thick; the phases of alternating training."""
     with plots(10, 4.2) as (figure, axes):
@@ -120,6 +121,7 @@ def _mark_phases(axes: Axes, reports: Sequence[StepReport]) -> None:
     axes.set_ylim(0, 1.2 * top)  # room for the names
 
 
+@from_any_device
 def compare_figure(runs: Mapping[str, Sequence[StepReport]], names: Sequence[str] = LOSSES, title: str = "") -> Figure:
     """The losses of several training runs, as moving averages.
 
@@ -137,6 +139,7 @@ def compare_figure(runs: Mapping[str, Sequence[StepReport]], names: Sequence[str
     return figure
 
 
+@from_any_device
 def schedule_figure(schedules: Mapping[str, Sequence[float]]) -> Figure:
     """Learning rates over a run, each as a share of its own highest. schedules: name -> rate of every step."""
     with plots(8, 3.2) as (figure, axes):
@@ -206,6 +209,7 @@ def precision_recall_figure(moments: Mapping[str, Mapping[str, Curve]]) -> Figur
     return figure
 
 
+@from_any_device
 def recall_figure(recalls: Mapping[str, Mapping[int, float]]) -> Figure:
     """Proposal recall of several detectors, as bars. recalls: name -> {proposals an image: recall}."""
     counts = list(next(iter(recalls.values())))
@@ -257,10 +261,12 @@ def _norm(loss: Tensor, part: torch.nn.Module) -> float | None:
     return float(torch.stack([gradient.norm() for gradient in known]).norm()) if known else None
 
 
+@from_any_device
 def gradient_figure(tables: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> Figure:
-    """Tables of `gradient_norms`, one under the other: a filled cell where a loss reaches a part, with the norm.
+    """Tables of the norms of gradients: a filled cell where a loss reaches a part of the detector.
 
-    tables: title -> loss -> part -> norm. Cells that only later tables fill get a heavy red frame.
+    tables: title -> loss -> part -> norm, as `gradient_norms` gives them. Cells that only later tables
+    fill get a heavy red frame.
     """
     first = next(iter(tables.values()))
     with plots(8.6, 3.6 * len(tables), len(tables), squeeze=False) as (figure, grid):

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 from browser_lab import SCREENSHOTS
 
-from rcnn_tutorial.assets import course_folder
-from rcnn_tutorial.course import notebook_paths
-from rcnn_tutorial.site import write_site
+from rcnn_tutorial.course.files import course_folder, notebook_paths
+from rcnn_tutorial.course.site import write_site
 
-NOTEBOOKS = [path.relative_to(course_folder()).with_suffix(".html") for path in notebook_paths()]
+NOTEBOOKS = [path.relative_to(course_folder()).with_suffix(".html") for path in notebook_paths(course_folder())]
 NAMES = ["index.html", "teacher.html", *(path.as_posix() for path in NOTEBOOKS)]
 SCREENS = {"projector": {"width": 1400, "height": 1000}, "phone": {"width": 400, "height": 800}}
 AXE = Path(os.environ.get("AXE", Path(__file__).parents[2] / "build/node_modules/axe-core/axe.min.js"))

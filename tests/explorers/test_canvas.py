@@ -17,8 +17,8 @@ from rcnn_tutorial.explorers.explorer import Explorer, flag, integer, number, se
 from rcnn_tutorial.explorers.shown import WAKE
 from rcnn_tutorial.roles import DASHES, ink_on
 from rcnn_tutorial.scene import Boxes, Heatmap, Layer, Lines, Picture, Points, to_uint8
-from rcnn_tutorial.site import LIVE_VIEW
 
+LIVE_VIEW = "application/vnd.jupyter.widget-view+json"
 PHOTO = torch.rand(3, 300, 400, generator=torch.Generator().manual_seed(0))
 BOXES = torch.tensor([[10.0, 20.0, 110.0, 220.0], [50.0, 60.0, 70.0, 80.0]])
 
@@ -44,9 +44,7 @@ def outputs_of(monkeypatch):
 
     def show(widget) -> list[dict]:
         outputs = []
-        monkeypatch.setattr(
-            "rcnn_tutorial.explorers.shown.display", lambda data, raw, display_id=False: outputs.append(data)
-        )
+        monkeypatch.setattr("rcnn_tutorial.explorers.shown.display", lambda data, **_: outputs.append(data))
         widget._ipython_display_()
         return outputs
 
