@@ -43,7 +43,7 @@ def test_a_picture_keeps_the_words_that_its_figure_carries(write):
     execute(path)
     (output,) = nbformat.read(path, as_version=4).cells[1].outputs
     assert output.metadata == {
-        "alt": "Two boxes with their intersection hatched and the two areas named. IoU = 0.1429."
+        "alt": "Two boxes and their intersection. IoU = 0.1429."
     }
     assert output.data["image/jpeg"].startswith("/9j/")
 
