@@ -283,10 +283,11 @@ class View {
 class Handle {
   constructor(parent, style) {
     this.style = style;
-    const keys = `Arrow keys move it${style.resizable ? ", with Shift they resize it" : ""}`;
+    const resize = style.resizable ? ", with Shift they resize it" : "";
     this.element = add(parent, "div", {
       class: "rcnn-handle", "data-handle": style.key, tabindex: 0, role: "slider",
-      "aria-label": style.name, "aria-roledescription": "movable box", "aria-description": `${keys}, with ${TEN_PIXELS} by ten pixels`,
+      "aria-label": style.name, "aria-roledescription": "movable box",
+      "aria-description": `Arrow keys move it${resize}, with ${TEN_PIXELS} by ten pixels`,
     });
     const grips = SIDES.map((side) => `<i data-side="${side}" style="cursor: ${side}-resize"></i>`).join("");
     this.element.innerHTML = outline(style) + (style.resizable ? grips : "");
