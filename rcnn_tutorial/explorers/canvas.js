@@ -9,7 +9,7 @@ const MAX_ZOOM = 32;
 const ZOOM_KEYS = { "+": 1.5, "=": 1.5, "-": 1 / 1.5, 0: 0 };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const SIDES = ["n", "w", "s", "e", "nw", "ne", "sw", "se"]; // each lies over those before it
-const RIM = 4; // screen pixels between a handle and its name, for the ring that shows the focus
+const RIM = 5; // screen pixels between a handle and its name, for the ring that shows the focus
 const TEN_PIXELS = /^(Mac|iP)/.test(navigator.platform) ? "Command" : "Control";
 
 function render({ model, el }) {
