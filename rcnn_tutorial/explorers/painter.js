@@ -24,8 +24,16 @@ class Painter {
     for (const layer of layers) {
       pen.globalAlpha = layer.opacity;
       this[layer.kind](layer);
-      pen.globalAlpha = 1;
     }
+    pen.globalAlpha = 1;
+    for (const layer of layers) layer.labels.forEach((text, i) => this.text(text, this.labeled(layer, i), layer));
+  }
+
+  // What a layer's text i is put beside: a box, or the surroundings of a point.
+  labeled({ kind, data, radius }, i) {
+    if (kind === "boxes") return data.subarray(4 * i, 4 * i + 4);
+    const [x, y, r] = [data[2 * i], data[2 * i + 1], 2 * radius * this.pixel];
+    return [x + r, y, x - r, y];
   }
 
   pixels({ tile, extent }) {
@@ -37,7 +45,7 @@ class Painter {
   // Thousands of strokeRect calls take a tenth of the time of one path with thousands of boxes.
   boxes(layer) {
     const { pen } = this;
-    const { data, fill, color, labels } = layer;
+    const { data, fill, color } = layer;
     const each = (paint) => {
       for (let i = 0; i < data.length; i += 4) {
         const [x, y] = [data[i], data[i + 1]];
@@ -48,7 +56,6 @@ class Painter {
     if (fill) each("fillRect");
     pen.globalAlpha = layer.opacity;
     this.stroke(() => each("strokeRect"), layer);
-    labels.forEach((text, i) => this.text(text, data.subarray(4 * i, 4 * i + 4), layer));
   }
 
   lines(layer) {
@@ -87,10 +94,6 @@ class Painter {
     const edge = shape === "dot" ? { color: ink, width: 2, rim: false } : {};
     if (shape !== "dot" || rim) this.stroke(() => pen.stroke(path), { ...layer, dash: [], ...edge });
     if (shape === "dot") pen.fill(path);
-    layer.labels.forEach((text, i) => {
-      const [x, y] = [data[2 * i], data[2 * i + 1]];
-      this.text(text, [x + 2 * r, y, x - 2 * r, y], layer);
-    });
   }
 
   // Line and, where there are few, a rim that sets them off from any photo. `paint` strokes with the pen as it is set.
@@ -137,7 +140,7 @@ function unpack(layer) {
   const [height, width] = layer.shape;
   const tile = new OffscreenCanvas(width, height);
   tile.getContext("2d").putImageData(new ImageData(new Uint8ClampedArray(bytes), width, height), 0, 0);
-  return { ...layer, tile };
+  return { ...layer, labels, tile };
 }
 
 // What the pen strokes with: slanted stripes, which make dashes of their own length of upright and level lines.

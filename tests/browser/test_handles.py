@@ -222,6 +222,18 @@ def test_one_question_travels_at_a_time(shown):
     assert not tip.is_visible()
 
 
+def test_no_line_crosses_a_label(shown):
+    label = Boxes([[100, 200, 160, 260]], color=AFTER, labels=["0.97"])
+    across = Boxes([[50, 180, 300, 185]], color=BEFORE, fill=1.0)
+    pixels = "() => [...document.querySelector('canvas').getContext('2d').getImageData(100, 180, 40, 18).data]"
+    shown.python.draw([label])
+    shown.receive("frame")
+    alone = shown.page.evaluate(pixels)
+    shown.python.draw([label, across])
+    shown.receive("frame")
+    assert shown.page.evaluate(pixels) == alone
+
+
 def test_decoded_images_and_listeners_are_given_back(shown):
     shown.page.evaluate(
         """() => {
