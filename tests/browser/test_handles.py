@@ -5,8 +5,9 @@ import torch
 from axe import violations
 from canvas_page import open_canvas
 
-from rcnn_tutorial.explorers.canvas import Canvas
-from rcnn_tutorial.explorers.layers import AFTER, BEFORE, Boxes, Handle
+from rcnn_tutorial.explorers.canvas import Canvas, Handle
+from rcnn_tutorial.roles import AFTER, BEFORE
+from rcnn_tutorial.scene import Boxes
 
 PHOTO = torch.rand(3, 400, 600, generator=torch.Generator().manual_seed(0))
 COLUMNS = torch.tensor([[50.0 * i, 0.0, 50.0 * i + 50, 100.0] for i in range(12)])  # side by side, along the top
@@ -15,8 +16,8 @@ COLUMNS = torch.tensor([[50.0 * i, 0.0, 50.0 * i + 50, 100.0] for i in range(12)
 def canvas_with_handles() -> Canvas:
     """A large box over a small one that stays as large as it is; twelve columns with hover texts above them."""
     handles = {
-        "small": Handle(color=AFTER, box=(300, 200, 340, 240), name="small box", resizable=False),
-        "large": Handle(color=BEFORE, box=(200, 120, 500, 320), name="large box", dash="dashed"),
+        "small": Handle(AFTER, (300, 200, 340, 240), name="small box", resizable=False),
+        "large": Handle(BEFORE, (200, 120, 500, 320), name="large box"),
     }
     canvas = Canvas(PHOTO, handles=handles, width=600)
     canvas.draw([Boxes(COLUMNS, hover=lambda i: f"column {i}", name="columns")])
@@ -223,8 +224,8 @@ def test_one_question_travels_at_a_time(shown):
 
 
 def test_no_line_crosses_a_label(shown):
-    label = Boxes([[100, 200, 160, 260]], color=AFTER, labels=["0.97"])
-    across = Boxes([[50, 180, 300, 185]], color=BEFORE, fill=1.0)
+    label = Boxes([[100, 200, 160, 260]], AFTER, labels=["0.97"], name="")
+    across = Boxes([[50, 180, 300, 185]], BEFORE, fill=1.0, name="")
     pixels = "() => [...document.querySelector('canvas').getContext('2d').getImageData(100, 180, 40, 18).data]"
     shown.python.draw([label])
     shown.receive("frame")
