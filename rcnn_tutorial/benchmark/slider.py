@@ -9,7 +9,8 @@ from rcnn_tutorial.benchmark.photo import PHOTO_SIZE
 from rcnn_tutorial.benchmark.toy import random_boxes
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, integer
-from rcnn_tutorial.explorers.layers import BEFORE, Boxes
+from rcnn_tutorial.roles import BEFORE
+from rcnn_tutorial.scene import Boxes
 
 
 class Plain(Explorer):
@@ -21,7 +22,7 @@ class Plain(Explorer):
 
     def draw(self) -> str:
         """The boxes where the slider puts them."""
-        self.canvas.draw([Boxes(self.boxes + self.shift.value, color=BEFORE, name="boxes")])
+        self.canvas.draw([Boxes(self.boxes + self.shift.value, BEFORE, name="boxes")])
         return f"{len(self.boxes)} boxes, moved by {self.shift.value}."
 
 

@@ -84,7 +84,7 @@ def test_every_view_of_the_tour_stays_on_the_device(gpu):
     image = ToyScenes()[0][0].as_subclass(torch.Tensor).to(gpu.device)
     followed = tour.Tour(image, model.trace([image]), model.config, model.stride)
     for _, _, view in tour.STAGES:
-        assert view(followed).picture.device == gpu.device
+        assert view(followed).scene.image.device == gpu.device
 
 
 def test_verdicts_compare_what_lives_apart(gpu):
