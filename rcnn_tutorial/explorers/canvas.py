@@ -68,7 +68,7 @@ class Canvas(Shown, WholeWidget):
 
     """
 
-    _esm = _HERE / "canvas.js"
+    _esm = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("painter.js", "canvas.js"))
     _css = _HERE / "canvas.css"
 
     image = traitlets.Bytes().tag(sync=True)  # PNG or JPEG; empty: none
