@@ -40,7 +40,7 @@ def test_numbers_of_the_notebook():
 def test_a_maximum_below_the_target_is_said_in_words():
     explorer = PreprocessingExplorer(photo())
     explorer.set(target_size=1000, max_size=400)
-    assert explorer.summary == "Not possible: Maximum size (pixels) = 400: use at least Target size (pixels)."
+    assert explorer.summary == "Not possible: Maximum size (pixels) = 400: use Target size (pixels) or more."
 
 
 def test_objects_are_scaled_with_the_photo():
