@@ -10,7 +10,7 @@ from rcnn_tutorial.boxes import box_area, box_iou, encode
 from rcnn_tutorial.config import AnchorConfig
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas, Handle
-from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, several
+from rcnn_tutorial.explorers.explorer import Explorer, Several, choice, integer
 from rcnn_tutorial.scene import Boxes, Points
 from rcnn_tutorial.stages.anchors import anchor_sizes, generate_anchors, inside_image
 
@@ -30,8 +30,8 @@ class AnchorExplorer(Explorer):
         rows, columns = self.grid(stride)
         controls = {
             "base_size": integer("Base size (pixels)", config.base_size, 4, 64),
-            "scales": several("Scales", sorted({*_SCALES, *config.scales}), config.scales),
-            "ratios": several("Ratios (height / width)", sorted({*_RATIOS, *config.ratios}), config.ratios),
+            "scales": Several("Scales", sorted({*_SCALES, *config.scales}), config.scales),
+            "ratios": Several("Ratios (height / width)", sorted({*_RATIOS, *config.ratios}), config.ratios),
             "stride": choice("Stride (pixels)", sorted({4, 8, 16, 32, stride}), stride),
             "column": integer("Grid column", columns // 2, 0, columns - 1),
             "row": integer("Grid row", rows // 2, 0, rows - 1),

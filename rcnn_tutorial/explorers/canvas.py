@@ -102,7 +102,7 @@ class Canvas(Shown, WholeWidget):
         """Show these layers, the first at the bottom, over the image (a new one where given)."""
         self.layers = list(layers)
         messages = [message(layer) for layer in self.layers]
-        handles = [message(handle) | self._handle_message(name) for name, handle in self.handle_styles.items()]
+        handles = [message(h) | {"key": key, "name": h.name or key} for key, h in self.handle_styles.items()]
         self._count += 1
         with self.hold_sync():
             if image is not None and image is not self.picture:
@@ -136,10 +136,6 @@ class Canvas(Shown, WholeWidget):
             if len(box) != 4 or not all(math.isfinite(x) for x in box) or box[0] >= box[2] or box[1] >= box[3]:
                 raise traitlets.TraitError(f"handle {name!r} at {box}: give finite x1 < x2 and y1 < y2")
         return proposal.value
-
-    def _handle_message(self, key: str) -> dict:
-        handle = self.handle_styles[key]
-        return {"key": key, "name": handle.name or key, "fill": handle.fill, "resizable": handle.resizable}
 
     @property
     def scene(self) -> Scene:
@@ -183,7 +179,8 @@ def message(layer: Layer) -> dict:
             return look | _numbers("lines", layer.data) | ends
         case Heatmap() | Picture():
             return look | _pixels(layer)
-    return look
+        case Handle():
+            return look | {"fill": layer.fill, "resizable": layer.resizable}
 
 
 def _numbers(kind: str, data: np.ndarray) -> dict:

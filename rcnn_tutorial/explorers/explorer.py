@@ -28,7 +28,7 @@ How to add an explorer (`anchors.py` is the example to follow)
    which field of a config: `self.adjusted(config)` has their values, and an error's sentence speaks of their labels.
    `draw` must cope with no boxes at all and with both ends of sliders.
 
-Controls: `integer`, `number`, `choice`, `flag`, `several`, `button`. Labels are full words. A slider's value is always
+Controls: `integer`, `number`, `choice`, `flag`, `Several`, `button`. Labels are full words. A slider's value is always
 one of its steps (`sliders.py`): `draw` need not round it. Keep what no control changes out of `draw`.
 Layers (`scene.py`): `Boxes`, `Points`, `Lines`, `Heatmap`, `Picture`; the first is drawn at the bottom. A layer's role
 (BEFORE red and dashed, AFTER green, CHOSEN blue, OTHER white and dotted, GROUND_TRUTH yellow) gives its color, dash and
@@ -241,8 +241,3 @@ class Several(widgets.VBox):
     def _collect(self, _change) -> None:
         if not self._ticking:
             self.value = [o for o, box in zip(self.options, self.boxes, strict=True) if box.value]
-
-
-def several(label: str, options: Sequence, value: Sequence) -> Several:
-    """Any number out of a few numbers."""
-    return Several(label, options, value)

@@ -76,7 +76,7 @@ class AnchorLabelExplorer(Explorer):
         Config(anchor_targets=config)  # raises ConfigError where the values contradict each other
         assignment = assign_anchors(self.anchors, truth, self.inside, config)
         generator = torch.Generator().manual_seed(self.seed.value)
-        keys = random_keys(torch.ones_like(assignment.labels, dtype=torch.bool), generator)  # (1, N)
+        keys = random_keys(torch.ones_like(self.inside), generator)  # (1, N) one for each anchor, as in the layer
         sampled = sample_labels(assignment.labels, keys, config)  # (1, N)
         self.canvas.draw(self._layers(assignment, sampled[0]))
         return _sentence(assignment, sampled[0], truth, int(self.inside.sum()))

@@ -1,7 +1,5 @@
 """Explorer of the ninth notebook: a detector that learns while one watches, with every knob of training in reach."""
 
-from __future__ import annotations
-
 import asyncio
 import copy
 import math

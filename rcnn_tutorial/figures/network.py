@@ -101,14 +101,11 @@ def network_figure(rows: list[Row]) -> Figure:
                 _join_levels(axes, [places[row] for row in above], [places[row] for row in below])
         for row, place in places.items():
             _draw_row(axes, row, place)
-        _join_columns(axes, {row.part: place for row, place in places.items()}, places[_first(rows, "RPN")])
+        last = {row.part: place for row, place in places.items()}
+        _join_columns(axes, last, rpn=next(place for row, place in places.items() if row.part == "RPN"))
         axes.set(xlim=(0, 11.7), ylim=(-_HEIGHT - 0.35, 0.45), aspect="equal")
         axes.set_axis_off()
     return figure
-
-
-def _first(rows: list[Row], part: str) -> Row:
-    return next(row for row in rows if row.part == part)
 
 
 def _levels(rows: list[Row]) -> list[list[Row]]:

@@ -1,7 +1,5 @@
 """One look for every figure: type that can be read projected, and curves that a color-blind reader can tell apart."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import inspect

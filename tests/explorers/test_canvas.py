@@ -13,7 +13,7 @@ from PIL import Image
 from rcnn_tutorial import roles
 from rcnn_tutorial.errors import ConfigError, DataError
 from rcnn_tutorial.explorers.canvas import Canvas, Handle, encode_image, message
-from rcnn_tutorial.explorers.explorer import Explorer, flag, integer, number, several
+from rcnn_tutorial.explorers.explorer import Explorer, Several, flag, integer, number
 from rcnn_tutorial.explorers.shown import WAKE
 from rcnn_tutorial.roles import DASHES, ink_on
 from rcnn_tutorial.scene import Boxes, Heatmap, Layer, Lines, Picture, Points, to_uint8
@@ -232,7 +232,7 @@ def test_displayed_it_leaves_a_line_that_wakes_it_a_still_picture_and_the_live_v
 
 
 def test_several_ticks_boxes_both_ways_and_refuses_what_it_has_not():
-    control, changes = several("Scales", (1, 2, 4), (4, 1)), []
+    control, changes = Several("Scales", (1, 2, 4), (4, 1)), []
     control.observe(lambda change: changes.append(change["new"]), "value")
     assert control.value == (1, 4) and [box.value for box in control.boxes] == [True, False, True]
     control.boxes[1].value = True
