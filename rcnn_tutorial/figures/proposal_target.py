@@ -40,7 +40,7 @@ def boxes_figure(
     """Groups of boxes on the photo.
 
     image: (3, H, W) in [0, 1] at any scale. size: height and width of the boxes' coordinates.
-    panels: title -> groups, side by side. width: of all panels, in inches.
+    panels: title -> layers, side by side. width: of all panels, in inches.
     """
     scenes = [Scene(_gray(image), layers, title, size=size) for title, layers in panels.items()]
     return figure_of(scenes, width)
