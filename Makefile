@@ -46,7 +46,7 @@ notebooks: install ## execute all notebooks in place
 	@$(RUN) -m rcnn_tutorial.course
 
 site: install ## write the course as pages to read without a kernel, to build/site
-	@$(RUN) -m rcnn_tutorial.site
+	@$(RUN) -m rcnn_tutorial.course.site
 
 lint: install ## check style, formatting and types
 	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m mypy

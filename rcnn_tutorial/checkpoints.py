@@ -10,9 +10,7 @@ of alternating training).
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import reprlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +22,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from rcnn_tutorial.assets import asset_path
+from rcnn_tutorial.atomic import write_atomically
 from rcnn_tutorial.config import FREE, Config, TrainingConfig
 from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
 from rcnn_tutorial.fields import differences, from_dict, to_dict
@@ -183,31 +182,6 @@ def check_tensors(model: nn.Module, checkpoint: Checkpoint, prefix: str = "model
         if given[name].shape != wanted[name].shape:
             shapes = f"{tuple(given[name].shape)}, not {tuple(wanted[name].shape)}"
             raise DataError(f"{checkpoint.path}: {name} has shape {shapes}; it belongs to another architecture")
-
-
-def write_atomically(path: str | Path, data: bytes) -> None:
-    """Write a file such that whoever opens `path`, even after a crash, finds the old content or the new, no mixture.
-
-    Raises DataError, the old content in place, when the disk is full or the place cannot be written to.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.tmp")  # a killed process leaves one behind; the next write replaces it
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise DataError(f"{path}: not written ({error.strerror or error}); make room or name another place") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-    if os.name == "posix":  # the new name lives in the directory; elsewhere directories cannot be opened
-        directory = os.open(path.parent, os.O_RDONLY)
-        os.fsync(directory)
-        os.close(directory)
 
 
 def _build(checkpoint: Checkpoint) -> FasterRCNN:

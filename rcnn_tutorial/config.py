@@ -31,7 +31,6 @@ from rcnn_tutorial.fields import (
 Backbone = Literal["resnet18", "resnet34", "resnet50", "resnet101", "vgg16", "mobilenet_v2", "small"]
 Optimizer = Literal["sgd", "adamw", "muon"]
 BACKBONES, OPTIMIZERS = get_args(Backbone), get_args(Optimizer)
-BENCHMARKS = ("toy", "learning", "infer", "stages", "explorer")
 VOC_CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
     "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from rcnn_tutorial import checkpoints
+from rcnn_tutorial.atomic import write_atomically
 from rcnn_tutorial.checkpoints import (
     FORMAT,
     load_model,
@@ -22,7 +23,6 @@ from rcnn_tutorial.checkpoints import (
     read_checkpoint,
     save_model,
     save_training,
-    write_atomically,
 )
 from rcnn_tutorial.config import OPTIMIZERS, TrainingConfig, toy_config
 from rcnn_tutorial.errors import ConfigError, DataError

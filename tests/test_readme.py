@@ -11,8 +11,9 @@ from PIL import Image
 
 from rcnn_tutorial.checks.checking import Check
 from rcnn_tutorial.cli import build_parser
-from rcnn_tutorial.course import NOTEBOOKS
+from rcnn_tutorial.course.files import course_folder
 
+NOTEBOOKS = course_folder()
 ROOT = Path(__file__).parents[1]
 README, TEACHER = ROOT / "README.md", ROOT / "notebooks" / "README.md"
 PAGES = [README, TEACHER, *sorted((ROOT / "assets").glob("*.md"))]

@@ -1,5 +1,10 @@
-"""This package beside torchvision's Faster R-CNN: the same work, measured in one run (`rcnn-tutorial benchmark`).
+"""A benchmark beside torchvision's detectors: the same work by both, in one run (`rcnn-tutorial benchmark`).
 
-`peer` builds torchvision's detector out of the same parts, `reference` holds the target layers in NumPy, `measure` runs
-the sides in turn, `cases` says what is run.
+The peer is measured twice: as its users write it, and *tuned* by what anyone can do to it in two lines and what this
+package does to itself (weights in channels_last order, batch norm folded where it is fixed).
+
+`peer` builds torchvision's Faster R-CNN out of our parts, `measure` runs the sides in turn, `cases` lists what is run.
 """
+
+CASES = ("toy", "infer", "detectors", "start", "explorer", "learning", "growth")
+BY_DEFAULT = CASES[:5]  # the other two take long

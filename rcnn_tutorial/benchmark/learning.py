@@ -6,23 +6,21 @@ import itertools
 import math
 import statistics
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 from torch import nn
 
 from rcnn_tutorial.benchmark.measure import Row
-from rcnn_tutorial.benchmark.peer import build_peer
+from rcnn_tutorial.benchmark.peer import build_peer, tune
+from rcnn_tutorial.benchmark.steps import Step, our_step, peer_step
 from rcnn_tutorial.config import TOY_TRAINING, Config, TrainingConfig, toy_config
 from rcnn_tutorial.data import CachedDataset, training_loader
 from rcnn_tutorial.data.toy import ToyScenes
 from rcnn_tutorial.evaluation import voc_ap
 from rcnn_tutorial.model import FasterRCNN, build_model
-from rcnn_tutorial.training import build_optimizers, joint_phases, learning_rate, set_rate, train_step
 
 GOAL = 0.9  # mAP50: area under the curve, IoU 0.5
-SEEDS = (0, 1, 2)
 CLASSES = ("circle", "square", "triangle", "cross")
 LOOKS = 14  # a side is evaluated after every 14th part of its schedule, from the middle on; that is no training
 LOSS_WEIGHTS = {"loss_classifier": 6.0, "loss_box_reg": 2.0}  # torchvision's names; see `learning_config`
@@ -37,7 +35,7 @@ def scenes(split: str, length: int) -> CachedDataset:
 
 
 def learning_config() -> Config:
-    """The toy detector for these scenes. Its anchors may leave the image, as torchvision's may; 48 ROIs an image."""
+    """The toy detector for these scenes. Its anchors may leave the image, as torchvision's may; 48 ROIs per image."""
     config = toy_config(CLASSES)
     return replace(
         config,
@@ -52,7 +50,7 @@ def learning_config() -> Config:
 class Learner:
     """One side while it trains: its steps so far, the seconds that they took, and the mAP50 it has reached."""
 
-    def __init__(self, model: nn.Module, training: TrainingConfig, step: Callable, data, validation):
+    def __init__(self, model: nn.Module, training: TrainingConfig, step: Step, data, validation):
         self.model, self.training, self.take, self.validation = model, training, step, validation
         self.batches = iter(training_loader(data, training))
         self.steps, self.seconds, self.reached = 0, 0.0, 0.0
@@ -67,7 +65,7 @@ class Learner:
         self.model.train()
         for images, targets in itertools.islice(self.batches, self.training.steps // LOOKS):
             started = time.perf_counter()
-            self.take(self.steps, images, targets)
+            self.take(images, targets, self.steps + 1)
             self.seconds += time.perf_counter() - started
             self.steps += 1
         if 2 * self.steps >= self.training.steps:
@@ -75,33 +73,19 @@ class Learner:
 
 
 def our_learner(training: TrainingConfig, data, validation) -> Learner:
-    """This package with a recipe."""
+    """Ours with a recipe."""
     torch.manual_seed(training.seed)
-    model = build_model(learning_config()).to(memory_format=torch.channels_last)
-    optimizers, [phase] = build_optimizers(model, training), joint_phases(model, training.steps)
-
-    def step(number: int, images: list, targets: list) -> None:
-        train_step(phase, optimizers, images, targets, training, number + 1)
-
-    return Learner(model, training, step, data, validation)
+    model = build_model(learning_config())
+    return Learner(model, training, our_step(model, training), data, validation)
 
 
-def peer_learner(training: TrainingConfig, data, validation) -> Learner:
-    """torchvision's detector with a recipe, from the same random weights."""
+def peer_learner(training: TrainingConfig, data, validation, tuned: bool = False) -> Learner:
+    """Torchvision's detector with a recipe, from the same random weights. tuned: see `peer.tune`."""
     torch.manual_seed(training.seed)
     peer = build_peer(build_model(learning_config()))
-    optimizers = build_optimizers(peer, training)
-
-    def step(number: int, images: list, targets: list) -> None:
-        set_rate(optimizers, learning_rate(training, number, training.steps))
-        peer.zero_grad()
-        losses = peer(images, targets)
-        sum(loss * LOSS_WEIGHTS.get(name, 1.0) for name, loss in losses.items()).backward()
-        nn.utils.clip_grad_norm_(peer.parameters(), training.clip_norm)
-        for optimizer in optimizers:
-            optimizer.step()
-
-    return Learner(peer, training, step, data, validation)
+    if tuned:
+        tune(peer)
+    return Learner(peer, training, peer_step(peer, training, LOSS_WEIGHTS), data, validation)
 
 
 @torch.no_grad()
@@ -123,19 +107,23 @@ def race(learners: dict[str, Learner]) -> dict[str, float]:
     return {name: one.seconds if one.reached >= GOAL else math.inf for name, one in learners.items()}
 
 
-def learning(repeats: int = len(SEEDS)) -> list[Row]:
-    """Seconds of training to mAP50 0.90, medians of three seeds; torchvision with AdamW, and with our optimizer."""
+def learning(repeats: int = 3) -> list[Row]:
+    """Seconds of training to mAP50 0.90, medians of as many seeds; torchvision with AdamW, and with our optimizer."""
     data, validation = scenes("train", 2000), scenes("val", 200)
     times = []
-    for seed in range(min(repeats, len(SEEDS))):
+    for seed in range(repeats):
+        muon, adamw = replace(MUON, seed=seed), replace(ADAMW, seed=seed)
         sides = {
-            "ours": our_learner(replace(MUON, seed=seed), data, validation),
-            "peer": peer_learner(replace(ADAMW, seed=seed), data, validation),
-            "muon": peer_learner(replace(MUON, seed=seed), data, validation),
+            "ours": our_learner(muon, data, validation),
+            "adamw": peer_learner(adamw, data, validation),
+            "adamw tuned": peer_learner(adamw, data, validation, tuned=True),
+            "muon": peer_learner(muon, data, validation),
+            "muon tuned": peer_learner(muon, data, validation, tuned=True),
         }
         times.append(race(sides))
-    ours, peer, muon = (statistics.median(one[name] for one in times) for name in ("ours", "peer", "muon"))
+    median = {side: statistics.median(one[side] for one in times) for side in times[0]}
+    name, ours = "toy, training to mAP50 0.90", median["ours"]
     return [
-        Row("toy, training to mAP50 0.90", ours, peer, unit="s"),
-        Row("toy, training to mAP50 0.90, peer with our optimizer", ours, muon, unit="s"),
+        Row(name, ours, median["adamw"], median["adamw tuned"], unit="s"),
+        Row(f"{name}, peer with our optimizer", ours, median["muon"], median["muon tuned"], unit="s"),
     ]

@@ -108,7 +108,7 @@ def _picture_paths(images: list[Path], out: Path) -> Iterable[Path]:
 
 
 def _write_picture(path: Path, image, detections: dict, classes: Sequence[str]) -> None:
-    from rcnn_tutorial.checkpoints import write_atomically
+    from rcnn_tutorial.atomic import write_atomically
     from rcnn_tutorial.figures.detections import draw_detections
 
     data = io.BytesIO()

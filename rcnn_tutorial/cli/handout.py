@@ -15,7 +15,7 @@ def add_options(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write copies of the lessons for students: nothing run, no solutions."""
-    from rcnn_tutorial.handout import write_handout
+    from rcnn_tutorial.course.handout import write_handout
 
     if written := write_handout(args.folder).written:
         emit("\n".join(map(str, written)), f"the copies lie in {args.folder}")

@@ -52,11 +52,11 @@ def _check_jupyter_folders() -> None:
 
 def folder_to_work_in(folder: Path | None) -> Path:
     """The clone's own notebooks, or a copy of the course where the reader wants it."""
-    from rcnn_tutorial.assets import course_folder, installed
+    from rcnn_tutorial.course.files import course_folder, installed
 
     if folder is None and not installed():
         return course_folder()
-    from rcnn_tutorial.handout import copy_course
+    from rcnn_tutorial.course.handout import copy_course
 
     folder = (folder or Path("rcnn_course")).resolve()
     copied = copy_course(folder)

@@ -53,7 +53,8 @@ def _train_on(device: str, args: argparse.Namespace) -> None:
     import torch
 
     from rcnn_tutorial import training
-    from rcnn_tutorial.checkpoints import save_model, write_atomically
+    from rcnn_tutorial.atomic import write_atomically
+    from rcnn_tutorial.checkpoints import save_model
     from rcnn_tutorial.distributed import is_writer
     from rcnn_tutorial.model import build_model
     from rcnn_tutorial.training import runs

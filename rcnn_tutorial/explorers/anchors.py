@@ -1,18 +1,17 @@
 """Explorers of the third notebook: anchors on the grid, and the overlap and coefficients of two boxes."""
 
-from __future__ import annotations
-
 import math
 
 import torch
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import box_area, box_iou, encode
 from rcnn_tutorial.config import AnchorConfig
 from rcnn_tutorial.errors import ConfigError
-from rcnn_tutorial.explorers.canvas import Canvas
-from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, several
-from rcnn_tutorial.explorers.layers import AFTER, BEFORE, CHOSEN, OTHER, Boxes, Handle, Points
+from rcnn_tutorial.explorers.canvas import Canvas, Handle
+from rcnn_tutorial.explorers.explorer import Explorer, Several, choice, integer
+from rcnn_tutorial.scene import Boxes, Points
 from rcnn_tutorial.stages.anchors import anchor_sizes, generate_anchors, inside_image
 
 _SCALES = (1, 2, 4, 8, 16, 32)
@@ -31,8 +30,8 @@ class AnchorExplorer(Explorer):
         rows, columns = self.grid(stride)
         controls = {
             "base_size": integer("Base size (pixels)", config.base_size, 4, 64),
-            "scales": several("Scales", sorted({*_SCALES, *config.scales}), config.scales),
-            "ratios": several("Ratios (height / width)", sorted({*_RATIOS, *config.ratios}), config.ratios),
+            "scales": Several("Scales", sorted({*_SCALES, *config.scales}), config.scales),
+            "ratios": Several("Ratios (height / width)", sorted({*_RATIOS, *config.ratios}), config.ratios),
             "stride": choice("Stride (pixels)", sorted({4, 8, 16, 32, stride}), stride),
             "column": integer("Grid column", columns // 2, 0, columns - 1),
             "row": integer("Grid row", rows // 2, 0, rows - 1),
@@ -46,6 +45,7 @@ class AnchorExplorer(Explorer):
         return math.ceil(self.size[0] / stride), math.ceil(self.size[1] / stride)
 
     def draw(self) -> str:
+        """Draw the grid and the shapes of one cell; count the anchors."""
         config = AnchorConfig(self.base_size.value, self.scales.value, self.ratios.value)
         if not config.scales or not config.ratios:
             raise ConfigError("without a scale and a ratio there is no anchor; tick at least one of each")
@@ -65,10 +65,10 @@ class AnchorExplorer(Explorer):
         dropped = [name for name, keep in zip(names, kept.tolist(), strict=True) if not keep]
         rest = [name for name, keep in zip(names, kept.tolist(), strict=True) if keep]
         return [
-            Points(centers.view(-1, 2), color=OTHER, radius=1.5, name=f"grid, every {self.stride.value} pixels"),
-            Boxes(cell[~kept], color=BEFORE, dash="dashed", labels=dropped, name="leaves the image"),
-            Boxes(cell[kept], color=AFTER, labels=rest, name="inside the image"),
-            Points(centers[row, column][None], color=CHOSEN, radius=7, name="the cell"),
+            Points(centers.view(-1, 2), roles.PLAIN, radius=1.5, name=f"grid, every {self.stride.value} pixels"),
+            Boxes(cell[~kept], roles.BEFORE, labels=dropped, name="leaves the image"),
+            Boxes(cell[kept], roles.AFTER, labels=rest, name="inside the image"),
+            Points(centers[row, column][None], roles.CHOSEN, radius=7, name="the cell"),
         ]
 
     def _choose_cell(self, change) -> None:
@@ -102,8 +102,8 @@ class IoUExplorer(Explorer):
     def __init__(self, image: Tensor):
         self.size = tuple(image.shape[-2:])  # (H, W)
         handles = {
-            "first": Handle(color=BEFORE, dash="dashed", name="first box", box=self.place("shifted")[0]),
-            "second": Handle(color=AFTER, name="second box", box=self.place("shifted")[1]),
+            "first": Handle(roles.BEFORE, self.place("shifted")[0], name="first box"),
+            "second": Handle(roles.AFTER, self.place("shifted")[1], name="second box"),
         }
         controls = {"example": choice("Example", list(_EXAMPLES), "shifted")}
         super().__init__(controls, Canvas(image, handles=handles))
@@ -116,6 +116,7 @@ class IoUExplorer(Explorer):
         return (shares * torch.tensor([width, height, width, height])).round().tolist()
 
     def draw(self) -> str:
+        """Draw the intersection; say how large it is and what turns one box into the other."""
         first, second = self.canvas.box("first"), self.canvas.box("second")
         shared = torch.cat([torch.maximum(first, second)[:2], torch.minimum(first, second)[2:]])
         overlap = shared[None] if bool((shared[2:] > shared[:2]).all()) else shared.new_zeros(0, 4)
@@ -125,8 +126,8 @@ class IoUExplorer(Explorer):
         center = (overlap[:, :2] + overlap[:, 2:]) / 2
         self.canvas.draw(
             [
-                Boxes(overlap, color=CHOSEN, dash="dotted", fill=0.35, name="intersection"),
-                Points(center, color=CHOSEN, labels=[f"IoU {iou:.4f}"] * len(overlap)),
+                Boxes(overlap, roles.CHOSEN._replace(dash="dotted"), fill=0.35, name="intersection"),
+                Points(center, roles.CHOSEN, labels=[f"IoU {iou:.4f}"] * len(overlap), name=""),
             ]
         )
         return (

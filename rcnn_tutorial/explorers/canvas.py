@@ -6,27 +6,38 @@ keyboard) and `clicked`; the widget machinery keeps at most one such message und
 slow kernel gets the newest position and never a queue.
 """
 
-from __future__ import annotations
-
 import io
 import math
 import pathlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import anywidget
+import matplotlib
+import numpy as np
 import torch
 import traitlets
-from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from rcnn_tutorial.explorers.layers import Boxes, Handle, Layer, to_uint8
+from rcnn_tutorial import roles
 from rcnn_tutorial.explorers.shown import Shown
-from rcnn_tutorial.explorers.still import canvas_figure
+from rcnn_tutorial.roles import DASHES, Role, ink_on
+from rcnn_tutorial.scene import MANY, Boxes, Heatmap, Layer, Lines, Picture, Points, Scene, to_uint8
 
 _HERE = pathlib.Path(__file__).parent
 _MAX_SIDE = 1600  # a larger image is shrunk before it is sent: no screen shows more
 _LOSSLESS_PIXELS = 128 * 128  # up to here PNG: a JPEG would smear the pixels of a small crop
+
+
+@dataclass(frozen=True, eq=False)
+class Handle(Layer):
+    """A box that the reader moves and resizes by mouse or keyboard. Its place lives in `Canvas.handles`."""
+
+    role: Role = roles.PLAIN
+    box: Sequence[float] = (0, 0, 1, 1)  # where it starts: x1, y1, x2, y2
+    fill: float = 0.0  # opacity of the inside
+    resizable: bool = True
 
 
 class WholeWidget(anywidget.AnyWidget):
@@ -54,9 +65,10 @@ class Canvas(Shown, WholeWidget):
         handles: boxes to drag, by name.
         width: the widest the picture gets, in screen pixels; it shrinks with the page.
         title: a heading over the picture, for explorers that show two side by side.
+
     """
 
-    _esm = _HERE / "canvas.js"
+    _esm = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("painter.js", "canvas.js"))
     _css = _HERE / "canvas.css"
 
     image = traitlets.Bytes().tag(sync=True)  # PNG or JPEG; empty: none
@@ -76,6 +88,7 @@ class Canvas(Shown, WholeWidget):
         title: str = "",
     ):
         self.layers: list[Layer] = []
+        self.canvases = [self]
         self.handle_styles = dict(handles or {})
         self.picture = None  # the image as it was given
         self.size = (100, 100)
@@ -88,8 +101,8 @@ class Canvas(Shown, WholeWidget):
     def draw(self, layers: Sequence[Layer], image=None, size: tuple[int, int] | None = None) -> None:
         """Show these layers, the first at the bottom, over the image (a new one where given)."""
         self.layers = list(layers)
-        messages = [layer.message() for layer in self.layers]
-        handles = [handle.message() | self._handle_message(name) for name, handle in self.handle_styles.items()]
+        messages = [message(layer) for layer in self.layers]
+        handles = [message(h) | {"key": key, "name": h.name or key} for key, h in self.handle_styles.items()]
         self._count += 1
         with self.hold_sync():
             if image is not None and image is not self.picture:
@@ -124,16 +137,15 @@ class Canvas(Shown, WholeWidget):
                 raise traitlets.TraitError(f"handle {name!r} at {box}: give finite x1 < x2 and y1 < y2")
         return proposal.value
 
-    def _handle_message(self, key: str) -> dict:
-        handle = self.handle_styles[key]
-        return {"key": key, "name": handle.name or key, "fill": handle.fill, "resizable": handle.resizable}
-
-    def figure(self, width: float = 9.0) -> Figure:
-        """The present picture as a matplotlib figure, `width` inches wide, with the summary under it."""
-        return canvas_figure([self], self.summary, width)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}: {self.summary}"
+    @property
+    def scene(self) -> Scene:
+        """What the canvas shows now; each handle a box like any other, where it is."""
+        handles = [
+            Boxes([self.handles[key]], handle.role, handle.fill, [handle.name or key], name=handle.name or "")
+            for key, handle in self.handle_styles.items()
+        ]
+        layers = [*self.layers, *handles]
+        return Scene(self.picture, layers, self.title, size=self.size, dimmed=not self.possible)
 
 
 def _answer_hover(canvas: Canvas, content: dict, _buffers) -> None:
@@ -143,6 +155,47 @@ def _answer_hover(canvas: Canvas, content: dict, _buffers) -> None:
     layer, index = content["hover"]
     known = 0 <= layer < len(canvas.layers) and isinstance(canvas.layers[layer], Boxes)
     canvas.send({"hover": [layer, index], "text": canvas.layers[layer].hover_text(index) if known else ""})
+
+
+def message(layer: Layer) -> dict:
+    """A layer as `canvas.js` takes it: its style, and its numbers as one binary buffer."""
+    look = {
+        "color": layer.role.color,
+        "ink": ink_on(layer.role.color),
+        "dash": DASHES[layer.role.dash],
+        "width": layer.width,
+        "opacity": layer.opacity,
+        "name": layer.legend,
+    }
+    match layer:
+        case Boxes():
+            texts = {"labels": "\n".join(layer.labels), "hover": bool(layer.hover)}
+            return look | _numbers("boxes", layer.data) | texts | {"fill": layer.fill}
+        case Points():
+            mark = {"shape": layer.shape, "radius": layer.radius, "labels": "\n".join(layer.labels)}
+            return look | _numbers("points", layer.data) | mark
+        case Lines():
+            ends = {"points": layer.data.shape[1], "closed": layer.closed, "arrow": layer.arrow}
+            return look | _numbers("lines", layer.data) | ends
+        case Heatmap() | Picture():
+            return look | _pixels(layer)
+        case Handle():
+            return look | {"fill": layer.fill, "resizable": layer.resizable}
+
+
+def _numbers(kind: str, data: np.ndarray) -> dict:
+    return {"kind": kind, "data": memoryview(data), "rim": len(data) <= MANY}
+
+
+def _pixels(layer: Heatmap | Picture) -> dict:
+    """Raw colors, where they go and, of a heat map, the colors of its legend."""
+    rgba = np.ascontiguousarray(layer.rgba())  # (h, w, 4)
+    extent = None if layer.extent is None else [float(x) for x in layer.extent]
+    pixels = {"kind": "pixels", "data": memoryview(rgba).cast("B"), "shape": rgba.shape[:2], "extent": extent}
+    if isinstance(layer, Picture):
+        return pixels
+    colormap = matplotlib.colormaps[layer.colormap]
+    return pixels | {"stops": [matplotlib.colors.to_hex(colormap(stop)) for stop in (0.0, 0.5, 1.0)]}
 
 
 def encode_image(pixels) -> bytes:

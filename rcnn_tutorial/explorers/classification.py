@@ -1,20 +1,19 @@
 """Explorer of the seventh notebook: one ROI, the box that each class makes of it, and what it adds to the loss."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import torch
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import box_iou, encode
 from rcnn_tutorial.config import Config, ProposalTargetConfig
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
-from rcnn_tutorial.explorers.layers import BEFORE, CHOSEN, GROUND_TRUTH, OTHER, Boxes, Layer, Points
 from rcnn_tutorial.model import Trace
+from rcnn_tutorial.scene import Boxes, Layer, Points
 from rcnn_tutorial.stages.classification import RoiOutputs, classification_loss
 from rcnn_tutorial.stages.inference import class_boxes
 from rcnn_tutorial.stages.proposal_target import ProposalTargets, assign_rois, normalize_coefficients
@@ -62,6 +61,7 @@ class ClassificationExplorer(Explorer):
             self.objects = truth.boxes[0, truth.valid[0]] / self.trace.preprocessed.scales[0]  # (G, 4)
 
     def draw(self) -> str:
+        """Draw the ROI, its boxes and the likeliest classes; say what it adds to the loss."""
         if len(self.order) == 0:
             raise ConfigError("the RPN proposes no region on this image; take another one")
         row = int(self.order[min(self.roi.value, len(self.order) - 1)])
@@ -92,10 +92,10 @@ class ClassificationExplorer(Explorer):
         names = [self.classes[c] for c in others]
         label = [self.classes[chosen]]
         return [
-            Boxes(boxes[others], color=OTHER, dash="dotted", width=1.5, hover=names, name="other classes"),
-            Boxes(self.objects, color=GROUND_TRUTH, dash="dashdot", width=2, name="annotated"),
-            Boxes(roi, color=BEFORE, dash="dashed", name="ROI"),
-            Boxes(boxes[[chosen]], color=CHOSEN, width=5, labels=label, hover=label, name="chosen"),
+            Boxes(boxes[others], roles.OTHER, width=1.5, hover=names),
+            Boxes(self.objects, roles.GROUND_TRUTH, width=2),
+            Boxes(roi, roles.ROI),
+            Boxes(boxes[[chosen]], roles.CHOSEN, width=5, labels=label, hover=label),
         ]
 
     def _scores_in_words(self, probabilities: Tensor, chosen: int) -> str:
@@ -146,8 +146,8 @@ def _bars(probabilities: Tensor, chosen: int, classes: tuple[str, ...]) -> list[
     bars = torch.stack([torch.full_like(top, 4.0), top, right, top + _BAR - 14], dim=1)  # (K, 4)
     ends = torch.stack([right, (bars[:, 1] + bars[:, 3]) / 2], dim=1)  # (K, 2)
     layers: list[Layer] = []
-    for mine, color, dash in ((rows != chosen, OTHER, "dotted"), (rows == chosen, CHOSEN, "solid")):
+    for mine, role in ((rows != chosen, roles.OTHER), (rows == chosen, roles.CHOSEN)):
         texts = [f"{classes[c]} {float(probabilities[c]):.3f}" for c in rows[mine].tolist()]
-        layers.append(Boxes(bars[mine], color=color, dash=dash, width=1.5, fill=0.6))
-        layers.append(Points(ends[mine], color=color, radius=1, labels=texts))
+        layers.append(Boxes(bars[mine], role, width=1.5, fill=0.6, name=""))
+        layers.append(Points(ends[mine], role, radius=1, labels=texts, name=""))
     return layers

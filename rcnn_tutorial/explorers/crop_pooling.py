@@ -1,29 +1,15 @@
 """Explorer of the sixth notebook: a ROI dragged over the photo, and what each method cuts out of the map under it."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.config import CropPoolingConfig
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError
-from rcnn_tutorial.explorers.canvas import Canvas
+from rcnn_tutorial.explorers.canvas import Canvas, Handle
 from rcnn_tutorial.explorers.explorer import Explorer, choice, flag, integer
-from rcnn_tutorial.explorers.layers import (
-    AFTER,
-    BEFORE,
-    CHOSEN,
-    OTHER,
-    Boxes,
-    Handle,
-    Heatmap,
-    Layer,
-    Lines,
-    Picture,
-    Points,
-)
 from rcnn_tutorial.figures.crop_pooling import (
     METHODS,
     align_bins,
@@ -34,6 +20,8 @@ from rcnn_tutorial.figures.crop_pooling import (
     roi_corners,
     sample_positions,
 )
+from rcnn_tutorial.roles import Role
+from rcnn_tutorial.scene import Boxes, Heatmap, Layer, Lines, Picture, Points
 from rcnn_tutorial.stages.crop_pooling import crop_pool, sample_crops
 
 MOST_POINTS = 3000  # RoIAlign reads every pixel of a large ROI on the photo itself; nobody could tell those apart
@@ -65,7 +53,7 @@ class CropPoolingExplorer(Explorer):
             "map": choice("Map to read from", [PHOTO, CELLS, FEATURES], FEATURES),
             "channel": integer("Feature channel", strongest, 0, len(features) - 1),
         }
-        handle = Handle(color=CHOSEN, box=roi.tolist(), name="ROI")
+        handle = Handle(roles.CHOSEN, roi.tolist(), name="ROI")
         pictures = [
             Canvas(image, handles={"roi": handle}, width=640, title="Where it reads"),
             Canvas(size=(size, size), width=360, title="The crop"),
@@ -74,6 +62,7 @@ class CropPoolingExplorer(Explorer):
         super().__init__(controls, pictures)
 
     def draw(self) -> str:
+        """Draw where the method reads, and the crop; say how the two lie to each other."""
         method, size, roi = self.method.value, self.size.value, self.canvas.box("roi")
         if method != "crop" and self.rotation.value:
             raise ConfigError(f"{METHODS[method]} cuts upright boxes only; set the rotation to 0, or take crop pooling")
@@ -81,7 +70,7 @@ class CropPoolingExplorer(Explorer):
         reading, sentence = getattr(self, f"read_{method}")(roi, size, stride, tuple(cells.shape[-2:]))
         self.canvas.draw([*self.ground(cells, stride), *reading])
         crop = self.crop(cells, roi, size, stride)[0]  # (channels, size, size)
-        first = Points([(0.5, 0.5)], color=OTHER, shape="ring", radius=9, name="first value")
+        first = Points([(0.5, 0.5)], roles.PLAIN, shape="ring", radius=9, name="first value")
         self.canvases[1].draw([shown(crop, cells), first], size=(size, size))
         return sentence
 
@@ -119,8 +108,9 @@ class CropPoolingExplorer(Explorer):
         positions = sample_positions(theta, size, feature_size, self.align_corners.value)[0]  # (size, size, 2)
         points = positions * stride  # (size, size, 2) pixels
         turned = corners[None] if self.rotation.value else corners[:0, None]  # (1 or 0, 4, 2)
+        role = Role(roles.GREEN, "dashed", "the ROI, turned" if len(turned) else "")
         layers = [
-            Lines(turned, closed=True, color=AFTER, dash="dashed", name="the ROI, turned" if len(turned) else ""),
+            Lines(turned, role, closed=True),
             *point_layers(points.flatten(0, 1), f"{size * size} samples"),
         ]
         last = positions.new_tensor([feature_size[1] - 1, feature_size[0] - 1])
@@ -137,7 +127,7 @@ class CropPoolingExplorer(Explorer):
         rows, columns = positions.shape[2:4]
         points = (positions * stride).reshape(-1, 2)
         bins = align_bins(roi, size, stride)  # (size * size, 4)
-        layers = [Boxes(bins, color=OTHER, dash="dotted", width=2, name="bins")]
+        layers = [Boxes(bins, roles.OTHER, width=2, name="bins")]
         if len(points) <= MOST_POINTS:
             layers += point_layers(points, "points")
         sentence = f"{self.roi_in_words(roi, stride)}. RoIAlign takes the mean of {columns} × {rows} points in each of "
@@ -151,13 +141,14 @@ class CropPoolingExplorer(Explorer):
         rounded = torch.cat([first, last - 1]) * stride  # (4,) the outermost cells' centers, pixels
         moved = (rounded - roi).abs().max()
         name = "bins of whole cells (they may overlap)"
-        layers = [Boxes(cell_boxes(bins, stride), color=BEFORE, dash="dashed", width=2, name=name)]
+        layers = [Boxes(cell_boxes(bins, stride), roles.BEFORE, width=2, name=name)]
         columns, rows = (last - first).int().tolist()
         sentence = f"{self.roi_in_words(roi, stride)}. RoIPool rounds it to {columns} × {rows} whole cells, "
         sentence += f"which moves a side by up to {float(moved):.1f} pixels, and keeps the largest value in each "
         return layers, sentence + f"of {size} × {size} bins; align_corners plays no part."
 
     def roi_in_words(self, roi: Tensor, stride: int) -> str:
+        """Its place, and its sides in pixels and cells."""
         sides = roi[2:] - roi[:2]  # (2,)
         place = f"The ROI at x {float(roi[0]):.0f}, y {float(roi[1]):.0f} is"
         return f"{place} {sides_in_words(sides, 0)} pixels, {sides_in_words(sides / stride, 2)} cells"
@@ -182,8 +173,8 @@ def shown(values: Tensor, colors_of: Tensor, extent: list[float] | None = None) 
 def point_layers(points: Tensor, name: str) -> list[Layer]:
     """The points (N, 2) at which a method reads, the first one ringed."""
     return [
-        Points(points, color=BEFORE, radius=4 if len(points) <= 64 else 2.5, name=name),
-        Points(points[:1], color=OTHER, shape="ring", radius=9),
+        Points(points, roles.BEFORE, radius=4 if len(points) <= 64 else 2.5, name=name),
+        Points(points[:1], roles.PLAIN, shape="ring", radius=9),
     ]
 
 

@@ -18,29 +18,29 @@ How to add an explorer (`anchors.py` is the example to follow)
            def draw(self) -> str:
                keep = nms(self.boxes, self.scores, self.threshold.value)
                self.canvas.draw([
-                   Boxes(self.boxes, color=BEFORE, dash="dashed", name="before", hover=self.hover_text),
-                   Boxes(self.boxes[keep], color=AFTER, name="kept"),
+                   Boxes(self.boxes, BEFORE, hover=self.hover_text),
+                   Boxes(self.boxes[keep], AFTER, name="kept"),
                ])
                return f"{len(keep)} of {len(self.boxes)} boxes kept at IoU {self.threshold.value:.2f}."
 
 3. What cannot work raises ConfigError or DataError (`Config(...)` does so by itself): the base class turns it into a
-   sentence in the panel, over the last picture, dimmed. Nothing else is caught. Where a control bears another name
-   than the field of the config that it sets, `fields` says so: the sentence then speaks of the control's label.
+   sentence in the panel, over the last picture, dimmed. Nothing else is caught. `fields` says which control sets
+   which field of a config: `self.adjusted(config)` has their values, and an error's sentence speaks of their labels.
    `draw` must cope with no boxes at all and with both ends of sliders.
 
-Controls: `integer`, `number`, `choice`, `flag`, `several`, `button`. Labels are full words. A slider's value is always
+Controls: `integer`, `number`, `choice`, `flag`, `Several`, `button`. Labels are full words. A slider's value is always
 one of its steps (`sliders.py`): `draw` need not round it. Keep what no control changes out of `draw`.
-Layers (`layers.py`): `Boxes`, `Points`, `Lines`, `Heatmap`, `Picture`; the first is drawn at the bottom. Colors: BEFORE
-red, AFTER green, CHOSEN blue, OTHER white, GROUND_TRUTH yellow; layers that differ in color differ in dash too.
-Draggable boxes: `Canvas(image, handles={"roi": Handle(color=CHOSEN, box=(10, 10, 90, 90), name="ROI")})`; read
+Layers (`scene.py`): `Boxes`, `Points`, `Lines`, `Heatmap`, `Picture`; the first is drawn at the bottom. A layer's role
+(BEFORE red and dashed, AFTER green, CHOSEN blue, OTHER white and dotted, GROUND_TRUTH yellow) gives its color, dash and
+name in the legend. The still picture draws the same layers.
+Draggable boxes: `Canvas(image, handles={"roi": Handle(CHOSEN, (10, 10, 90, 90), name="ROI")})`; read
 `self.canvas.box("roi")` (a tensor (4,)), set with `self.canvas.move(roi=(0, 0, 50, 50))`. Clicks: `canvas.clicked`.
 Two pictures: pass a list of canvases with a `title` each. From code and tests: `explorer.threshold.value = 0.5`,
 several at once with `explorer.set(threshold=0.5, top=10)`; then `explorer.summary`, `print_summary()`, `figure()`.
 """
 
-from __future__ import annotations
-
 import contextlib
+import dataclasses
 import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -48,13 +48,11 @@ from typing import ClassVar
 
 import ipywidgets as widgets
 import traitlets
-from matplotlib.figure import Figure
 
 from rcnn_tutorial.errors import TutorialError
 from rcnn_tutorial.explorers.canvas import Canvas, WholeWidget
 from rcnn_tutorial.explorers.shown import Shown
 from rcnn_tutorial.explorers.sliders import FloatSlider, IntSlider
-from rcnn_tutorial.explorers.still import canvas_figure
 
 LINE = 100  # letters that fit in a line of a notebook's output
 
@@ -67,6 +65,7 @@ class Explorer(Shown, widgets.Box):
         canvases: all pictures; `canvas` is the first.
         fields: field of the config -> name of the control that sets it.
         summary: what the picture shows, in words.
+
     """
 
     fields: ClassVar[Mapping[str, str]] = {}
@@ -120,6 +119,12 @@ class Explorer(Shown, widgets.Box):
         with self._line.hold_sync():
             self._line.text, self._line.possible = sentence, possible
 
+    def adjusted(self, config):
+        """A stage's config with what the controls say in those of its fields that `fields` names."""
+        known = {field.name for field in dataclasses.fields(config)}
+        said = {field: self.controls[name].value for field, name in self.fields.items() if field in known}
+        return dataclasses.replace(config, **said)
+
     def in_labels(self, message: str) -> str:
         """An error's message with the labels of the controls in place of the fields of the config."""
         for field, name in sorted(self.fields.items(), key=lambda pair: -len(pair[0])):
@@ -141,13 +146,6 @@ class Explorer(Shown, widgets.Box):
         """Print the summary, every sentence on a line of its own, long ones on several."""
         sentences = self.summary.replace(". ", ".\n").splitlines()
         print(*(textwrap.fill(sentence, LINE) for sentence in sentences), sep="\n", end="\n\n")
-
-    def figure(self, width: float = 9.0) -> Figure:
-        """The present picture as a matplotlib figure, `width` inches wide, with the summary under it."""
-        return canvas_figure(self.canvases, self.summary, width)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}: {self.summary}"
 
     def _parts(self) -> list[widgets.Widget]:
         """Controls at the left, pictures at the right with the summary under them; one column on a narrow page."""
@@ -243,8 +241,3 @@ class Several(widgets.VBox):
     def _collect(self, _change) -> None:
         if not self._ticking:
             self.value = [o for o, box in zip(self.options, self.boxes, strict=True) if box.value]
-
-
-def several(label: str, options: Sequence, value: Sequence) -> Several:
-    """Any number out of a few numbers."""
-    return Several(label, options, value)

@@ -1,32 +1,21 @@
 """Explorers of the eighth notebook: suppression one box at a time in two orders, and the final detections."""
 
-from __future__ import annotations
-
-import dataclasses
 from collections import Counter
 from itertools import cycle
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import box_area
 from rcnn_tutorial.config import Config
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, button, choice, integer, number
-from rcnn_tutorial.explorers.layers import (
-    AFTER,
-    BEFORE,
-    CHOSEN,
-    DASHES,
-    GROUND_TRUTH,
-    OTHER,
-    Boxes,
-    Layer,
-)
-from rcnn_tutorial.figures.style import class_color
 from rcnn_tutorial.model import Trace
+from rcnn_tutorial.roles import DASHES, Role, class_color
+from rcnn_tutorial.scene import Boxes, Layer
 from rcnn_tutorial.stages.inference import Detections, class_boxes, detect
 from rcnn_tutorial.stages.nms import NMSStep, bottom_y, nms_steps
 
@@ -66,6 +55,7 @@ class NMSExplorer(Explorer):
         self.step.value = 0 if self.step.value >= self.step.max else self.step.value + 1
 
     def draw(self) -> str:
+        """Play both games up to the step; say how many boxes each has kept."""
         count = int((self.scores[: self.top.value] > self.score_threshold.value).sum())
         boxes, scores = self.boxes[:count], self.scores[:count]
         if count == 0:
@@ -109,16 +99,16 @@ def replay(game: list[NMSStep], step: int, count: int) -> State:
 def _state_layers(state: State, boxes: Tensor, scores: Tensor) -> list[Layer]:
     """The four groups, each in a color and a dash of its own."""
 
-    def group(rows: list[int], **look) -> Boxes:
+    def group(rows: list[int], role: Role, **look) -> Boxes:
         texts = [f"score {scores[row]:.3f}, number {row + 1} by score" for row in rows]
-        return Boxes(boxes[rows], hover=texts, **look)
+        return Boxes(boxes[rows], role, hover=texts, **look)
 
     labels = [f"{scores[row]:.2f}" for row in state.kept]
     return [
-        group(state.removed, color=BEFORE, dash="dashed", width=1.5, name="removed"),
-        group(state.undecided, color=OTHER, dash="dotted", width=1.5, name="open"),
-        group(state.kept, color=AFTER, labels=labels, name="kept"),
-        group(state.now, color=CHOSEN, dash="dashdot", width=6, labels=["now"] * len(state.now), name="now"),
+        group(state.removed, roles.BEFORE, width=1.5, name="removed"),
+        group(state.undecided, roles.OTHER, width=1.5, name="open"),
+        group(state.kept, roles.AFTER, labels=labels, name="kept"),
+        group(state.now, roles.CHOSEN._replace(dash="dashdot"), width=6, labels=["now"] * len(state.now), name="now"),
     ]
 
 
@@ -135,6 +125,7 @@ class DetectionExplorer(Explorer):
     """
 
     ALL = "all classes"
+    fields: ClassVar = {"score_threshold": "score_threshold", "nms_threshold": "threshold", "max_detections": "most"}
 
     def __init__(self, image: Tensor, trace: Trace, config: Config, objects: Tensor | None = None):
         trace = to_cpu(trace, single=True)
@@ -152,9 +143,8 @@ class DetectionExplorer(Explorer):
         super().__init__(controls, Canvas(image))
 
     def draw(self) -> str:
-        threshold = self.score_threshold.value
-        limits = {"nms_threshold": self.threshold.value, "max_detections": self.most.value}
-        config = dataclasses.replace(self.inference, score_threshold=threshold, **limits)
+        """Draw what the inference layer detects; count it."""
+        threshold, config = self.score_threshold.value, self.adjusted(self.inference)
         probabilities = self.probabilities
         if self.class_name.value != self.ALL:
             column = self.classes.index(self.class_name.value) + 1
@@ -162,7 +152,7 @@ class DetectionExplorer(Explorer):
             probabilities[:, column] = self.probabilities[:, column]
         candidates = int((probabilities[self.valid, 1:] > threshold).sum())
         found = detect(self.boxes, probabilities, config, self.valid)
-        layers: list[Layer] = [Boxes(self.objects, color=GROUND_TRUTH, dash="dashdot", width=2, name="annotated")]
+        layers: list[Layer] = [Boxes(self.objects, roles.GROUND_TRUTH, width=2)]
         by_best_score = dict.fromkeys(found.labels.tolist())
         layers += [
             self._class_layer(label, found, dash) for label, dash in zip(by_best_score, cycle(DASHES), strict=False)
@@ -175,7 +165,7 @@ class DetectionExplorer(Explorer):
         rows = found.labels == label  # (D,)
         name = self.classes[label - 1]
         texts = [f"{name} {score:.2f}" for score in found.scores[rows].tolist()]
-        return Boxes(found.boxes[rows], color=class_color(label), dash=dash, labels=texts, hover=texts, name=name)
+        return Boxes(found.boxes[rows], Role(class_color(label), dash, name), labels=texts, hover=texts)
 
     def _in_words(self, labels: list[int], candidates: int, threshold: float) -> str:
         if not labels:

@@ -1,8 +1,5 @@
 """The explorer of the second notebook: how large a photo becomes, and its objects with it."""
 
-from __future__ import annotations
-
-import dataclasses
 import math
 from typing import ClassVar
 
@@ -10,12 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.config import Config, PreprocessingConfig
 from rcnn_tutorial.data.images import clean_boxes
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, integer, number
-from rcnn_tutorial.explorers.layers import AFTER, BEFORE, CHOSEN, GROUND_TRUTH, OTHER, Boxes, Layer, Picture
+from rcnn_tutorial.roles import Role
+from rcnn_tutorial.scene import Boxes, Layer, Picture
 from rcnn_tutorial.stages.preprocessing import Preprocessed, preprocess
 
 _FIELD = 1000  # pixels: side of the ground on which everything is laid; it grows with larger sizes
@@ -52,8 +51,8 @@ class PreprocessingExplorer(Explorer):
         super().__init__(controls, Canvas(size=(_FIELD, _FIELD), width=600))
 
     def draw(self) -> str:
-        sizes = {"target_size": self.target_size.value, "max_size": self.max_size.value}
-        config = Config(preprocessing=dataclasses.replace(self.config, **sizes)).preprocessing  # may refuse
+        """Draw the photo before and after; say which limit decides."""
+        config = Config(preprocessing=self.adjusted(self.config)).preprocessing  # may refuse
         photo, boxes = self._cut_photo()
         scaled = preprocess([photo], config)
         scaled_boxes = boxes * scaled.scales[0]  # (N, 4)
@@ -72,13 +71,14 @@ class PreprocessingExplorer(Explorer):
         before = scaled.original_sizes[0].tolist()
         most, target = config.max_size, config.target_size
         numbers = [str(k + 1) for k in range(len(boxes))]
+        objects = Role(roles.YELLOW, name="object" if numbers else "")
         return [
             Picture(_thumbnail(scaled.images[0], config), extent=(0, 0, width, height)),
-            Boxes([(0, 0, most, most)], color=CHOSEN, dash="dashdot", name=f"maximum {most}"),
-            Boxes([(0, 0, target, target)], color=OTHER, dash="dotted", name=f"target {target}"),
-            Boxes([(0, 0, before[1], before[0])], color=BEFORE, dash="dashed", name="size before"),
-            Boxes([(0, 0, width, height)], color=AFTER, name="size after"),
-            Boxes(boxes, color=GROUND_TRUTH, width=1.5, labels=numbers, name="objects" if numbers else ""),
+            Boxes([(0, 0, most, most)], roles.CHOSEN._replace(dash="dashdot"), name=f"maximum {most}"),
+            Boxes([(0, 0, target, target)], roles.OTHER, name=f"target {target}"),
+            Boxes([(0, 0, before[1], before[0])], roles.BEFORE, name="size before"),
+            Boxes([(0, 0, width, height)], roles.AFTER, name="size after"),
+            Boxes(boxes, objects, width=1.5, labels=numbers),
         ]
 
 

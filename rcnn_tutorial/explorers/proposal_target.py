@@ -1,7 +1,5 @@
 """The explorer of the fifth notebook: scored anchors become proposals, proposals become the ROIs of a training step."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 from typing import ClassVar
@@ -9,25 +7,16 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import box_iou, centers_and_sizes
 from rcnn_tutorial.config import Config
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
-from rcnn_tutorial.explorers.layers import (
-    AFTER,
-    BEFORE,
-    CHOSEN,
-    GROUND_TRUTH,
-    OTHER,
-    Boxes,
-    Heatmap,
-    Layer,
-    Lines,
-    Points,
-)
+from rcnn_tutorial.figures.rpn_loss import best_of_cells
 from rcnn_tutorial.model import Trace
+from rcnn_tutorial.scene import Boxes, Heatmap, Layer, Lines, Points
 from rcnn_tutorial.stages.preprocessing import GroundTruth
 from rcnn_tutorial.stages.proposal import Proposals, proposal_layer
 from rcnn_tutorial.stages.proposal_target import ProposalTargets, append_ground_truth, proposal_target_layer
@@ -62,18 +51,19 @@ class ProposalTargetExplorer(Explorer):
         self.trace, self.stride, self.names = trace, stride, self.config.classes
         self.truth = trace.ground_truth or GroundTruth(torch.zeros(1, 1, 4), torch.zeros(1, 1, dtype=torch.long))
         self.objects = self.truth.boxes[self.truth.valid]  # (G, 4)
-        self.heat = best_score_of_cells(trace)  # (rows, columns)
+        self.heat = best_of_cells(trace.rpn.foreground[0], trace.features.shape[-2:])  # (rows, columns)
         self.ranked = functools.lru_cache(maxsize=4)(self._ranked)  # NMS takes a while, and most sliders leave it alone
         size = tuple(trace.preprocessed.sizes[0].tolist())
         super().__init__(_controls(self.config), Canvas(image, size=size))
 
     def draw(self) -> str:
+        """Draw what `view` asks for; count boxes, objects covered, and the sample."""
         ranked = self.ranked(self.pre_nms.value, self.nms.value)
         proposals = Proposals(*(field[:, : self.post_nms.value] for field in ranked))
         targets = self._targets(proposals)
         layers, view = {HEAT: self._heat, MOVES: self._moves, ROIS: self._rois}[self.view.value](proposals, targets)
         names = [self.names[label - 1] for label in self.truth.labels[self.truth.valid].tolist()]
-        truth = Boxes(self.objects, color=GROUND_TRUTH, dash="dashdot", labels=names, name="object")
+        truth = Boxes(self.objects, roles.GROUND_TRUTH, labels=names)
         self.canvas.draw([*layers, truth])
         return f"{view} {self._funnel(ranked, proposals)} {_sample(targets)}"
 
@@ -88,14 +78,7 @@ class ProposalTargetExplorer(Explorer):
         )
 
     def _targets(self, proposals: Proposals) -> ProposalTargets:
-        config = dataclasses.replace(
-            self.config.proposal_targets,
-            foreground_threshold=self.fg_thresh.value,
-            background_high=self.bg_hi.value,
-            background_low=self.bg_lo.value,
-            batch_size=self.batch.value,
-            foreground_fraction=self.fraction.value,
-        )
+        config = self.adjusted(self.config.proposal_targets)
         Config(proposal_targets=config)  # raises ConfigError where the thresholds contradict each other
         if config.append_ground_truth:
             proposals = append_ground_truth(proposals, self.truth)
@@ -112,7 +95,7 @@ class ProposalTargetExplorer(Explorer):
         source = centers[proposals.anchor_indices[0]].unique(dim=0)  # (M, 2) the nine or so of a cell share a center
         layers = [
             Heatmap(self.heat, low=0.0, high=1.0, extent=extent, opacity=0.65, name="best foreground probability"),
-            Points(source, color=OTHER, shape="ring", radius=3, name="cell that a proposal came from"),
+            Points(source, roles.PLAIN, shape="ring", radius=3, name="cell that a proposal came from"),
         ]
         high = int((self.heat >= 0.5).sum())
         cells = f"{high:,} of {rows} × {columns} cells hold an anchor with foreground probability 0.5 or more"
@@ -130,9 +113,9 @@ class ProposalTargetExplorer(Explorer):
         ]
         moves = torch.stack([start, end], dim=1)  # (K, 2, 2)
         layers = [
-            Boxes(anchors, color=BEFORE, dash="dashed", width=2, name="anchor, before", hover=hover),
-            Boxes(boxes, color=AFTER, width=3, name="proposal, after", hover=hover),
-            Lines(moves, color=CHOSEN, dash="dotted", arrow=True, name="how the center moves"),
+            Boxes(anchors, roles.ANCHOR, width=2, name="anchor, before", hover=hover),
+            Boxes(boxes, roles.PROPOSAL, width=3, name="proposal, after", hover=hover),
+            Lines(moves, roles.CHOSEN._replace(dash="dotted"), arrow=True, name="how the center moves"),
         ]
         return layers, f"Drawn: the best {len(boxes)} proposals and the anchors they started as."
 
@@ -140,15 +123,15 @@ class ProposalTargetExplorer(Explorer):
         places = first_draws(targets.roi_indices[0])  # (K,) a box drawn twice would only look thicker
         foreground = targets.labels[0, places] > 0  # (K,)
         chosen = {
-            "background": (places[~foreground][: self.shown.value], BEFORE, "dashed"),
-            "foreground": (places[foreground][: self.shown.value], AFTER, "solid"),
+            "background": (places[~foreground][: self.shown.value], roles.BACKGROUND),
+            "foreground": (places[foreground][: self.shown.value], roles.FOREGROUND),
         }
         layers: list[Layer] = []
-        for kind, (members, color, dash) in chosen.items():
+        for kind, (members, role) in chosen.items():
             hover = [self._hover(targets, place) for place in members.tolist()]
             boxes = targets.rois[0, members]  # (M, 4)
-            layers.append(Boxes(boxes, color=color, dash=dash, width=2, name=f"{kind} ROI", hover=hover))
-        drawn = " and ".join(f"{len(members)} {kind}" for kind, (members, _, _) in reversed(chosen.items()))
+            layers.append(Boxes(boxes, role, width=2, name=f"{kind} ROI", hover=hover))
+        drawn = " and ".join(f"{len(members)} {kind}" for kind, (members, _) in reversed(chosen.items()))
         return layers, f"Drawn: {drawn} ROIs."
 
     def _hover(self, targets: ProposalTargets, place: int) -> str:
@@ -188,12 +171,6 @@ def _controls(config: Config) -> dict:
         "seed": integer("Random draw", 0, 0, 20),
         "shown": integer("Boxes drawn, each kind", 10, 1, 300),
     }
-
-
-def best_score_of_cells(trace: Trace) -> Tensor:
-    """The highest foreground probability of any anchor at each cell of the first image: (rows, columns)."""
-    rows, columns = trace.features.shape[-2:]
-    return trace.rpn.foreground[0].detach().view(rows, columns, -1).amax(dim=2)
 
 
 def first_draws(indices: Tensor) -> Tensor:

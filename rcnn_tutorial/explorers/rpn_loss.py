@@ -1,39 +1,21 @@
 """Explorers of the fourth notebook: what every anchor is told to learn, and the curve of the box loss."""
 
-from __future__ import annotations
-
-import dataclasses
 import math
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import clip
 from rcnn_tutorial.config import AnchorTargetConfig, Config
 from rcnn_tutorial.devices import to_cpu
-from rcnn_tutorial.explorers.canvas import Canvas
+from rcnn_tutorial.explorers.canvas import Canvas, Handle
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
-from rcnn_tutorial.explorers.layers import (
-    AFTER,
-    BEFORE,
-    GROUND_TRUTH,
-    OTHER,
-    Boxes,
-    Handle,
-    Layer,
-    Lines,
-    Points,
-)
-from rcnn_tutorial.figures.style import PALETTE
-from rcnn_tutorial.stages.anchor_target import (
-    BACKGROUND,
-    DONT_CARE,
-    FOREGROUND,
-    AnchorAssignment,
-    assign_anchors,
-    sample_labels,
-)
+from rcnn_tutorial.roles import Role
+from rcnn_tutorial.scene import Boxes, Layer, Lines, Points
+from rcnn_tutorial.stages import anchor_target
+from rcnn_tutorial.stages.anchor_target import AnchorAssignment, assign_anchors, sample_labels
 from rcnn_tutorial.stages.anchors import anchor_sizes, generate_anchors, inside_image
 from rcnn_tutorial.stages.preprocessing import GroundTruth
 from rcnn_tutorial.stages.rpn_loss import smooth_l1
@@ -41,7 +23,9 @@ from rcnn_tutorial.stages.sampling import random_keys
 
 MOVABLE, BOTH, NONE = "movable box", "photo's objects and movable box", "none"
 SAMPLED, ALL = "sampled anchors", "all anchors inside"
-_GRAY = PALETTE[9]
+_TYPE_A = Role(roles.WHITE, "dashed", "foreground, type A")
+_TYPE_B = roles.AFTER._replace(name="foreground, type B")
+_UNDECIDED = Role(roles.PALETTE[9], name="don't care, inside")
 _SMALLEST = 8  # pixels: the least side of the movable object
 
 
@@ -81,16 +65,18 @@ class AnchorLabelExplorer(Explorer):
             "show": choice("Show", (SAMPLED, ALL), SAMPLED),
         }
         box = box_around(width // 2, height // 2, side, side)
-        handle = Handle(color=GROUND_TRUTH, dash="dashdot", name="movable object", box=box)
+        handle = Handle(roles.GROUND_TRUTH, box, name="movable object")
         self._seen = list(box)
         super().__init__(controls, Canvas(image, handles={"object": handle}))
 
     def draw(self) -> str:
+        """Draw the labels of the anchors; count them."""
         self._agree()
-        truth, config = self._ground_truth(), self._target_config()
+        truth, config = self._ground_truth(), self.adjusted(self.defaults.anchor_targets)
+        Config(anchor_targets=config)  # raises ConfigError where the values contradict each other
         assignment = assign_anchors(self.anchors, truth, self.inside, config)
         generator = torch.Generator().manual_seed(self.seed.value)
-        keys = random_keys(assignment.max_overlaps, generator)  # (1, N)
+        keys = random_keys(torch.ones_like(self.inside), generator)  # (1, N) one for each anchor, as in the layer
         sampled = sample_labels(assignment.labels, keys, config)  # (1, N)
         self.canvas.draw(self._layers(assignment, sampled[0]))
         return _sentence(assignment, sampled[0], truth, int(self.inside.sum()))
@@ -120,37 +106,24 @@ class AnchorLabelExplorer(Explorer):
         labels[-1] = 0
         return GroundTruth(padded[None], labels[None])
 
-    def _target_config(self) -> AnchorTargetConfig:
-        config = dataclasses.replace(
-            self.defaults.anchor_targets,
-            positive_overlap=self.positive.value,
-            negative_overlap=self.negative.value,
-            batch_size=self.batch.value,
-            foreground_fraction=self.fraction.value,
-        )
-        return Config(anchor_targets=config).anchor_targets  # raises ConfigError where the values contradict each other
-
     def _layers(self, assignment: AnchorAssignment, sampled: Tensor) -> list[Layer]:
         """sampled: (N,)."""
         every = self.show.value == ALL
         labels = assignment.labels[0] if every else sampled  # (N,)
-        background = self.centers[labels == BACKGROUND]
+        background = self.centers[labels == anchor_target.BACKGROUND]
         # 5 000 crosses would hide the photo
         shape, radius = ("dot", 1.2) if every else ("cross", 2.5)
-        layers: list[Layer] = [Points(background, color=BEFORE, shape=shape, radius=radius, name="background")]
+        layers: list[Layer] = [Points(background, roles.BACKGROUND, shape=shape, radius=radius)]
         if every:
-            undecided = self.centers[(labels == DONT_CARE) & self.inside[0]]
-            layers.append(Points(undecided, color=_GRAY, shape="ring", radius=2.5, name="don't care, inside"))
+            undecided = self.centers[(labels == anchor_target.DONT_CARE) & self.inside[0]]
+            layers.append(Points(undecided, _UNDECIDED, shape="ring", radius=2.5))
         if self.objects_counted.value == BOTH:
-            layers.append(Boxes(self.objects, color=GROUND_TRUTH, name="photo's objects"))
-        for name, members, color, dash, line in (
-            ("foreground, type B", assignment.type_b[0], AFTER, "solid", 5),
-            ("foreground, type A", assignment.type_a[0], OTHER, "dashed", 3),
-        ):
-            rows = torch.nonzero((labels == FOREGROUND) & members).flatten()  # (F,)
+            layers.append(Boxes(self.objects, roles.GROUND_TRUTH, name="photo's objects"))
+        for role, members, line in ((_TYPE_B, assignment.type_b[0], 5), (_TYPE_A, assignment.type_a[0], 3)):
+            rows = torch.nonzero((labels == anchor_target.FOREGROUND) & members).flatten()  # (F,)
             overlaps = assignment.max_overlaps[0, rows].tolist()
             hover = [self._hover(row, overlap) for row, overlap in zip(rows.tolist(), overlaps, strict=True)]
-            layers.append(Boxes(self.anchors[rows], color=color, dash=dash, width=line, name=name, hover=hover))
+            layers.append(Boxes(self.anchors[rows], role, width=line, hover=hover))
         return layers
 
     def _hover(self, row: int, overlap: float) -> str:
@@ -203,7 +176,8 @@ def _sentence(assignment: AnchorAssignment, sampled: Tensor, truth: GroundTruth,
 
 def _counts(labels: Tensor) -> tuple[int, int, int]:
     """Foreground, background, don't care among labels (N,)."""
-    return tuple(int((labels == value).sum()) for value in (FOREGROUND, BACKGROUND, DONT_CARE))
+    kinds = anchor_target.FOREGROUND, anchor_target.BACKGROUND, anchor_target.DONT_CARE
+    return tuple(int((labels == kind).sum()) for kind in kinds)
 
 
 class SmoothL1Explorer(Explorer):
@@ -222,6 +196,7 @@ class SmoothL1Explorer(Explorer):
         super().__init__(controls, Canvas(size=self.SIZE))
 
     def draw(self) -> str:
+        """Draw the curve and the point on it; say in which part it lies."""
         sigma = self.sigma.value
         x = torch.tensor(self.difference.value, requires_grad=True)
         smooth_l1(x, sigma).backward()
@@ -244,14 +219,14 @@ class SmoothL1Explorer(Explorer):
         heights = torch.tensor([[0.0, float(t)] for t in range(1, 3)])
         bends = torch.tensor([[[s * bend, 0.0], [s * bend, self.TOP]] for s in (-1, 1)])
         return [
-            Lines(axes, color=OTHER, width=1),
-            Points(self._place(ticks), color=OTHER, labels=[f"{t:g}" for t, _ in ticks.tolist()]),
-            Points(self._place(heights), color=OTHER, labels=[f"loss {t:g}" for _, t in heights.tolist()]),
-            Lines(self._place(bends), color=PALETTE[1], dash="dotted", name="where it turns linear"),
-            Lines(self._curve(d.abs()), color=OTHER, dash="dashed", width=2, name="|x|"),
-            Lines(self._curve(sigma**2 * d**2 / 2), color=BEFORE, dash="dashdot", width=2, name="sigma² x² / 2"),
-            Lines(self._curve(smooth_l1(d, sigma)), color=AFTER, width=4, name="smooth L1"),
-            Points(self._place(torch.tensor([[x, loss]])), color=GROUND_TRUTH, radius=7, labels=[f"loss {loss:.2f}"]),
+            Lines(axes, width=1),
+            Points(self._place(ticks), labels=[f"{t:g}" for t, _ in ticks.tolist()]),
+            Points(self._place(heights), labels=[f"loss {t:g}" for _, t in heights.tolist()]),
+            Lines(self._place(bends), Role(roles.PALETTE[1], "dotted", "where it turns linear")),
+            Lines(self._curve(d.abs()), Role(roles.WHITE, "dashed", "|x|"), width=2),
+            Lines(self._curve(sigma**2 * d**2 / 2), Role(roles.RED, "dashdot", "sigma² x² / 2"), width=2),
+            Lines(self._curve(smooth_l1(d, sigma)), roles.AFTER, width=4, name="smooth L1"),
+            Points(self._place(torch.tensor([[x, loss]])), Role(roles.YELLOW), radius=7, labels=[f"loss {loss:.2f}"]),
         ]
 
     def _curve(self, losses: Tensor) -> Tensor:

@@ -6,13 +6,14 @@ view, and the style that comes with the line shows whichever of the two is good 
 the style (a notebook that is not trusted, a code host) cannot have the live view either, and shows line and picture.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 
 from IPython.display import display
 from matplotlib.figure import Figure
+
+from rcnn_tutorial.figures.drawing import figure_of
+from rcnn_tutorial.figures.style import describe
 
 WAKE = "A still picture. Run > Run All Cells brings it to life."
 # Line, picture and view are neighbors in the output area. A view lives if it has a canvas, and nothing disconnected.
@@ -29,13 +30,18 @@ WAKING_LINE = f'<style>{_STYLE}</style><p class="rcnn-wake">{WAKE}</p>'
 
 
 class Shown:
-    """A widget that is displayed as line, picture and live view. Subclasses have `figure`."""
+    """A widget that is displayed as line, picture and live view. Subclasses have `canvases` and a `summary`."""
 
     _handle = None  # of the still picture, once it is displayed
 
-    def figure(self) -> Figure:
-        """The present picture."""
-        raise NotImplementedError(f"{type(self).__name__}.figure")
+    def figure(self, width: float = 9.0) -> Figure:
+        """The present picture as a matplotlib figure, `width` inches wide, with the summary under it."""
+        shares = [canvas.width for canvas in self.canvases]  # as on the page
+        figure = figure_of([canvas.scene for canvas in self.canvases], width, shares=shares, words=self.summary)
+        return describe(figure, self.summary)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}: {self.summary}"
 
     def still(self) -> dict[str, str]:
         """The present picture as an output of a notebook: a JPEG, and in words what it shows."""
@@ -43,9 +49,12 @@ class Shown:
         self.figure().savefig(file, format="jpeg", pil_kwargs={"quality": 85})
         return {"image/jpeg": base64.b64encode(file.getvalue()).decode("ascii"), "text/plain": repr(self)}
 
+    def _metadata(self) -> dict[str, str]:
+        return {"alt": repr(self).partition(": ")[2]}
+
     def _ipython_display_(self, **_kwargs) -> None:
         display({"text/html": WAKING_LINE, "text/plain": WAKE}, raw=True)
-        self._handle = display(self.still(), raw=True, display_id=True)
+        self._handle = display(self.still(), metadata=self._metadata(), raw=True, display_id=True)
         display(self._repr_mimebundle_(), raw=True)
 
     def renew_still(self) -> None:
@@ -54,7 +63,7 @@ class Shown:
         It takes a third of a second: for a picture that is finished, not for every step on the way.
         """
         if self._handle is not None:
-            self._handle.update(self.still(), raw=True)
+            self._handle.update(self.still(), metadata=self._metadata(), raw=True)
 
     def _repr_mimebundle_(self, **kwargs) -> dict:
         """The live view, and in words what it shows: the whole sentence, which ipywidgets would cut."""

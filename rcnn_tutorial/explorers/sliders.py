@@ -9,8 +9,6 @@ waits until the last one has ended and would undo what they have set. So three t
 3. A page that computes otherwise does send something back: within half a step of what it was sent, that is no news.
 """
 
-from __future__ import annotations
-
 import math
 from collections import deque
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """The explorer of the first notebook: any stage of the detector, projected onto the photo."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch
@@ -11,8 +9,7 @@ from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer
-from rcnn_tutorial.explorers.layers import OTHER, Boxes, Heatmap, Layer, Points
-from rcnn_tutorial.figures.tour import STAGES, StageView, Tour
+from rcnn_tutorial.figures.tour import STAGES, Tour
 from rcnn_tutorial.model import FasterRCNN
 
 
@@ -46,21 +43,8 @@ class TourExplorer(Explorer):
         return self._tours[name]
 
     def draw(self) -> str:
+        """Draw one stage of one photo; say what it leaves behind."""
         title, notebook, view = STAGES[self.stage.value]
         seen = view(self.tour(self.photo.value))
-        self.canvas.draw(_layers(seen), image=seen.picture, size=tuple(seen.picture.shape[-2:]))
+        self.canvas.draw(seen.scene.layers, image=seen.scene.image, size=seen.scene.shape)
         return f"Stage {self.stage.value}, {title} (notebook {notebook}): {seen.sentence}"
-
-
-def _layers(view: StageView) -> list[Layer]:
-    """Heat below, then points, then boxes."""
-    layers: list[Layer] = []
-    if view.heat is not None:
-        heat, (low, high) = view.heat, view.heat.limits
-        layers.append(Heatmap(heat.values, low, high, heat.extent, opacity=0.65, name=heat.name))
-    if view.points is not None:
-        layers.append(Points(view.points, color=OTHER, radius=1.5))
-    for marks in view.marks:
-        style = {"color": marks.color, "dash": marks.dash, "width": marks.width, "name": marks.name}
-        layers.append(Boxes(marks.boxes, labels=marks.labels, **style))
-    return layers

@@ -1,9 +1,8 @@
 """Explorer of the ninth notebook: a detector that learns while one watches, with every knob of training in reach."""
 
-from __future__ import annotations
-
 import asyncio
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -13,13 +12,13 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.config import TOY_TRAINING, Config, TrainingConfig
 from rcnn_tutorial.data.batching import training_loader
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError, TutorialError
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, button, choice, flag, integer, number
-from rcnn_tutorial.explorers.layers import GROUND_TRUTH, OTHER, Boxes, Layer, Lines, Points
 from rcnn_tutorial.figures.training import (
     ELSEWHERE,
     LOSS_LOOKS,
@@ -32,11 +31,12 @@ from rcnn_tutorial.figures.training import (
     moving_average,
 )
 from rcnn_tutorial.model import FasterRCNN
+from rcnn_tutorial.roles import GROUND, Role
+from rcnn_tutorial.scene import Boxes, Layer, Lines, Points
 from rcnn_tutorial.training import Phase, StepReport, build_optimizers, fixed_parameters, train_step
 
 LEARNING_RATES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 BREATH = 0.02  # seconds between two steps in which the kernel answers the reader
-GROUND = "#404040"  # the canvas where there is no image
 FOOT = 24  # pixels of the canvas under the axis, for the numbers of the steps
 
 
@@ -64,13 +64,13 @@ class LossCurves(Canvas):
             known = [(report.step, report.losses[name]) for report in reports if name in report.losses]
             x = torch.tensor([step for step, _ in known]) * (width / steps)  # (K,)
             values = [value for _, value in known]
-            color, dash = LOSS_LOOKS[name]
+            role = LOSS_LOOKS[name]
             for curve, look in (
-                (values, {"width": 1.0, "opacity": 0.5}),
-                (moving_average(values), {"width": 4.0, "dash": dash, "name": name}),
+                (values, {"role": Role(role.color), "width": 1.0, "opacity": 0.5}),
+                (moving_average(values), {"role": role, "width": 4.0}),
             ):
                 line = torch.stack([x, height - torch.tensor(curve) * (height / top)], dim=-1)[None]  # (1, K, 2)
-                layers.append(Lines(line, color=color, **look))
+                layers.append(Lines(line, **look))
         self.draw(layers)
         self.summary = f"Losses of {len(reports)} of {steps} steps."
         if len(reports) == steps:
@@ -90,9 +90,9 @@ class LossCurves(Canvas):
         losses = [f"{top * (1 - q):g}" for q in quarters.tolist()]
         counts = [f"step {round(self.steps * q)}" for q in quarters.tolist()]
         return [
-            Lines(torch.tensor(across + down), color=OTHER, width=1.0, opacity=0.25),
-            Points(left, color=GROUND, radius=0.0, labels=losses),
-            Points(bottom, color=GROUND, radius=0.0, labels=counts),
+            Lines(torch.tensor(across + down), roles.PLAIN, width=1.0, opacity=0.25),
+            Points(left, Role(GROUND), radius=0.0, labels=losses),
+            Points(bottom, Role(GROUND), radius=0.0, labels=counts),
         ]
 
 
@@ -255,6 +255,7 @@ class TrainingMonitor(Explorer):
         return super().figure(width)
 
     def draw(self) -> str:
+        """Draw the losses and the scene; say how far the training is."""
         self._name_buttons()
         self.settings()
         if self._trouble:
@@ -274,11 +275,11 @@ class TrainingMonitor(Explorer):
         pause.disabled = not self._running
 
     def _scene_layers(self, best: Mapping[str, Tensor], verdicts: Sequence[str]) -> list[Layer]:
-        layers: list[Layer] = [Boxes(self.target["boxes"], color=GROUND_TRUTH, dash="dotted", width=2.0, name="object")]
-        for verdict, (color, dash) in VERDICT_LOOKS.items():
+        layers: list[Layer] = [Boxes(self.target["boxes"], roles.GROUND_TRUTH._replace(dash="dotted"), width=2.0)]
+        for verdict, role in VERDICT_LOOKS.items():
             rows = [i for i, one in enumerate(verdicts) if one == verdict]
             names = [f"{self.dataset.classes[best['labels'][i] - 1]} {best['scores'][i]:.2f}" for i in rows]
-            layers.append(Boxes(best["boxes"][rows], color=color, dash=dash, labels=names, name=verdict))
+            layers.append(Boxes(best["boxes"][rows], role, labels=names))
         return layers
 
     def _progress(self) -> str:
@@ -302,7 +303,4 @@ class TrainingMonitor(Explorer):
 
 def _round_up(value: float) -> float:
     """The smallest of 1, 2, 4, 8, 16, ... and 0.5, 0.25 that is not below `value`."""
-    top = 0.25
-    while top < value:
-        top *= 2
-    return top
+    return 2.0 ** math.ceil(math.log2(max(value, 0.25)))

@@ -4,24 +4,24 @@ The geometry comes first, as small functions that the explorer shares. Positions
 first cell, which crop pooling takes to lie at pixel 0, the next cell at pixel `stride`.
 """
 
-from __future__ import annotations
-
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from matplotlib.axes import Axes
-from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
-from matplotlib.patches import Polygon, Rectangle
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.config import CropPoolingConfig
-from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, OTHER, from_any_device, height_share, style
+from rcnn_tutorial.figures.drawing import draw_layer, draw_scene, figure_of
+from rcnn_tutorial.figures.style import from_any_device, plots
+from rcnn_tutorial.roles import Role
+from rcnn_tutorial.scene import Boxes, Layer, Lines, Points, Scene
 from rcnn_tutorial.stages.crop_pooling import crop_pool, crop_theta
 
 METHODS = {"crop": "Crop pooling", "align": "RoIAlign", "pool": "RoIPool"}
-INK = "#000000"
 
 
 # ---- geometry: a turned box, and where each of the three methods reads
@@ -44,7 +44,7 @@ def roi_corners(rois: Tensor, degrees: float | Tensor = 0.0) -> Tensor:
 
 
 def corner_theta(corners: Tensor, stride: int, feature_size: tuple[int, int]) -> Tensor:
-    """theta of a box that may be turned, from its corners alone: what cv2.getAffineTransform gives, with gradients.
+    """Theta of a box that may be turned, from its corners alone: what cv2.getAffineTransform gives, with gradients.
 
     corners: (..., 4, 2) pixels, clockwise from the one that becomes the crop's top left; of a parallelogram, so that
     the third is not needed. feature_size: rows and columns. Returns (..., 2, 3), as `crop_theta` for upright boxes.
@@ -136,19 +136,16 @@ def crop_figure(image: Tensor, channel: Tensor, corners: Tensor, size: int, stri
     positions = sample_positions(theta, size, channel.shape)[0].flatten(0, 1)  # (size * size, 2)
     grid = F.affine_grid(theta, (1, 1, size, size), align_corners=True)  # (1, size, size, 2)
     crop = F.grid_sample(channel[None, None], grid, align_corners=True)[0, 0]  # (size, size)
-    with style():
-        figure = Figure(figsize=(11, 3.9))
-        photo, cells, out = figure.subplots(1, 3, width_ratios=[1.25, 1.25, 1])
-        _show_photo(photo, image, "The ROI on the photo (pixels)")
-        _draw_grid(photo, corners, positions * stride)
-        _show_cells(cells, channel, "On the feature map (cells)")
-        _draw_grid(cells, corners / stride, positions)
-        _show_cells(out, crop, f"The {size}×{size} crop", channel)
-        out.plot(0, 0, marker="o", color=OTHER, markeredgecolor=INK, markersize=9)
+    with plots(11, 3.9, 1, 3, width_ratios=[1.25, 1.25, 1]) as (figure, (photo, cells, out)):
+        draw_scene(photo, Scene(image, _grid(corners, positions * stride), "The ROI on the photo (pixels)"))
+        _show_cells(cells, channel, "On the feature map (cells)", _grid(corners / stride, positions))
+        first = Points([(0.0, 0.0)], radius=6)
+        _show_cells(out, crop, f"The {size}×{size} crop", [first], channel)
         figure.supxlabel("The white dot is the first sample: top left in the crop.", fontsize=12)
     return figure
 
 
+@from_any_device
 def rulers_figure(side: tuple[float, float], stride: int, cells: int, size: int) -> Figure:
     """One axis of the ROI counted four ways: pixels, cells, the map's [-1, 1], the crop's [-1, 1].
 
@@ -156,19 +153,17 @@ def rulers_figure(side: tuple[float, float], stride: int, cells: int, size: int)
     """
     positions = torch.linspace(side[0] / stride, side[1] / stride, size)  # (size,) cells
     whole = (cells - 1) * stride
-    with style():
-        figure = Figure(figsize=(9, 3.8))
-        axes = figure.add_subplot()
+    with plots(9, 3.8) as (figure, axes):
         names = ["pixel of the photo", "cell of the map", r"map: $x^s\in[-1,1]$", r"crop: $x^t\in[-1,1]$"]
         shares = positions * stride / whole  # (size,) of the map's extent: 0..1
         for row, (low, high, digits) in enumerate([(0, whole, 0), (0, cells - 1, 1), (-1, 1, 2)]):
             _draw_ruler(axes, -row, low, high, (float(shares[0]), float(shares[-1])), digits)
-        axes.plot([0, 1], [-3, -3], color=AFTER, linewidth=4)
+        axes.plot([0, 1], [-3, -3], color=roles.GREEN, linewidth=4)
         for share, start in zip(shares.tolist(), torch.linspace(0, 1, size).tolist(), strict=True):
-            axes.plot([share, start], [-2, -3], color=AFTER, linewidth=1, linestyle="dotted")
-            axes.plot([share, start], [-2, -3], "o", color=AFTER, markersize=6)
+            axes.plot([share, start], [-2, -3], color=roles.GREEN, linewidth=1, linestyle="dotted")
+            axes.plot([share, start], [-2, -3], "o", color=roles.GREEN, markersize=6)
         for x, text in ((0, "−1"), (1, "1")):
-            axes.text(x, -3.15, text, ha="center", va="top", color=AFTER, weight="bold")
+            axes.text(x, -3.15, text, ha="center", va="top", color=roles.GREEN, weight="bold")
         axes.set(yticks=[0, -1, -2, -3], yticklabels=names, xticks=[], xlim=(-0.06, 1.06), ylim=(-3.6, 0.45))
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
@@ -179,13 +174,13 @@ def rulers_figure(side: tuple[float, float], stride: int, cells: int, size: int)
 def _draw_ruler(axes: Axes, y: float, low: float, high: float, shares: tuple[float, float], digits: int) -> None:
     """The whole extent in gray, the ROI's part of it in green, numbers at all four ends."""
     axes.plot([0, 1], [y, y], color="#888888", linewidth=2)
-    axes.plot(shares, [y, y], color=AFTER, linewidth=5, solid_capstyle="butt")
+    axes.plot(shares, [y, y], color=roles.GREEN, linewidth=5, solid_capstyle="butt")
     for share in (0.0, 1.0):
         axes.plot(share, y, "|", color="#888888", markersize=12)
         axes.text(share, y + 0.13, f"{low + share * (high - low):g}", ha="center", color="#555555")
     for share in shares:
         text = f"{low + share * (high - low):.{digits}f}".replace("-", "−")
-        axes.text(share, y + 0.13, text, ha="center", color=AFTER, weight="bold")
+        axes.text(share, y + 0.13, text, ha="center", color=roles.GREEN, weight="bold")
 
 
 @from_any_device
@@ -197,15 +192,13 @@ def methods_figure(channel: Tensor, roi: Tensor, stride: int, size: int) -> Figu
     x1, y1, x2, y2 = (roi / stride).tolist()
     around = channel[max(int(y1) - 1, 0) : int(y2) + 3, max(int(x1) - 1, 0) : int(x2) + 3]  # sets the colors
     colors = {"vmin": float(around.min()), "vmax": float(around.max()), "cmap": "viridis"}
-    with style():
-        figure = Figure(figsize=(11, 7.4))
-        grid = figure.subplots(2, 3, height_ratios=[1.15, 1])
+    with plots(11, 7.4, 2, 3, height_ratios=[1.15, 1]) as (figure, grid):
         for (above, below), method in zip(grid.T, ("pool", "align", "crop"), strict=True):
-            _show_cells(above, channel, METHODS[method], around)
-            _draw_reading(above, method, roi, stride, size, channel.shape)
+            layers = _reading(method, roi, stride, size, channel.shape)
+            _show_cells(above, channel, METHODS[method], layers, around)
             above.set(xlim=(x1 - 1.6, x2 + 1.6), ylim=(y2 + 1.6, y1 - 1.6))
             crop = crop_pool(channel[None, None], roi[None, None], stride, CropPoolingConfig(method=method, size=size))
-            below.imshow(crop[0, 0].detach().numpy(), **colors)
+            below.imshow(crop[0, 0].numpy(), **colors)
             below.set(xticks=[], yticks=[], xlabel=_READS[method])
         grid[0, 0].set_ylabel("where it reads (cells)")
         grid[1, 0].set_ylabel(f"the {size}×{size} result")
@@ -219,18 +212,17 @@ _READS = {
 }
 
 
-def _draw_reading(axes: Axes, method: str, roi: Tensor, stride: int, size: int, feature_size: tuple[int, int]) -> None:
-    """The ROI in blue and, in white, the bins or points at which the method reads."""
+def _reading(method: str, roi: Tensor, stride: int, size: int, feature_size: tuple[int, int]) -> list[Layer]:
+    """The ROI in blue and, in white, the bins or points at which the method reads; in cells."""
+    outline = Lines(roi_corners(roi / stride)[None], Role(roles.PALETTE[1]), closed=True, width=5)
+    dashes = roles.OTHER._replace(dash="dashed")
     if method == "pool":
-        _draw_boxes(axes, pool_bins(roi, size, stride, feature_size) - 0.5)
-    elif method == "align":
-        _draw_boxes(axes, align_bins(roi, size, stride) / stride)
-        _draw_dots(axes, align_positions(roi, size, stride).reshape(-1, 2), 14)
-    else:
-        theta = crop_theta(roi[None], stride, feature_size)
-        _draw_dots(axes, sample_positions(theta, size, feature_size).reshape(-1, 2), 40)
-    axes.add_patch(Polygon(roi_corners(roi / stride).tolist(), fill=False, edgecolor=INK, linewidth=5))
-    axes.add_patch(Polygon(roi_corners(roi / stride).tolist(), fill=False, edgecolor="#56B4E9", linewidth=2.5))
+        return [Boxes(pool_bins(roi, size, stride, feature_size) - 0.5, dashes, width=3), outline]
+    if method == "align":
+        points = align_positions(roi, size, stride).reshape(-1, 2)
+        return [Boxes(align_bins(roi, size, stride) / stride, dashes, width=3), outline, Points(points, radius=2.5)]
+    theta = crop_theta(roi[None], stride, feature_size)
+    return [outline, Points(sample_positions(theta, size, feature_size).reshape(-1, 2), radius=4)]
 
 
 @from_any_device
@@ -240,26 +232,19 @@ def align_corners_figure(image: Tensor, rois: Tensor, size: int, stride: int, fe
     image: (3, H, W) in [0, 1]. rois: (S, 4) pixels. feature_size: rows and columns.
     """
     theta = crop_theta(rois, stride, feature_size)  # (S, 2, 3)
-    with style():
-        figure = Figure(figsize=(9, 6.6))
-        axes = figure.add_subplot()
-        _show_photo(axes, image, "The same theta, sampled with align_corners True and False")
-        axes.images[0].set_alpha(0.55)
-        for corners in roi_corners(rois):
-            axes.add_patch(Polygon(corners.tolist(), fill=False, edgecolor=CHOSEN, linewidth=2.5))
-        good = sample_positions(theta, size, feature_size, True).reshape(-1, 2) * stride
-        bad = sample_positions(theta, size, feature_size, False).reshape(-1, 2) * stride
-        axes.scatter(
-            *good.T, s=42, color=AFTER, edgecolor=INK, linewidth=0.8, label="True: corner samples on the corners"
-        )
-        axes.scatter(*bad.T, s=46, color=INK, marker="x", linewidth=4)
-        axes.scatter(*bad.T, s=40, color="#F0A070", marker="x", linewidth=2, label="False: shrunk and shifted")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=2)
-    return figure
+    good, bad = (sample_positions(theta, size, feature_size, way).reshape(-1, 2) * stride for way in (True, False))
+    layers = [
+        Boxes(rois, roles.CHOSEN, width=4, name="ROI"),
+        Points(good, roles.AFTER, radius=4, name="True: corner samples on the corners"),
+        Points(bad, roles.BEFORE, shape="cross", radius=5, name="False: shrunk and shifted"),
+    ]
+    return figure_of(
+        [Scene(0.55 * image + 0.45, layers, "The same theta, sampled with align_corners True and False")], 9.0
+    )
 
 
 @from_any_device
-def gradient_figure(image: Tensor, roi: Tensor, gradient: Tensor, title: str, length: float = 0.16) -> Figure:
+def corner_gradient_figure(image: Tensor, roi: Tensor, gradient: Tensor, title: str, length: float = 0.16) -> Figure:
     """Which way the corners should move for a score to rise: an arrow at each of the four.
 
     image: (3, H, W) in [0, 1]. roi: (4,) pixels. gradient: (4,) of the score, in x1, y1, x2, y2. length: of the longest
@@ -267,51 +252,28 @@ def gradient_figure(image: Tensor, roi: Tensor, gradient: Tensor, title: str, le
     """
     longest = torch.maximum(gradient[:2].abs(), gradient[2:].abs()).norm().clamp(min=1e-12)
     step = gradient / longest * length * min(image.shape[-2:])  # (4,) pixels
-    with style():
-        figure = Figure(figsize=(7.5, 7.5 * height_share(*image.shape[-2:]) + 0.5))
-        axes = figure.add_subplot()
-        _show_photo(axes, image, title)
-        axes.add_patch(Polygon(roi_corners(roi).tolist(), fill=False, edgecolor=OTHER, linewidth=5))
-        axes.add_patch(Polygon(roi_corners(roi).tolist(), fill=False, edgecolor=BEFORE, linewidth=3))
-        for (x, y), (dx, dy) in zip(roi_corners(roi).tolist(), _corner_steps(step), strict=True):
-            for color, width in ((OTHER, 8), (AFTER, 4)):
-                arrow = {"arrowstyle": "-|>", "color": color, "linewidth": width, "mutation_scale": 16 + width}
-                axes.annotate("", xy=(x + dx, y + dy), xytext=(x, y), arrowprops=arrow | {"shrinkA": 0, "shrinkB": 0})
-    return figure
+    arrows = torch.stack([roi_corners(roi), roi_corners(roi) + _corner_steps(step)], dim=1)  # (4, 2, 2)
+    layers = [Boxes(roi[None], Role(roles.RED), width=5), Lines(arrows, roles.AFTER, width=7, arrow=True)]
+    return figure_of([Scene(image, layers, title)], 7.5, legend="")
 
 
-def _corner_steps(step: Tensor) -> list[tuple[float, float]]:
-    """The change of x1, y1, x2, y2 as a change of each corner, clockwise from the top left."""
-    x1, y1, x2, y2 = step.tolist()
-    return [(x1, y1), (x2, y1), (x2, y2), (x1, y2)]
+def _corner_steps(step: Tensor) -> Tensor:
+    """The change of x1, y1, x2, y2 (4,) as a change of each corner, clockwise from the top left: (4, 2)."""
+    return step[[0, 1, 2, 1, 2, 3, 0, 3]].view(4, 2)
 
 
-def _show_photo(axes: Axes, image: Tensor, title: str) -> None:
-    height, width = image.shape[-2:]
-    pixels = image.permute(1, 2, 0).clamp(0, 1).numpy()
-    axes.imshow(pixels, extent=(0, width, height, 0), interpolation="antialiased")
-    axes.set(xticks=[], yticks=[], title=title, xlim=(0, width), ylim=(height, 0))
-
-
-def _show_cells(axes: Axes, cells: Tensor, title: str, colors_of: Tensor | None = None) -> None:
+def _show_cells(
+    axes: Axes, cells: Tensor, title: str, layers: Sequence[Layer], colors_of: Tensor | None = None
+) -> None:
     """A map (rows, columns) with cell i around the coordinate i, in the colors of another map where one is given."""
-    colors = (cells if colors_of is None else colors_of).detach()
-    axes.imshow(cells.detach().numpy(), cmap="viridis", vmin=float(colors.min()), vmax=float(colors.max()))
-    rows, columns = cells.shape
-    axes.set(xticks=[], yticks=[], title=title, xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
+    colors, (rows, columns) = cells if colors_of is None else colors_of, cells.shape
+    axes.imshow(cells.numpy(), cmap="viridis", vmin=float(colors.min()), vmax=float(colors.max()))
+    for layer in layers:
+        draw_layer(axes, layer)
+    axes.set(xticks=[], yticks=[], title=title, anchor="N", xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
 
 
-def _draw_grid(axes: Axes, corners: Tensor, positions: Tensor) -> None:
-    axes.add_patch(Polygon(corners.tolist(), fill=False, edgecolor=OTHER, linewidth=4))
-    axes.add_patch(Polygon(corners.tolist(), fill=False, edgecolor=CHOSEN, linewidth=2))
-    axes.scatter(*positions.T, s=22, color=BEFORE, edgecolor=OTHER, linewidth=0.8)
-    axes.scatter(*positions[0], s=80, color=OTHER, edgecolor=INK, zorder=3)
-
-
-def _draw_dots(axes: Axes, points: Tensor, area: float) -> None:
-    axes.scatter(*points.T, s=area, color=OTHER, edgecolor=INK, linewidth=0.8, zorder=3)
-
-
-def _draw_boxes(axes: Axes, boxes: Tensor) -> None:
-    patches = [Rectangle((x1, y1), x2 - x1, y2 - y1) for x1, y1, x2, y2 in boxes.tolist()]
-    axes.add_collection(PatchCollection(patches, facecolor="none", edgecolor=OTHER, linewidth=1.4, linestyle="dashed"))
+def _grid(corners: Tensor, positions: Tensor) -> list[Layer]:
+    """A box by its corners (4, 2), the points (N, 2) at which it is read, and the first of them again, in white."""
+    outline = Lines(corners[None], Role(roles.PALETTE[1]), closed=True, width=5)
+    return [outline, Points(positions, roles.BEFORE, radius=3.5), Points(positions[:1], radius=6)]

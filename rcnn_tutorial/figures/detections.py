@@ -1,17 +1,17 @@
 """Detections on their picture: at the picture's own pixel size (Pillow), or as a figure (matplotlib)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
-from torchvision.transforms.v2.functional import to_pil_image
 
+from rcnn_tutorial.figures.drawing import figure_of
 from rcnn_tutorial.figures.fonts import drawable_names, font_for
-from rcnn_tutorial.figures.style import FIGURE_DPI, class_color, from_any_device, height_share, ink_on, style
+from rcnn_tutorial.figures.style import from_any_device
+from rcnn_tutorial.roles import Role, class_color, ink_on
+from rcnn_tutorial.scene import Boxes, Scene, label_place, to_uint8
 
 
 @from_any_device
@@ -23,18 +23,9 @@ def draw_detections(image: Tensor, detections: dict[str, Tensor], classes: Seque
         detections: `boxes` (N, 4) in the image's pixels, `labels` (N,) and, where they exist, `scores` (N,).
         classes: names without background; label i is `classes[i - 1]`. Where no installed font can draw a name, the
             picture shows the class's number, and a warning tells.
+
     """
-    picture = to_pil_image((image.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8))
-    pen = ImageDraw.Draw(picture)
-    size = max(10, round(min(picture.size) / 28))
-    items = _by_score(detections, classes)
-    for box, label, _ in items:
-        _draw_box(pen, box, class_color(label), width=max(1, round(size / 7)))
-    taken: list[tuple] = []
-    for box, label, text in reversed(items):  # the best score chooses the place of its text first
-        font = ImageFont.truetype(font_for(text), size)
-        _draw_text(pen, box, text, class_color(label), font, picture.size, taken)
-    return picture
+    return paint(detections_scene(image, detections, classes))
 
 
 @from_any_device
@@ -44,62 +35,50 @@ def detections_figure(
     """The detections drawn on the image, each with its class and score.
 
     width: inches. A small image is enlarged, its texts are not.
-
-    The axes count the image's own pixels, with box coordinates at the pixels' edges.
     """
-    height, columns = image.shape[-2:]
-    scale = max(1, round(width * FIGURE_DPI / max(columns, height / 1.2)))
-    large = image.detach().cpu().repeat_interleave(scale, 1).repeat_interleave(scale, 2)  # (3, scale * H, scale * W)
-    picture = draw_detections(large, {**detections, "boxes": detections["boxes"] * scale}, classes)
-    with style():
-        figure = Figure(figsize=(width, width * height_share(height, columns) + (0.4 if title else 0.0)))
-        axes = figure.add_subplot()
-        axes.imshow(picture, extent=(0, columns, height, 0), interpolation="antialiased")
-        axes.set_title(title)
-        axes.set_axis_off()
-    return figure
+    return figure_of([detections_scene(image, detections, classes, title)], width)
 
 
-def _by_score(detections: dict[str, Tensor], classes: Sequence[str]) -> list[tuple[list[float], int, str]]:
-    """(box, label, text) of every detection, the best score last, so that it is drawn on top."""
-    boxes, labels = detections["boxes"].tolist(), detections["labels"].tolist()
+def detections_scene(image: Tensor, detections: dict[str, Tensor], classes: Sequence[str], title: str = "") -> Scene:
+    """A layer for each detection, the best score on top. Arguments as `draw_detections` takes them."""
+    boxes, labels = detections["boxes"], detections["labels"].tolist()
     names = drawable_names(labels, classes)
-    if "scores" not in detections:
-        return [(box, label, names[label]) for box, label in zip(boxes, labels, strict=True)]
-    scores = detections["scores"]
-    order = torch.argsort(scores, stable=True).tolist()
-    return [(boxes[i], labels[i], f"{names[labels[i]]} {scores[i]:.2f}") for i in order]
+    texts, order = [names[label] for label in labels], range(len(labels))
+    if "scores" in detections:
+        scores = detections["scores"]
+        texts = [f"{text} {score:.2f}" for text, score in zip(texts, scores, strict=True)]
+        order = torch.argsort(scores, stable=True).tolist()
+    roles = {label: Role(class_color(label)) for label in labels}
+    return Scene(image, [Boxes(boxes[[i]], roles[labels[i]], labels=[texts[i]]) for i in order], title)
+
+
+def paint(scene: Scene) -> Image.Image:
+    """A scene of labeled boxes in as many pixels as its image has; the topmost box chooses its text's place first."""
+    picture = Image.fromarray(to_uint8(scene.image))
+    pen = ImageDraw.Draw(picture)
+    size = max(10, round(min(picture.size) / 28))
+    items = [
+        (box, text, layer.role.color)
+        for layer in scene.layers
+        for box, text in zip(layer.data.tolist(), layer.labels, strict=True)
+    ]
+    for box, _, color in items:
+        _draw_box(pen, box, color, width=max(1, round(size / 7)))
+    taken: list[tuple] = []
+    for box, text, color in reversed(items):
+        font = ImageFont.truetype(font_for(text), size)
+        pad = max(1, size // 6)
+        extent = pen.textlength(text, font=font) + 2 * pad, sum(font.getmetrics()) + pad
+        place = label_place(box, extent, picture.size, taken)
+        taken.append(place)
+        pen.rectangle(place, fill=color)
+        pen.text((place[0] + pad, place[1] + extent[1] / 2), text, fill=ink_on(color), font=font, anchor="lm")
+    return picture
 
 
 def _draw_box(pen: ImageDraw.ImageDraw, box: list[float], color: str, width: int) -> None:
     x1, y1, x2, y2 = box  # continuous corners: the last pixel inside is x2 - 1
     last_x, last_y = max(x1, x2 - 1), max(y1, y2 - 1)
-    pen.rectangle(
-        (x1 - 1, y1 - 1, last_x + 1, last_y + 1), outline=ink_on(color), width=width + 2
-    )  # seen on any ground
+    rim = x1 - 1, y1 - 1, last_x + 1, last_y + 1  # seen on any ground
+    pen.rectangle(rim, outline=ink_on(color), width=width + 2)
     pen.rectangle((x1, y1, last_x, last_y), outline=color, width=width)
-
-
-def _draw_text(pen, box, text, color, font, size, taken) -> None:
-    pad = max(1, font.size // 6)
-    width = pen.textlength(text, font=font) + 2 * pad
-    height = sum(font.getmetrics()) + pad
-    x, y = _place(box, width, height, size, taken)
-    taken.append((x, y, x + width, y + height))
-    pen.rectangle((x, y, x + width, y + height), fill=color)
-    pen.text((x + pad, y + height / 2), text, fill=ink_on(color), font=font, anchor="lm")
-
-
-def _place(box, width, height, size, taken) -> tuple[float, float]:
-    """Top left corner of a text: the first place over, inside (top, bottom) or under the box that no text has yet."""
-    x1, y1, _, y2 = box
-    x = max(0, min(x1, size[0] - width))
-    places = [(x, y) for y in (y1 - height, y1, y2 - height, y2) if 0 <= y <= size[1] - height]
-    free = [
-        place for place in places if not any(_overlap((*place, place[0] + width, place[1] + height), t) for t in taken)
-    ]
-    return (free or places or [(x, 0)])[0]
-
-
-def _overlap(a, b) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

@@ -4,8 +4,6 @@ The rule: DejaVu Sans, which comes with matplotlib and so looks the same on ever
 else an installed font that can; else the class's number in place of its name, with a warning.
 """
 
-from __future__ import annotations
-
 import functools
 import unicodedata
 import warnings

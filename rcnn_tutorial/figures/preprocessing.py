@@ -1,7 +1,5 @@
 """Pictures of the second notebook: the fixed mean, the 600 / 1000 rule, and what resizing to a size does to boxes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch
@@ -10,8 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.config import PreprocessingConfig
-from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, from_any_device, style
+from rcnn_tutorial.figures.drawing import figure_of
+from rcnn_tutorial.figures.style import from_any_device, plots
+from rcnn_tutorial.scene import Points, Scene
 from rcnn_tutorial.stages.preprocessing import resize, scale_for
 
 _SPREAD = 2.7  # normalized values from -2.7 to 2.7 become black to white; ImageNet's run from -2.12 to 2.64
@@ -37,33 +38,23 @@ def mean_figure(image: Tensor, config: PreprocessingConfig) -> Figure:
     """
     height, width = image.shape[-2:]
     y, x = height // 2, width // 4  # the middle of the left half
-    panel = 3.5, min(max(3.5 * height / width, 1.4), 4.6)  # inches
-    with style():
-        figure = Figure(figsize=(3 * panel[0], 2 * (panel[1] + 0.6)))
-        grid = figure.subplots(2, 3)
-        for row, photo in zip(grid, (image, paint_right_half(image)), strict=True):
-            fixed = subtract_mean(photo, photo.new_tensor(config.mean), config)
-            own = subtract_mean(photo, photo.mean(dim=(1, 2)), config)
-            for axes, values in zip(row, (photo, fixed, own), strict=True):
-                shown = photo if values is photo else values / (2 * _SPREAD) + 0.5
-                _show(axes, shown, (x, y), f"red at the ring: {float(values[0, y, x]):.2f}")
-        grid[0, 0].set_ylabel("the photo", fontsize=13)
-        grid[1, 0].set_ylabel("its right half painted", fontsize=13)
-        for axes, title in zip(grid[0], ("given", "minus the fixed mean", "minus its own mean"), strict=True):
-            axes.set_title(title)
+    ring = Points([(x + 0.5, y + 0.5)], shape="ring", radius=8)
+    titles = ("given", "minus the fixed mean", "minus its own mean")
+    scenes = []
+    for photo in (image, paint_right_half(image)):
+        fixed = subtract_mean(photo, photo.new_tensor(config.mean), config)
+        own = subtract_mean(photo, photo.mean(dim=(1, 2)), config)
+        for values, title in zip((photo, fixed, own), titles, strict=True):
+            shown = photo if values is photo else values / (2 * _SPREAD) + 0.5
+            caption = f"red at the ring: {float(values[0, y, x]):.2f}"
+            scenes.append(Scene(shown, [ring], title if photo is image else "", caption))
+    figure = figure_of(scenes, 10.5, columns=3)
+    figure.axes[0].set_ylabel("the photo", fontsize=13)
+    figure.axes[3].set_ylabel("its right half painted", fontsize=13)
     return figure
 
 
-def _show(axes: Axes, image: Tensor, ring: tuple[int, int], text: str) -> None:
-    height, width = image.shape[-2:]
-    axes.imshow(image.permute(1, 2, 0).clamp(0, 1).numpy(), extent=(0, width, height, 0), interpolation="antialiased")
-    for color, line in (("white", 5), ("black", 2)):
-        axes.plot(*ring, "o", markersize=16, markerfacecolor="none", markeredgecolor=color, markeredgewidth=line)
-    axes.set(xticks=[], yticks=[], xlim=(0, width), ylim=(height, 0))
-    axes.set_xlabel(text, fontsize=13)
-    axes.spines[:].set(visible=True, color="#999999")
-
-
+@from_any_device
 def rule_figure(config: PreprocessingConfig, photos: Mapping[str, tuple[int, int]], longest: float = 4.0) -> Figure:
     """Both sides of a scaled photo over its aspect: where the rule's one limit ends and the other begins.
 
@@ -71,13 +62,11 @@ def rule_figure(config: PreprocessingConfig, photos: Mapping[str, tuple[int, int
     """
     long_sides = torch.linspace(1, longest, 301).tolist()  # of a photo whose short side is 1000
     scales = [scale_for(1000, round(1000 * side), config.target_size, config.max_size) for side in long_sides]
-    with style():
-        figure = Figure(figsize=(9, 4.6))
-        axes = figure.add_subplot()
+    with plots(9, 4.6) as (figure, axes):
         aspects = [round(1000 * side) / 1000 for side in long_sides]
         long = [1000 * scale * aspect for scale, aspect in zip(scales, aspects, strict=True)]
-        axes.plot(aspects, long, color=CHOSEN, linestyle="dashed", label="long side")
-        axes.plot(aspects, [1000 * scale for scale in scales], color=AFTER, label="short side")
+        axes.plot(aspects, long, color=roles.BLUE, linestyle="dashed", label="long side")
+        axes.plot(aspects, [1000 * scale for scale in scales], color=roles.GREEN, label="short side")
         turn = config.max_size / config.target_size
         axes.axvline(turn, color="#777777", linewidth=1, linestyle="dotted")
         text = f"{config.max_size} / {config.target_size} = {turn:.2f}"
@@ -115,17 +104,14 @@ def row_errors(height: int, scale: float) -> tuple[Tensor, Tensor, Tensor]:
     return rows[inner], (exact[0, :, 0] * scale - rows)[inner], (stretched[0, :, 0] * scale - rows)[inner]
 
 
+@from_any_device
 def drift_figure(height: int, width: int, config: PreprocessingConfig) -> Figure:
     """Errors of position along the rows of one photo: scaled by the exact factor, and stretched to the rounded size."""
     scale = scale_for(height, width, config.target_size, config.max_size)
     rows, exact, stretched = row_errors(height, scale)
-    with style():
-        figure = Figure(figsize=(9, 3.6))
-        axes = figure.add_subplot()
-        axes.plot(rows.numpy(), exact.numpy(), color=AFTER, label="scale_factor: by the exact factor")
-        axes.plot(
-            rows.numpy(), stretched.numpy(), color=BEFORE, linestyle="dashed", label="size: stretched to whole pixels"
-        )
+    with plots(9, 3.6) as (figure, axes):
+        axes.plot(rows, exact, color=roles.GREEN, label="scale_factor: by the exact factor")
+        axes.plot(rows, stretched, color=roles.RED, linestyle="dashed", label="size: stretched to whole pixels")
         title = f"{height} × {width} scaled by {scale:.4f} to {round(height * scale)} × {round(width * scale)}"
         axes.set(xlabel="row of the scaled photo", ylabel="error (pixels)", title=title, xlim=(0, height * scale))
         axes.legend(loc="upper left")

@@ -3,46 +3,45 @@
 What the explorer shares comes first: the losses' look, the moving average, and the verdict on a detection.
 """
 
-from __future__ import annotations
-
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.patheffects import Stroke
 from torch import Tensor
 from torchvision.ops import nms
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import box_iou
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.evaluation import Curve
-from rcnn_tutorial.figures.style import AFTER, BEFORE, CHOSEN, PALETTE, from_any_device, ink_on, style
+from rcnn_tutorial.figures.drawing import figure_of
+from rcnn_tutorial.figures.inference_nms import ELEVEN_RECALLS, best_precision
+from rcnn_tutorial.figures.style import from_any_device, plots
 from rcnn_tutorial.model import FasterRCNN
+from rcnn_tutorial.roles import Role
+from rcnn_tutorial.scene import Boxes, Scene
 from rcnn_tutorial.training import DETECTOR_LOSSES, RPN_LOSSES, StepReport
 
 LOSSES = RPN_LOSSES + DETECTOR_LOSSES
-LOSS_LOOKS = {  # name -> color, dash; the colors stand out on white and on dark gray
-    "rpn_cross_entropy": (PALETTE[0], "dashed"),
-    "rpn_loss_box": (PALETTE[1], "dotted"),
-    "cross_entropy": (PALETTE[2], "solid"),
-    "loss_box": (PALETTE[6], "dashdot"),
+LOSS_LOOKS = {  # the colors stand out on white and on dark gray
+    "rpn_cross_entropy": Role(roles.PALETTE[0], "dashed", "rpn_cross_entropy"),
+    "rpn_loss_box": Role(roles.PALETTE[1], "dotted", "rpn_loss_box"),
+    "cross_entropy": Role(roles.PALETTE[2], "solid", "cross_entropy"),
+    "loss_box": Role(roles.PALETTE[6], "dashdot", "loss_box"),
 }
 RIGHT, OTHER_CLASS, ELSEWHERE = "right", "misnamed", "elsewhere"
-VERDICT_LOOKS = {  # verdict -> color, dash
-    RIGHT: (AFTER, "solid"),
-    OTHER_CLASS: (CHOSEN, "dashdot"),
-    ELSEWHERE: (BEFORE, "dashed"),
+VERDICT_LOOKS = {
+    RIGHT: roles.AFTER._replace(name=RIGHT),
+    OTHER_CLASS: roles.CHOSEN._replace(dash="dashdot", name=OTHER_CLASS),
+    ELSEWHERE: roles.BEFORE._replace(name=ELSEWHERE),
 }
 WINDOW = 10  # steps of the moving average
 PARTS = ("head", "rpn.rpn_net", "rpn.scores", "rpn.coefficients", "tail", "classification")
-RECALLS = np.arange(11) / 10
 MARKERS = "osD^v"
-CURVES = (*PALETTE[:3], *PALETTE[4:6])  # the colors of curves: without the yellow, which is faint on white
+CURVES = (*roles.PALETTE[:3], *roles.PALETTE[4:6])  # the colors of curves: without the yellow, which is faint on white
 
 
 def moving_average(values: Sequence[float], window: int = WINDOW) -> list[float]:
@@ -84,13 +83,12 @@ def judge(found: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> list[str
 # ---- losses and learning rates
 
 
+@from_any_device
 def loss_figure(reports: Sequence[StepReport], title: str = "") -> Figure:
     """The four losses of a run: every step thin, their moving average thick; the phases of alternating training."""
-    with style():
-        figure = Figure(figsize=(10, 4.2))
-        axes = figure.add_subplot()
+    with plots(10, 4.2) as (figure, axes):
         for name in LOSSES:
-            color, dash = LOSS_LOOKS[name]
+            color, dash, _ = LOSS_LOOKS[name]
             steps = [report.step for report in reports if name in report.losses]
             values = [report.losses[name] for report in reports if name in report.losses]
             for run in _stretches(steps):  # a loss that rests for a phase leaves a gap
@@ -123,15 +121,14 @@ def _mark_phases(axes: Axes, reports: Sequence[StepReport]) -> None:
     axes.set_ylim(0, 1.2 * top)  # room for the names
 
 
+@from_any_device
 def compare_figure(runs: Mapping[str, Sequence[StepReport]], names: Sequence[str] = LOSSES, title: str = "") -> Figure:
     """The losses of several training runs, as moving averages.
 
     names: the losses that are added up. At most five runs.
     """
     what = "sum of the losses" if len(names) > 1 else names[0]
-    with style():
-        figure = Figure(figsize=(9, 3.8))
-        axes = figure.add_subplot()
+    with plots(9, 3.8) as (figure, axes):
         for i, (name, reports) in enumerate(runs.items()):
             steps = [report.step for report in reports]
             totals = [sum(report.losses.get(loss, 0.0) for loss in names) for report in reports]
@@ -142,11 +139,10 @@ def compare_figure(runs: Mapping[str, Sequence[StepReport]], names: Sequence[str
     return figure
 
 
+@from_any_device
 def schedule_figure(schedules: Mapping[str, Sequence[float]]) -> Figure:
     """Learning rates over a run, each as a share of its own highest. schedules: name -> rate of every step."""
-    with style():
-        figure = Figure(figsize=(8, 3.2))
-        axes = figure.add_subplot()
+    with plots(8, 3.2) as (figure, axes):
         for i, (name, rates) in enumerate(schedules.items()):
             share = np.linspace(0, 1, len(rates))
             look = {"marker": MARKERS[i], "markevery": max(1, len(rates) // 8), "markersize": 8}
@@ -173,56 +169,31 @@ def progress_figure(
     in its pixels, labels (G,). The boxes are right (solid), in the place of an object but misnamed (dash-dotted), or
     elsewhere (dashed).
     """
-    with style():
-        columns = min(len(moments), 3)  # more would be too small to read from the last row of a class
-        rows = math.ceil(len(moments) / columns)
-        figure = Figure(figsize=(3.4 * columns, 3.9 * rows + 0.4))
-        panels = figure.subplots(rows, columns, squeeze=False).flatten()
-        for axes in panels[len(moments) :]:
-            axes.set_axis_off()
-        for axes, (title, found) in zip(panels, moments.items(), strict=False):
-            best = best_places(found, shown)
-            verdicts = judge(best, target)
-            axes.imshow(image.permute(1, 2, 0).cpu().numpy(), extent=(0, image.shape[2], image.shape[1], 0))
-            for box, label, verdict in zip(best["boxes"], best["labels"], verdicts, strict=True):
-                _draw_detection(axes, box.tolist(), classes[label - 1], verdict)
-            axes.set(xticks=[], yticks=[])
-            axes.set_title(title)
-            counts = f"{verdicts.count(RIGHT)} of {len(target['labels'])} right"
-            axes.set_xlabel(f"{counts}, {verdicts.count(OTHER_CLASS)} misnamed")
-        looks = VERDICT_LOOKS.items()
-        marks = [Line2D([], [], color=c, linestyle=d, linewidth=3, label=verdict) for verdict, (c, d) in looks]
-        figure.legend(handles=marks, loc="outside lower center", ncols=3, handlelength=3.2)
-    return figure
-
-
-def _draw_detection(axes: Axes, box: Sequence[float], name: str, verdict: str) -> None:
-    color, dash = VERDICT_LOOKS[verdict]
-    x1, y1, x2, y2 = box
-    rim = [Stroke(linewidth=4.5, foreground=ink_on(color), alpha=0.5), Stroke(linewidth=2.5, foreground=color)]
-    axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, linestyle=dash, linewidth=2.5, path_effects=rim))
-    ground = {"facecolor": color, "edgecolor": "none", "pad": 1}
-    axes.text(x1, y1, name, color=ink_on(color), fontsize=12, va="bottom", bbox=ground, clip_on=True)
+    scenes = []
+    for title, found in moments.items():
+        best = best_places(found, shown)
+        verdicts = judge(best, target)
+        layers = [
+            Boxes(box[None], VERDICT_LOOKS[verdict], labels=[classes[label - 1]])
+            for box, label, verdict in zip(best["boxes"], best["labels"], verdicts, strict=True)
+        ]
+        layers += [Boxes(torch.zeros(0, 4), role) for role in reversed(VERDICT_LOOKS.values())]  # a whole legend
+        counts = f"{verdicts.count(RIGHT)} of {len(target['labels'])} right"
+        scenes.append(Scene(image, layers[::-1], title, f"{counts}, {verdicts.count(OTHER_CLASS)} misnamed"))
+    columns = min(len(scenes), 3)  # more would be too small to read from the last row of a class
+    return figure_of(scenes, 3.4 * columns, columns, legend="shared")
 
 
 def mean_precision(curves: Mapping[str, Curve]) -> np.ndarray:
     """Precision at recall 0, 0.1, ... 1, averaged over the classes with objects: (11,). Its mean is the VOC07 mAP."""
     known = [best_precision(curve) for curve in curves.values() if curve.objects]
-    return np.mean(known, axis=0) if known else np.zeros(len(RECALLS))
-
-
-def best_precision(curve: Curve) -> np.ndarray:
-    """The best precision at each of eleven recalls or beyond; 0 where the recall is never reached: (11,)."""
-    reached = curve.recall.numpy() >= np.arange(11)[:, None] * 0.1  # (11, D)
-    return np.where(reached, curve.precision.numpy(), 0.0).max(axis=1, initial=0.0)
+    return np.mean(known, axis=0) if known else np.zeros(len(ELEVEN_RECALLS))
 
 
 @from_any_device
 def precision_recall_figure(moments: Mapping[str, Mapping[str, Curve]]) -> Figure:
     """The curve of every class at the last moment, and their mean at each one. moments: name -> class -> curve."""
-    with style():
-        figure = Figure(figsize=(9.5, 4.4))
-        axes = figure.add_subplot()
+    with plots(9.5, 4.4) as (figure, axes):
         last = list(moments.values())[-1]
         for curve in last.values():
             if curve.objects:
@@ -232,19 +203,18 @@ def precision_recall_figure(moments: Mapping[str, Mapping[str, Curve]]) -> Figur
             mean = mean_precision(curves)
             label = f"{name}: mAP {mean.mean():.3f}"
             look = {"color": CURVES[i], "marker": MARKERS[i], "markersize": 8, "linewidth": 3}
-            axes.plot(RECALLS, mean, label=label, **look)
+            axes.plot(ELEVEN_RECALLS, mean, label=label, **look)
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.04), xlabel="recall", ylabel="precision")
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
+@from_any_device
 def recall_figure(recalls: Mapping[str, Mapping[int, float]]) -> Figure:
     """Proposal recall of several detectors, as bars. recalls: name -> {proposals an image: recall}."""
     counts = list(next(iter(recalls.values())))
     width = 0.8 / len(recalls)
-    with style():
-        figure = Figure(figsize=(9.5, 4.2))
-        axes = figure.add_subplot()
+    with plots(9.5, 4.2) as (figure, axes):
         for i, (name, recall) in enumerate(recalls.items()):
             places = np.arange(len(counts)) + (i - (len(recalls) - 1) / 2) * width
             look = {"color": CURVES[i], "hatch": ("", "//", "..", "xx", "\\\\")[i], "edgecolor": "black"}
@@ -291,23 +261,22 @@ def _norm(loss: Tensor, part: torch.nn.Module) -> float | None:
     return float(torch.stack([gradient.norm() for gradient in known]).norm()) if known else None
 
 
+@from_any_device
 def gradient_figure(tables: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> Figure:
-    """Tables of `gradient_norms`, one under the other: a filled cell where a loss reaches a part, with the norm.
+    """Tables of the norms of gradients: a filled cell where a loss reaches a part of the detector.
 
-    tables: title -> loss -> part -> norm. Cells that only later tables fill get a heavy red frame.
+    tables: title -> loss -> part -> norm, as `gradient_norms` gives them. Cells that only later tables
+    fill get a heavy red frame.
     """
     first = next(iter(tables.values()))
-    with style():
-        figure = Figure(figsize=(8.6, 3.6 * len(tables)))
-        for axes, (title, norms) in zip(figure.subplots(len(tables), squeeze=False)[:, 0], tables.items(), strict=True):
+    with plots(8.6, 3.6 * len(tables), len(tables), squeeze=False) as (figure, grid):
+        for axes, (title, norms) in zip(grid[:, 0], tables.items(), strict=True):
             for row, (loss, parts) in enumerate(norms.items()):
                 for column, (part, norm) in enumerate(parts.items()):
                     _draw_cell(axes, column, row, norm, new=norm is not None and first[loss][part] is None)
             parts = list(next(iter(norms.values())))
-            names = [part.removeprefix("rpn.").replace("classification", "classi-\nfication") for part in parts]
-            axes.set(
-                xticks=range(len(parts)), xticklabels=[n.replace("coefficients", "coeffi-\ncients") for n in names]
-            )
+            names = [part.removeprefix("rpn.").replace("fication", "-\nfication") for part in parts]
+            axes.set_xticks(range(len(parts)), [name.replace("coefficients", "coeffi-\ncients") for name in names])
             axes.set(yticks=range(len(norms)), yticklabels=list(norms), title=title)
             axes.set(xlim=(-0.5, len(parts) - 0.5), ylim=(len(norms) - 0.5, -0.75))
             axes.tick_params(length=0)
@@ -319,7 +288,7 @@ def gradient_figure(tables: Mapping[str, Mapping[str, Mapping[str, float | None]
 
 def _draw_cell(axes: Axes, column: int, row: int, norm: float | None, new: bool) -> None:
     face = "#F4F4F4" if norm is None else "#CFE8DE"
-    edge, width = (BEFORE, 3.5) if new else ("white", 2)
+    edge, width = (roles.RED, 3.5) if new else ("white", 2)
     rim = {"facecolor": face, "edgecolor": edge, "linewidth": width}
     axes.add_patch(Rectangle((column - 0.45, row - 0.42), 0.9, 0.84, **rim))
     text = "none" if norm is None else f"{norm:.3f}"

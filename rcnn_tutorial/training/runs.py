@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from rcnn_tutorial import distributed
-from rcnn_tutorial.checkpoints import Checkpoint, load_training, save_training, write_atomically
+from rcnn_tutorial.atomic import write_atomically
+from rcnn_tutorial.checkpoints import Checkpoint, load_training, save_training
 from rcnn_tutorial.config import Config, TrainingConfig
 from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
 from rcnn_tutorial.request import read_request

@@ -31,7 +31,7 @@ def test_a_race_ends_for_each_side_at_the_goal_or_with_its_schedule(monkeypatch)
     monkeypatch.setattr(learning, "mean_ap", lambda model, validation: next(results[validation]))
     recipe = replace(MUON, steps=2 * LOOKS, batch_size=2)
     sides = {
-        name: Learner(torch.nn.Identity(), recipe, lambda number, images, targets: None, DATA, name) for name in results
+        name: Learner(torch.nn.Identity(), recipe, lambda images, targets, number: None, DATA, name) for name in results
     }
     for side in sides.values():
         side.batches = iter([([], [])] * recipe.steps)
@@ -40,9 +40,11 @@ def test_a_race_ends_for_each_side_at_the_goal_or_with_its_schedule(monkeypatch)
     assert seconds["bad"] == math.inf and sides["bad"].steps == recipe.steps
 
 
-def test_the_row_s_figure_is_the_median_of_the_seeds(monkeypatch):
-    figures = iter([{"ours": s, "peer": 4 * s, "muon": 2 * s} for s in (3.0, 1.0, 2.0)])
+def test_the_rows_figures_are_the_medians_of_the_seeds(monkeypatch):
+    shares = {"ours": 1, "adamw": 4, "adamw tuned": 3, "muon": 2, "muon tuned": 1.5}
+    figures = iter([{side: s * share for side, share in shares.items()} for s in (3.0, 1.0, 2.0)])
     monkeypatch.setattr(learning, "race", lambda sides: next(figures))
     monkeypatch.setattr(learning, "scenes", lambda split, length: DATA)
     with_adamw, with_muon = learning.learning(3)
-    assert (with_adamw.ours, with_adamw.ratio, with_muon.ratio) == (2.0, 0.25, 0.5)
+    assert (with_adamw.ours, with_adamw.peer, with_adamw.tuned) == (2.0, 8.0, 6.0)
+    assert (with_muon.ours, with_muon.peer, with_muon.tuned) == (2.0, 4.0, 3.0)

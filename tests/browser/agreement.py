@@ -58,7 +58,7 @@ ON_THE_PAGE = """(root) => {
         return buttons.length ? buttons.map((button) => button.textContent) : control.textContent;
     };
     const numbers = (text) => text.match(/-?[0-9.]+ to -?[0-9.]+/g).flatMap((range) => range.split(" to ").map(Number));
-    const box = (handle) => numbers(handle.ariaLabel);
+    const box = (handle) => numbers(handle.ariaValueText);
     const canvases = [...root.querySelectorAll(".rcnn-canvas")];
     return {
         summary: root.querySelector(".rcnn-summary").textContent,
@@ -105,7 +105,7 @@ def disagreements(kernel: dict, page: dict) -> list[str]:
     ]
     found += [f"label of a picture: {label!r}" for label in page["labels"] if label != kernel["summary"]]
     for ours, shown in zip(kernel["handles"], page["handles"], strict=True):
-        moved = [[box[0], box[2], box[1], box[3]] for box in ours]  # the label says x from, to; y from, to
+        moved = [[box[0], box[2], box[1], box[3]] for box in ours]  # it says x from, to; y from, to
         found += [f"boxes: kernel {moved}, page {shown}"] * (moved != shown)
     for ours, shown in zip(kernel["controls"], page["controls"], strict=True):
         found += [f"control: kernel {ours!r}, page {shown!r}"] * (not same_readout(ours, shown))

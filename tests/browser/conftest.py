@@ -9,7 +9,7 @@ from agreement import SNAPSHOT
 from browser_lab import CHROMIUM_OPTIONS, SCREENSHOTS, OpenNotebook, run_lab
 from playwright.sync_api import sync_playwright
 
-from rcnn_tutorial.assets import course_folder
+from rcnn_tutorial.course.files import course_folder
 
 LESSONS = sorted(path.name for path in course_folder().glob("*.ipynb"))
 

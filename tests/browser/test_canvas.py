@@ -9,7 +9,7 @@ CELL = """import torch
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, integer
-from rcnn_tutorial.explorers.layers import Boxes
+from rcnn_tutorial.scene import Boxes
 
 x = torch.arange(20.0) * 40
 columns = torch.stack([x, 0 * x, x + 40, 0 * x + 400], dim=1)  # twenty boxes, side by side

@@ -6,7 +6,7 @@ import nbformat
 from browser_lab import OpenNotebook, run_lab
 
 KEYS = 25
-CELL = "from rcnn_tutorial.benchmark.cases import slider_explorer\n\nslider_explorer()"
+CELL = "from rcnn_tutorial.benchmark.slider import slider_explorer\n\nslider_explorer()"
 WATCH = """() => {
     window.times = [];
     addEventListener('keydown', () => { window.pressed = performance.now(); }, true);

@@ -41,6 +41,18 @@ def test_boxes_follow_keyboard_and_mouse(lesson):
     assert lesson.problems() == []
 
 
+def test_on_a_small_projector_the_picture_stays_beside_its_controls(lesson):
+    size = lesson.page.viewport_size
+    lesson.page.set_viewport_size({"width": 1024, "height": 768})
+    for explorer in lesson.explorers():
+        stacked = "rcnn-stacked" in explorer.root.get_attribute("class")
+        if explorer.root.locator("canvas").count() == 1 and not stacked:
+            explorer.shown()
+            controls, right = (explorer.root.locator(part).bounding_box() for part in (".rcnn-controls", ".rcnn-right"))
+            assert right["x"] >= controls["x"] + controls["width"] and right["y"] == controls["y"]
+    lesson.page.set_viewport_size(size)
+
+
 @pytest.mark.parametrize("keys", [("d", "d"), ("0", "0")])
 def test_keys_pressed_on_a_slider_never_reach_the_notebook(lesson, keys):
     """JupyterLab deletes the cell on "d d" and restarts the kernel on "0 0"; a reader at a slider means neither."""

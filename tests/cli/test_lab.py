@@ -2,7 +2,7 @@
 
 import pytest
 
-from rcnn_tutorial import assets
+from rcnn_tutorial.course import files
 
 
 @pytest.mark.parametrize(("user", "allowed"), [(0, True), (1000, False)])
@@ -12,7 +12,7 @@ def test_lab_serves_the_course_on_this_machine_alone(run, user, allowed, monkeyp
     started = []
     monkeypatch.setattr(LabApp, "launch_instance", started.append)
     monkeypatch.setattr("os.geteuid", lambda: user)
-    monkeypatch.setattr(assets, "course_folder", lambda: tmp_path)
+    monkeypatch.setattr(files, "course_folder", lambda: tmp_path)
     assert run(["lab", "--port", 9999, "--no-browser"]) == 0
     (options,) = started
     assert f"--ServerApp.root_dir={tmp_path}" in options

@@ -29,13 +29,6 @@ def test_the_post_s_numbers(anchors):
     assert sorted(labels) == sorted("184×96 368×192 736×384 128×128 256×256 512×512 88×176 176×352 352×704".split())
 
 
-def test_every_control_over_its_whole_range(anchors, sweep):
-    summaries = sweep(anchors)
-    assert len(set(summaries)) > 40
-    assert sum("Not possible" in text for text in summaries) == 2  # no scale, no ratio
-    assert "5,944 inside" in anchors.summary  # every control is back
-
-
 def test_without_scales_or_ratios_it_says_what_to_do(anchors):
     anchors.scales.value = ()
     assert anchors.summary == (
@@ -67,13 +60,12 @@ def test_a_click_chooses_the_cell(anchors):
     assert (anchors.column.value, anchors.row.value) == (49, 37)
 
 
-def test_own_config_and_tiny_image(sweep):
+def test_own_config_and_tiny_image():
     explorer = AnchorExplorer(
         torch.rand(3, 20, 30), AnchorConfig(base_size=9, scales=(0.5, 3), ratios=(1.5,)), stride=5
     )
     assert explorer.scales.value == (0.5, 3) and explorer.ratios.value == (1.5,) and explorer.stride.value == 5
     assert "4 × 6 cells × 2 = 48 anchors" in explorer.summary
-    sweep(explorer)
 
 
 def test_iou_and_coefficients_are_the_package_s_own(iou):
@@ -86,8 +78,7 @@ def test_iou_and_coefficients_are_the_package_s_own(iou):
     assert iou.canvas.layers[0].boxes.tolist() == [[110, 115, 200, 200]]
 
 
-def test_iou_examples(iou, sweep):
-    assert len(set(sweep(iou))) == 6
+def test_iou_examples(iou):
     values = {}
     for name in iou.example.options:
         iou.example.value = name
@@ -101,8 +92,3 @@ def test_boxes_apart_have_no_intersection_to_show(iou):
     assert len(iou.canvas.layers[0].boxes) == 0
     assert iou.summary.startswith("Intersection 0 / union 101 square pixels = IoU 0.0000.")
     assert "move its center right by 9.55 of its width" in iou.summary
-
-
-def test_stills(anchors, iou):
-    for explorer in (anchors, iou):
-        assert explorer.summary.split()[0] in explorer.figure().get_supxlabel()

@@ -10,27 +10,15 @@ import traitlets
 from matplotlib.patches import Rectangle
 from PIL import Image
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.errors import ConfigError, DataError
-from rcnn_tutorial.explorers.canvas import Canvas, encode_image
-from rcnn_tutorial.explorers.explorer import Explorer, flag, integer, number, several
-from rcnn_tutorial.explorers.layers import (
-    AFTER,
-    BEFORE,
-    CHOSEN,
-    DASHES,
-    Boxes,
-    Handle,
-    Heatmap,
-    Layer,
-    Lines,
-    Picture,
-    Points,
-    to_uint8,
-)
+from rcnn_tutorial.explorers.canvas import Canvas, Handle, encode_image, message
+from rcnn_tutorial.explorers.explorer import Explorer, Several, flag, integer, number
 from rcnn_tutorial.explorers.shown import WAKE
-from rcnn_tutorial.figures.style import ink_on
-from rcnn_tutorial.site import LIVE_VIEW
+from rcnn_tutorial.roles import DASHES, ink_on
+from rcnn_tutorial.scene import Boxes, Heatmap, Layer, Lines, Picture, Points, to_uint8
 
+LIVE_VIEW = "application/vnd.jupyter.widget-view+json"
 PHOTO = torch.rand(3, 300, 400, generator=torch.Generator().manual_seed(0))
 BOXES = torch.tensor([[10.0, 20.0, 110.0, 220.0], [50.0, 60.0, 70.0, 80.0]])
 
@@ -46,7 +34,7 @@ class Counter(Explorer):
         self.draws += 1
         if self.count.value == 7:
             raise DataError("seven boxes: this file has none")
-        self.canvas.draw([Boxes(BOXES[:1].expand(self.count.value, 4), color=BEFORE, name="boxes")])
+        self.canvas.draw([Boxes(BOXES[:1].expand(self.count.value, 4), roles.BEFORE, name="boxes")])
         return f"{self.count.value} boxes."
 
 
@@ -56,9 +44,7 @@ def outputs_of(monkeypatch):
 
     def show(widget) -> list[dict]:
         outputs = []
-        monkeypatch.setattr(
-            "rcnn_tutorial.explorers.shown.display", lambda data, raw, display_id=False: outputs.append(data)
-        )
+        monkeypatch.setattr("rcnn_tutorial.explorers.shown.display", lambda data, **_: outputs.append(data))
         widget._ipython_display_()
         return outputs
 
@@ -73,49 +59,23 @@ def floats_of(layer: dict) -> list[float]:
 
 
 def test_boxes_travel_as_one_float32_buffer():
-    message = Boxes(BOXES.double(), color=BEFORE, dash="dashed", labels=["a", "b"]).message()
-    assert floats_of(message) == BOXES.flatten().tolist()
-    assert message["labels"] == "a\nb" and message["dash"] == DASHES["dashed"] and message["ink"] == ink_on(BEFORE)
-    assert message["rim"] and not Boxes(BOXES.repeat(200, 1)).message()["rim"]
+    sent = message(Boxes(BOXES.double(), roles.BEFORE, labels=["a", "b"]))
+    assert floats_of(sent) == BOXES.flatten().tolist()
+    assert sent["labels"] == "a\nb" and sent["dash"] == DASHES["dashed"] and sent["ink"] == ink_on(roles.RED)
+    assert sent["name"] == "before" and message(Boxes(BOXES, roles.BEFORE, name=""))["name"] == ""
+    assert sent["rim"] and not message(Boxes(BOXES.repeat(200, 1)))["rim"]
 
 
 @pytest.mark.parametrize("layer", [Boxes(torch.zeros(0, 4)), Points([]), Lines(torch.zeros(0, 5, 2))])
 def test_a_layer_may_be_empty(layer: Layer):
-    assert layer.message()["data"].nbytes == 0
+    assert message(layer)["data"].nbytes == 0
 
 
-@pytest.mark.parametrize(
-    "layer", [Boxes(torch.zeros(3, 5)), Boxes(torch.zeros(4)), Points(torch.zeros(2, 3)), Lines(torch.zeros(2, 2))]
-)
-def test_a_layer_of_the_wrong_shape_is_named(layer: Layer):
-    with pytest.raises(ConfigError, match="expected"):
-        layer.message()
-
-
-def test_unknown_styles_are_named():
-    with pytest.raises(ConfigError, match="dash = 'wavy'"):
-        Boxes(BOXES, dash="wavy")
-    with pytest.raises(ConfigError, match="shape = 'star'"):
-        Points([[1, 2]], shape="star")
-
-
-def test_heatmap_spans_its_limits_and_bears_constant_values():
-    rgba = Heatmap(torch.tensor([[0.0, 1.0], [0.5, 0.25]])).rgba()
-    assert (
-        rgba.shape == (2, 2, 4)
-        and rgba[0, 0].tolist() == [68, 1, 84, 255]
-        and rgba[0, 1].tolist() == [253, 231, 36, 255]
-    )
-    assert Heatmap(torch.ones(2, 2)).rgba().shape == (2, 2, 4)
-    assert Heatmap(torch.rand(2, 2), low=-1, high=2).limits() == (-1, 2)
-    assert (Heatmap(torch.full((1, 1), float("nan")), low=0, high=1).rgba()[0, 0] == rgba[0, 0]).all()
-
-
-def test_picture_keeps_every_pixel():
-    message = Picture(PHOTO[:, :7, :7], extent=(0, 0, 70, 70)).message()
-    sent = np.frombuffer(message["data"], np.uint8).reshape(7, 7, 4)
-    assert (sent[..., :3] == to_uint8(PHOTO)[:7, :7]).all() and (sent[..., 3] == 255).all()
-    assert message["extent"] == [0.0, 0.0, 70.0, 70.0]
+def test_a_picture_keeps_every_pixel():
+    sent = message(Picture(PHOTO[:, :7, :7], extent=(0, 0, 70, 70)))
+    pixels = np.frombuffer(sent["data"], np.uint8).reshape(7, 7, 4)
+    assert (pixels[..., :3] == to_uint8(PHOTO)[:7, :7]).all() and (pixels[..., 3] == 255).all()
+    assert sent["extent"] == [0.0, 0.0, 70.0, 70.0] and sent["shape"] == (7, 7)
 
 
 # ---- the picture below
@@ -156,7 +116,7 @@ def test_one_message_a_draw_with_binary_boxes(messages):
 
 
 def test_handles_come_back_as_the_browser_sends_them():
-    canvas = Canvas(PHOTO, handles={"roi": Handle(color=CHOSEN, box=(10, 10, 90, 90))})
+    canvas = Canvas(PHOTO, handles={"roi": Handle(roles.CHOSEN, box=(10, 10, 90, 90))})
     canvas.set_state({"handles": {"roi": [11, 10, 91, 90]}})
     assert canvas.box("roi").tolist() == [11, 10, 91, 90]
     canvas.move(roi=torch.tensor([0.0, 0.0, 5.0, 5.0]))
@@ -190,12 +150,11 @@ def test_hover_texts_are_made_only_when_asked_for(monkeypatch):
 # ---- the explorer around it
 
 
-def test_explorer_redraws_on_every_change_and_says_what_it_shows(sweep):
+def test_explorer_redraws_on_every_change_and_says_what_it_shows():
     explorer = Counter()
     explorer.count.value = 3
     assert repr(explorer) == "Counter: 3 boxes." and explorer.canvas.summary == "3 boxes."
     assert explorer._line.possible and len(explorer.canvas.layers[0].boxes) == 3
-    assert "10 boxes." in sweep(explorer)
 
 
 def test_an_impossible_choice_becomes_a_sentence_and_the_next_one_recovers():
@@ -273,7 +232,7 @@ def test_displayed_it_leaves_a_line_that_wakes_it_a_still_picture_and_the_live_v
 
 
 def test_several_ticks_boxes_both_ways_and_refuses_what_it_has_not():
-    control, changes = several("Scales", (1, 2, 4), (4, 1)), []
+    control, changes = Several("Scales", (1, 2, 4), (4, 1)), []
     control.observe(lambda change: changes.append(change["new"]), "value")
     assert control.value == (1, 4) and [box.value for box in control.boxes] == [True, False, True]
     control.boxes[1].value = True
@@ -290,19 +249,19 @@ def test_still_picture_holds_every_layer():
     everything = [
         Heatmap(torch.rand(4, 5), opacity=0.4, name="heat"),
         Picture(PHOTO[:, :7, :7], extent=(0, 0, 70, 70)),
-        Boxes(BOXES, color=AFTER, fill=0.2, labels=["a", "b"], name="boxes"),
+        Boxes(BOXES, roles.AFTER, fill=0.2, labels=["a", "b"], name="boxes"),
         Boxes(BOXES[:0], name="none"),
         Points([[1, 2], [3, 4]], shape="cross", labels=["p", "q"], name="points"),
         Points([[9, 9]], shape="ring"),
-        Lines([[[0, 0], [5, 5], [9, 0]]], closed=True, dash="dotted", name="line"),
+        Lines([[[0, 0], [5, 5], [9, 0]]], closed=True, name="line"),
         Lines([[[0, 0], [5, 5]]], arrow=True),
     ]
-    explorer = Counter(roi=Handle(color=CHOSEN, dash="dashed", box=(10, 10, 90, 90), name="the ROI"))
+    explorer = Counter(roi=Handle(roles.CHOSEN._replace(dash="dashed"), box=(10, 10, 90, 90), name="the ROI"))
     explorer.canvas.draw(everything)
     figure = explorer.figure(6.0)
     (axes,) = figure.axes
     assert (axes.get_xlim(), axes.get_ylim()) == ((0, 400), (300, 0))
-    assert [text.get_text() for text in axes.texts if text.get_text()] == ["a", "b", "p", "q", "the ROI"]
+    assert sorted(text.get_text() for text in axes.texts if text.get_text()) == ["a", "b", "p", "q", "the ROI"]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [
         "heat",
         "boxes",
@@ -327,5 +286,5 @@ def test_still_picture_puts_canvases_side_by_side():
 def test_two_thousand_boxes_travel_as_their_bytes_without_their_texts():
     explorer, asked = Counter(), []
     boxes = torch.rand(2000, 4, generator=torch.Generator().manual_seed(0)) * 100
-    explorer.canvas.draw([Boxes(boxes, color=BEFORE, hover=lambda i: asked.append(i) or "")])
+    explorer.canvas.draw([Boxes(boxes, roles.BEFORE, hover=lambda i: asked.append(i) or "")])
     assert len(explorer.canvas.frame["layers"][0]["data"].cast("B")) == boxes.nbytes and asked == []

@@ -1,13 +1,13 @@
-"""The classification explorer: every control over its whole range, the blue box, the loss in words, no targets."""
+"""The classification explorer: the blue box, the loss in words, no targets."""
 
 import dataclasses
 
 import pytest
 import torch
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.config import BackboneConfig, Config, PreprocessingConfig
 from rcnn_tutorial.explorers.classification import LIKELIEST, ClassificationExplorer
-from rcnn_tutorial.explorers.layers import CHOSEN
 from rcnn_tutorial.model import build_model
 from rcnn_tutorial.stages.classification import classification_loss
 from rcnn_tutorial.stages.inference import class_boxes
@@ -39,17 +39,13 @@ def explorer(model):
     return explore(model, [TARGET])
 
 
-def test_every_control_over_its_range(explorer, sweep):
-    assert all(summary.startswith("ROI ") for summary in sweep(explorer))
-
-
 def test_every_class_can_be_chosen_and_gets_the_blue_box(explorer, model):
     for label, name in enumerate(model.classes, start=1):
         explorer.class_name.value = name
         blue = explorer.canvas.layers[-1]
         boxes = class_boxes(explorer.trace.proposed, explorer.trace.preprocessed, model.config.proposal_targets)
         row = explorer.order[explorer.roi.value]
-        assert blue.color == CHOSEN and torch.allclose(blue.boxes[0], boxes[0, row, label])
+        assert blue.role == roles.CHOSEN and torch.allclose(blue.boxes[0], boxes[0, row, label])
         assert f": {name} with probability" in explorer.summary
     explorer.class_name.value = LIKELIEST
 

@@ -1,11 +1,11 @@
-"""Every control over its whole range, and the numbers behind the picture."""
+"""The numbers behind the picture of crop pooling."""
 
 import pytest
 import torch
 
 from rcnn_tutorial.config import CropPoolingConfig
 from rcnn_tutorial.explorers.crop_pooling import CELLS, FEATURES, PHOTO, CropPoolingExplorer, cell_colors
-from rcnn_tutorial.explorers.layers import Boxes, Heatmap, Lines, Picture, Points
+from rcnn_tutorial.scene import Boxes, Lines, Picture, Points
 from rcnn_tutorial.stages.crop_pooling import crop_pool
 
 
@@ -66,13 +66,6 @@ def test_every_rotation(explorer):
         assert torch.equal(points_of(explorer), before) == (degrees == 0)
         drawn = [layer for layer in explorer.canvas.layers if isinstance(layer, Lines)]
         assert len(drawn[0].lines) == (degrees != 0)
-
-
-def test_every_channel_shows_itself(explorer):
-    for channel in range(5):
-        explorer.channel.value = channel
-        ground = next(layer for layer in explorer.canvas.layers if isinstance(layer, Heatmap))
-        assert torch.equal(ground.values, explorer.features[0, channel])
 
 
 def test_align_corners_off_shrinks_and_shifts_the_samples(explorer):
@@ -138,8 +131,3 @@ def test_a_photo_as_large_as_one_cell():
         for method in ("crop", "align", "pool"):
             explorer.set(map=source, method=method)
             assert "Not possible" not in explorer.summary
-
-
-def test_the_still_figure_and_repr(explorer):
-    assert repr(explorer) == f"CropPoolingExplorer: {explorer.summary}"
-    assert len(explorer.figure().axes) == 2

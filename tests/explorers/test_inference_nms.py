@@ -1,4 +1,4 @@
-"""The explorers of inference: every control over its whole range, each step of the game, nothing to show."""
+"""The explorers of inference: each step of the game, nothing to show."""
 
 import pytest
 import torch
@@ -25,14 +25,8 @@ def explorer():
     return NMSExplorer(IMAGE, *some_boxes(), threshold=0.4)
 
 
-def test_every_control_over_its_range(explorer, sweep):
-    summaries = sweep(explorer)
-    assert all(summary.startswith(("Step ", "No box scores above")) for summary in summaries)
-    assert all(any(f"By {name}: " in summary for summary in summaries) for name in explorer.order.options)
-
-
 def kept(canvas):
-    return next(layer for layer in canvas.layers if layer.name == "kept").boxes
+    return next(layer for layer in canvas.layers if layer.legend == "kept").boxes
 
 
 def test_the_end_of_the_game_is_what_the_stage_keeps(explorer):
@@ -104,19 +98,10 @@ def detections():
         return DetectionExplorer(IMAGE, model.trace([IMAGE]), config, torch.tensor([[20.0, 15, 70, 80]]))
 
 
-@pytest.mark.parametrize("name", ["score_threshold", "threshold", "most"])
-def test_every_detection_slider_takes_its_whole_range(detections, name):
-    detections.set(score_threshold=0.2, threshold=0.3, most=100, class_name=detections.ALL)
-    slider = detections.controls[name]
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        slider.value = type(slider.value)(slider.min + share * (slider.max - slider.min))
-        assert "boxes score above" in detections.summary or "nothing detected" in detections.summary
-
-
 def test_what_is_drawn_is_what_the_stage_detects(detections):
     detections.set(score_threshold=0.1, threshold=0.3, most=20, class_name=detections.ALL)
     found = detect(detections.boxes, detections.probabilities, InferenceConfig(0.1, 0.3, 20), detections.valid)
-    drawn = {layer.name: layer.boxes for layer in detections.canvas.layers[1:]}
+    drawn = {layer.legend: layer.boxes for layer in detections.canvas.layers[1:]}
     assert sum(map(len, drawn.values())) == len(found.labels) > 0
     for label in found.labels.unique().tolist():
         assert torch.equal(drawn[detections.classes[label - 1]], found.boxes[found.labels == label])

@@ -1,4 +1,4 @@
-"""The proposal explorer over the whole range of every control, on made-up RPN outputs."""
+"""The proposal explorer on made-up RPN outputs."""
 
 import pytest
 import torch
@@ -38,14 +38,6 @@ def made_trace(objects=OBJECTS, seed=0) -> Trace:
 @pytest.fixture(scope="module")
 def explorer():
     return ProposalTargetExplorer(torch.zeros(3, *SIZE), made_trace(), CONFIG)
-
-
-@pytest.mark.parametrize("view", [MOVES, ROIS, HEAT])
-def test_every_control_over_its_range(explorer, sweep, view):
-    explorer.view.value = view
-    summaries = sweep(explorer)
-    assert all("Not possible" in summary or "ROIs" in summary for summary in summaries)
-    assert sum("ROIs" in summary for summary in summaries) > 60
 
 
 def test_controls_start_at_the_post_s_numbers():

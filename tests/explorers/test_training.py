@@ -8,10 +8,10 @@ import torch
 
 from rcnn_tutorial.config import TOY_TRAINING, toy_config
 from rcnn_tutorial.data.toy import ToyScenes
-from rcnn_tutorial.explorers.layers import Boxes, Lines
 from rcnn_tutorial.explorers.training import FOOT, LEARNING_RATES, LossCurves, TrainingMonitor
 from rcnn_tutorial.figures.training import LOSSES
 from rcnn_tutorial.model import build_model
+from rcnn_tutorial.scene import Boxes, Lines
 from rcnn_tutorial.training import StepReport, train
 
 TRAINING = replace(TOY_TRAINING, steps=20, batch_size=2)
@@ -165,7 +165,7 @@ def test_detections_shown_are_at_most_as_many_as_asked_for(monitor):
     for count in range(1, 21):
         monitor.shown.value = count
         drawn = [layer for layer in monitor.canvases[1].layers if isinstance(layer, Boxes)]
-        assert drawn[0].name == "object"
+        assert drawn[0].legend == "object"
         assert sum(len(layer.boxes) for layer in drawn[1:]) <= count
         assert f"Best detections shown: {sum(len(layer.boxes) for layer in drawn[1:])};" in monitor.summary
 
@@ -274,12 +274,6 @@ def test_the_buttons_are_connected(monitor):
     asyncio.run(scenario())
 
 
-def test_the_still_figure_and_repr(monitor):
-    assert repr(monitor) == f"TrainingMonitor: {monitor.summary}"
-    monitor.advance(2)
-    assert len(monitor.figure().axes) == 2
-
-
 def report(step, losses):
     return StepReport(step, "joint", losses, sum(losses.values()), 0.1, 1.0, 0.1, 8)
 
@@ -288,7 +282,7 @@ def test_curves_count_the_steps_along_the_axis():
     curves = LossCurves(60, height=400 + FOOT, width=600)
     curves.show([report(15, {"loss_box": 1.0}), report(30, {"loss_box": 2.0})])
     assert curves.summary == "Losses of 2 of 60 steps."
-    named = {layer.name: layer for layer in curves.layers if isinstance(layer, Lines) and layer.name}
+    named = {layer.legend: layer for layer in curves.layers if isinstance(layer, Lines) and layer.legend}
     assert list(named) == list(LOSSES)
     assert named["loss_box"].lines[0].tolist() == [[150.0, 200.0], [300.0, 100.0]]  # 1.0, then their mean 1.5, of 2
     assert named["cross_entropy"].lines.numel() == 0

@@ -11,9 +11,10 @@ CONFIG = AnchorConfig()
 
 def test_every_shape_of_the_cell_is_drawn_with_a_dash_a_ratio():
     figure = figures.shapes_figure(torch.rand(3, 60, 80), base_anchors(CONFIG) + 40, CONFIG)
-    patches = figure.axes[0].patches
-    assert len(patches) == 9 and len({patch.get_linestyle() for patch in patches}) == 3
-    assert patches[1].get_width() == 368 and patches[1].get_height() == 192
+    ratios = figure.axes[0].collections[:3]
+    assert len({str(boxes.get_linestyle()) for boxes in ratios}) == 3
+    sizes = [path.get_extents().size.tolist() for boxes in ratios for path in boxes.get_paths()]
+    assert len(sizes) == 9 and sizes[1] == [368, 192]
 
 
 def test_the_image_lies_where_its_boxes_count_from():
@@ -32,10 +33,10 @@ def test_each_panel_tells_how_many_cells_its_shape_fits():
     assert sum(int(title.split(": ")[1].removesuffix(" fit").replace(",", "")) for title in titles) == 5944
 
 
-def test_the_intersection_is_hatched_only_where_there_is_one():
+def test_the_intersection_is_drawn_only_where_there_is_one():
     first, second = torch.tensor([0.0, 0, 10, 10]), torch.tensor([5.0, 5, 15, 15])
-    assert len(figures.iou_figure(first, second, 25 / 175).axes[0].patches) == 3
-    assert len(figures.iou_figure(first, second + 20, 0.0).axes[0].patches) == 2
+    assert len(figures.iou_figure(first, second, 25 / 175).axes[0].collections) == 4  # its inside too
+    assert len(figures.iou_figure(first, second + 20, 0.0).axes[0].collections) == 2
 
 
 def test_a_curve_for_every_set_of_anchors():

@@ -4,13 +4,13 @@ import matplotlib.colors
 import torch
 from matplotlib.patches import Rectangle
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.figures.classification import (
     class_boxes_figure,
     fc7_figure,
     invariance_figure,
     scores_figure,
 )
-from rcnn_tutorial.figures.style import BEFORE, CHOSEN, OTHER
 
 CLASSES = ("cat", "dog", "bird")
 IMAGE = torch.rand(3, 60, 80, generator=torch.Generator().manual_seed(0))
@@ -21,8 +21,11 @@ def rectangles(axes, color):
     return [p for p in axes.patches if isinstance(p, Rectangle) and p.get_edgecolor() == wanted]
 
 
-def corners(rectangle):
-    return [*rectangle.get_xy(), rectangle.get_x() + rectangle.get_width(), rectangle.get_y() + rectangle.get_height()]
+def boxes_in(axes, color):
+    """Corners of the boxes of one color."""
+    wanted = matplotlib.colors.to_rgba(color)
+    drawn = [one for one in axes.collections if len(one.get_edgecolor()) and tuple(one.get_edgecolor()[0]) == wanted]
+    return [path.get_extents().extents.tolist() for one in drawn for path in one.get_paths()]
 
 
 def test_the_chosen_class_is_blue_the_roi_red_all_others_but_background_white():
@@ -30,9 +33,9 @@ def test_the_chosen_class_is_blue_the_roi_red_all_others_but_background_white():
     roi = torch.tensor([8.0, 10, 48, 42])
     figure = class_boxes_figure(IMAGE, roi, boxes, 2, CLASSES, torch.zeros(0, 4))
     axes = figure.axes[0]
-    assert [corners(p) for p in rectangles(axes, CHOSEN)] == [boxes[2].tolist()]
-    assert [corners(p) for p in rectangles(axes, BEFORE)] == [roi.tolist()]
-    assert [corners(p) for p in rectangles(axes, OTHER)] == [boxes[1].tolist(), boxes[3].tolist()]
+    assert boxes_in(axes, roles.BLUE) == [boxes[2].tolist()]
+    assert boxes_in(axes, roles.RED) == [roi.tolist()]
+    assert boxes_in(axes, roles.WHITE) == [boxes[1].tolist(), boxes[3].tolist()]
     assert "dog" in [text.get_text() for text in axes.get_legend().get_texts()]
     figure.canvas.draw()
 
@@ -50,7 +53,7 @@ def test_fc7_bars_are_the_means_of_the_maps():
 def test_the_largest_probability_of_each_row_is_framed_and_small_ones_are_not_written():
     probabilities = torch.tensor([[0.7, 0.2, 0.06, 0.04], [0.05, 0.06, 0.83, 0.06]])
     axes = scores_figure(probabilities, CLASSES).axes[0]
-    assert [p.get_xy() for p in rectangles(axes, BEFORE)] == [(-0.5, -0.5), (1.5, 0.5)]
+    assert [p.get_xy() for p in rectangles(axes, roles.RED)] == [(-0.5, -0.5), (1.5, 0.5)]
     assert [text.get_text() for text in axes.texts] == ["0.7", "0.2", "0.8"]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["background", *CLASSES]
 

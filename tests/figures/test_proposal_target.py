@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from rcnn_tutorial import roles
 from rcnn_tutorial.config import ProposalTargetConfig
 from rcnn_tutorial.figures import proposal_target as figures
-from rcnn_tutorial.figures.style import AFTER, BEFORE
 
 IMAGE, SIZE = torch.rand(3, 60, 80, generator=torch.Generator().manual_seed(0)), (120, 160)
 BOXES = torch.tensor([[10.0, 10, 60, 50], [30.0, 20, 150, 110], [0.0, 0, 20, 20]])
@@ -36,11 +36,11 @@ def test_no_color_is_the_only_code():
         figures.red_green(BOXES, BOXES),
         [*figures.foreground_background(BOXES, torch.tensor([1, 0, 0])), *figures.ground_truth(BOXES)],
     ):
-        assert len({group.color for group in groups}) == len({group.dash for group in groups}) == len(groups)
+        assert len({group.role.color for group in groups}) == len({group.role.dash for group in groups}) == len(groups)
 
 
 def test_before_is_red_and_after_is_green():
-    assert [group.color for group in figures.red_green(BOXES, BOXES)] == [BEFORE, AFTER]
+    assert [group.role for group in figures.red_green(BOXES, BOXES)] == [roles.ANCHOR, roles.PROPOSAL]
 
 
 def test_a_photo_without_boxes_is_drawn(drawn_pixels):
@@ -54,7 +54,7 @@ def test_a_photo_without_boxes_is_drawn(drawn_pixels):
 @pytest.mark.parametrize("objects", [BOXES, NOTHING])
 def test_scores_lie_on_their_cells(objects, drawn_pixels):
     heat = torch.linspace(0, 1, 80).view(8, 10)
-    figure = figures.scores_figure(IMAGE, heat, 16, SIZE, objects)
+    figure = figures.cell_scores_figure(IMAGE, heat, 16, SIZE, objects)
     _, shown = figure.axes[0].images
     assert shown.get_array().shape == (8, 10) and list(shown.get_extent()) == [0, 160, 128, 0]
     assert shown.get_clim() == (0, 1) and figure.axes[0].get_ylim() == (120, 0)

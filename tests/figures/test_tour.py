@@ -4,12 +4,10 @@ import pytest
 import torch
 
 from rcnn_tutorial.config import AnchorConfig, BackboneConfig, Config, toy_config
+from rcnn_tutorial.figures.network import network_figure, network_rows
 from rcnn_tutorial.figures.tour import (
     STAGES,
     Tour,
-    _label_place,
-    network_figure,
-    network_rows,
     projection_figure,
     to_photo,
     tour_figure,
@@ -83,12 +81,3 @@ def test_boxes_come_back_to_the_photo_and_stay_on_it(tour):
     found = to_photo(tour, boxes)
     torch.testing.assert_close(found[0], boxes[0] / tour.scale)
     assert found[1].tolist()[2:] == [96, 64]
-
-
-def test_labels_of_boxes_that_share_a_corner_keep_apart():
-    taken = []
-    for box in ([10.0, 20, 300, 200], [12.0, 22, 280, 180], [11.0, 21, 290, 190]):
-        taken.append(_label_place(box, 400, taken))
-    heights = sorted(y for _, y in taken)
-    assert min(b - a for a, b in zip(heights, heights[1:], strict=False)) > 30
-    assert _label_place([350.0, 50, 399, 90], 400, [])[0] == 399  # at the right edge it grows leftward

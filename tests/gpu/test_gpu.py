@@ -14,10 +14,10 @@ import pytest
 import torch
 from nbclient import NotebookClient
 
-from rcnn_tutorial.assets import course_folder
 from rcnn_tutorial.backbones import build_backbone
 from rcnn_tutorial.checkpoints import load_model
 from rcnn_tutorial.config import BackboneConfig, Config, TrainingConfig, toy_config
+from rcnn_tutorial.course.files import course_folder
 from rcnn_tutorial.data import TOY_CLASSES, ToyScenes
 from rcnn_tutorial.devices import place
 from rcnn_tutorial.errors import ConfigError

@@ -3,10 +3,9 @@
 import nbformat
 import pytest
 
-from rcnn_tutorial import assets
-from rcnn_tutorial.assets import course_folder
+from rcnn_tutorial.course.files import course_folder
+from rcnn_tutorial.course.handout import copy_course, write_handout
 from rcnn_tutorial.errors import DataError
-from rcnn_tutorial.handout import copy_course, write_handout
 
 
 def test_a_student_gets_every_lesson_not_run_and_without_a_way_to_the_solutions(tmp_path):
@@ -51,14 +50,3 @@ def test_a_copy_is_complete_and_never_touches_what_is_there(tmp_path):
     changed.write_text("mine", encoding="utf-8")
     again = copy_course(tmp_path)
     assert again.written == [] and again.kept == [changed] and changed.read_text(encoding="utf-8") == "mine"
-
-
-def test_the_course_lies_in_the_package_once_installed_and_beside_it_in_a_clone(monkeypatch, tmp_path):
-    package = tmp_path / "rcnn_tutorial"
-    monkeypatch.setattr(assets, "_PACKAGE", package)
-    with pytest.raises(DataError, match="notebooks"):
-        course_folder()
-    (tmp_path / "notebooks").mkdir()
-    assert course_folder() == tmp_path / "notebooks" and not assets.installed()
-    (package / "_notebooks").mkdir(parents=True)
-    assert course_folder() == package / "_notebooks" and assets.installed()

@@ -7,37 +7,14 @@ import importlib.metadata
 import platform
 from typing import NamedTuple
 
+from packaging.requirements import Requirement
 from packaging.version import Version
 
 from rcnn_tutorial.assets import asset_path
 from rcnn_tutorial.errors import DataError
 
-PYTHON = "3.11"
-PACKAGES = {  # the lowest versions that pyproject.toml asks for
-    "torch": "2.11",
-    "torchvision": "0.26",
-    "numpy": "1.26",
-    "matplotlib": "3.8",
-    "pillow": "10.3",
-    "jupyterlab": "4.2",
-    "nbconvert": "7.16.6",
-    "latex2mathml": "3.77",
-    "ipywidgets": "8.1",
-    "anywidget": "0.9",
-    "tqdm": "4.66",
-    "safetensors": "0.4.3",
-    "pycocotools": "2.0.7",
-    "scikit-image": "0.23",
-    "defusedxml": "0.7",
-    "psutil": "5.9",
-    "jinja2": "3.1",
-    "jupyter-core": "5.7",
-    "nbclient": "0.10",
-    "nbformat": "5.10",
-    "packaging": "23.2",
-    "pygments": "2.17",
-    "traitlets": "5.14",
-}
+PROJECT = "rcnn-tutorial"
+INSTALL = "install the project: call make, or run: pip install -e ."
 
 
 class Finding(NamedTuple):
@@ -70,14 +47,25 @@ class Report(NamedTuple):
 
 def check_environment() -> Report:
     """Look at Python, the packages' versions, torchvision's compiled half, and the course's own files."""
-    findings = [_python(platform.python_version())]
-    findings += [_package(name, lowest) for name, lowest in PACKAGES.items()]
+    try:
+        project = importlib.metadata.metadata(PROJECT)  # what pyproject.toml said when it was installed
+    except importlib.metadata.PackageNotFoundError:
+        return Report((Finding(f"{PROJECT} is installed", False, INSTALL),))
+    needed = [Requirement(text) for text in project.get_all("Requires-Dist")]
+    findings = [_python(platform.python_version(), _lowest(Requirement("python" + project["Requires-Python"])))]
+    findings += [_package(package.name, _lowest(package)) for package in needed if package.marker is None]  # no extras
     return Report((*findings, _compiled_torchvision(), _asset("voc.safetensors"), _asset("samples/boxes.json")))
 
 
-def _python(found: str) -> Finding:
+def _lowest(requirement: Requirement) -> str:
+    """The version in `name>=version`, the only form in which pyproject.toml asks for a package."""
+    (bound,) = requirement.specifier
+    return bound.version
+
+
+def _python(found: str, lowest: str) -> Finding:
     remedy = f"found {found}: install a newer Python and create the environment again"
-    return Finding(f"Python is {PYTHON} or newer", Version(found) >= Version(PYTHON), remedy)
+    return Finding(f"Python is {lowest} or newer", Version(found) >= Version(lowest), remedy)
 
 
 def _package(name: str, lowest: str) -> Finding:
@@ -96,12 +84,7 @@ def _compiled_torchvision() -> Finding:
     try:
         torch, ops = importlib.import_module("torch"), importlib.import_module("torchvision.ops")
         kept = ops.nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.ones(1), 0.5)
-    except (
-        ImportError,
-        OSError,
-        RuntimeError,
-        AttributeError,
-    ) as error:  # a build for another torch raises any of them
+    except (ImportError, OSError, RuntimeError, AttributeError) as error:  # a build for another torch raises any
         return Finding(statement, False, f"{type(error).__name__}: {str(error).splitlines()[0]}; {remedy}")
     return Finding(statement, kept.tolist() == [0], remedy)
 

@@ -9,12 +9,12 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 
-from rcnn_tutorial import site
-from rcnn_tutorial.assets import course_folder
-from rcnn_tutorial.course import notebook_paths
+from rcnn_tutorial.course import site
+from rcnn_tutorial.course.files import course_folder, notebook_paths
+from rcnn_tutorial.course.markdown import PageRenderer, to_mathml
+from rcnn_tutorial.course.site import make_pages
 from rcnn_tutorial.errors import DataError
 from rcnn_tutorial.explorers.shown import WAKE, WAKING_LINE
-from rcnn_tutorial.site import PageRenderer, describe_pictures, make_pages, read_source, to_mathml
 
 COURSE = course_folder()
 NOTEBOOKS = [path.relative_to(COURSE) for path in notebook_paths(COURSE)]
@@ -165,51 +165,28 @@ def test_lessons_lead_to_their_neighbors(built):
         assert built[name].header.find("a", href=name)["aria-current"] == "page"
 
 
-def test_an_explorer_becomes_its_still_picture(course):
-    folder = course(
-        markdown("# Tour\n\nThe paragraph before."),
-        code("explorer", **{"image/png": PIXEL, "text/plain": "NMSExplorer: 3 kept."}),
-        code("explorer.figure()", **{"image/png": PIXEL, "text/plain": "<Figure>"}),
-        code("unknown_figure()", **{"image/png": PIXEL, "text/plain": "<Figure>"}),
-    )
-    source = read_source(folder / "00_tour.ipynb", folder)
-    shown = source.notebook.cells[1].outputs
-    shown.append(nbformat.v4.new_output("display_data", {"text/html": WAKING_LINE, "text/plain": WAKE}))
-    live = {site.LIVE_VIEW: {"model_id": "1"}, "text/plain": "NMSExplorer: 3 kept."}
-    shown.append(nbformat.v4.new_output("display_data", live))
-    describe_pictures(source, {"inference_nms": {"NMSExplorer": "Suppression, step by step."}})
-    outputs = [output for cell in source.notebook.cells[1:] for output in cell.outputs]  # one a cell: nothing twice
-    assert [output.metadata.alt for output in outputs] == [
-        "3 kept.", "Suppression, step by step.", "The paragraph before.",
+def test_an_explorer_becomes_its_still_picture_and_what_it_says(course):
+    told = {"text/plain": "NMSExplorer: 3 kept."}
+    cell = code("explorer", **{"text/html": WAKING_LINE, "text/plain": WAKE})
+    cell.outputs += code("", **{"image/png": PIXEL}, **told).outputs + code("", **{site.LIVE_VIEW: {}}, **told).outputs
+    cell.outputs[1].metadata.alt = "3 kept & removed."
+    page = BeautifulSoup(make_pages(course(markdown("# Tour"), cell))["00_tour.html"], "html.parser")
+    figure = page.main.figure
+    assert figure["class"] == ["explorer"] and figure.img["alt"] == figure.figcaption.text == "3 kept & removed."
+    assert page.main.text.split() == "Tour explorer 3 kept & removed.".split()
+
+
+def test_pictures_carry_their_words_and_other_outputs_are_text(course):
+    drawn = code("draw()", **{"image/png": PIXEL, "text/plain": "<Figure>"})
+    drawn.outputs[0].metadata.alt = "Two boxes."
+    failed = code("1 / 0")
+    failed.outputs = [nbformat.v4.new_output("error", ename="ZeroDivisionError", evalue="division by zero")]
+    cells = (drawn, code("7 < 9", **{"text/plain": "7 < 9"}), failed)
+    page = BeautifulSoup(make_pages(course(markdown("# Tour"), *cells))["00_tour.html"], "html.parser")
+    assert page.main.img["alt"] == "Two boxes." and page.main.figcaption is None
+    assert [text.text for text in page.main.find_all(class_="output")] == [
+        "7 < 9", "ZeroDivisionError: division by zero",
     ]  # fmt: skip
-    assert [output.metadata.caption for output in outputs] == ["3 kept.", "", ""]
-
-
-def test_a_figure_is_described_by_its_own_stage(course):
-    folder = course(
-        markdown("# Tour\n\nWords."), code("network_figure(rows)", **{"image/png": PIXEL, "text/plain": ""})
-    )
-    source = read_source(folder / "00_tour.ipynb", folder)
-    describe_pictures(source, {"tour": {"network_figure": "Three."}, "zoo": {"network_figure": "Another."}})
-    assert source.notebook.cells[1].outputs[0].metadata.alt == "Three."
-
-
-def test_sentences_of_docstrings(tmp_path):
-    (tmp_path / "figures").mkdir()
-    (tmp_path / "figures" / "tour.py").write_text(
-        'def a_figure():\n    """Boxes (A, 4) on the photo (the\n    scaled one). More."""\n\n\n'
-        'def b_figure():\n    """The box of class `label`."""\n\n\ndef c_figure(): ...\n',
-        encoding="utf-8",
-    )
-    found = site.docstring_sentences(tmp_path)
-    assert found == {"tour": {"a_figure": "Boxes on the photo (the scaled one).", "b_figure": ""}}
-
-
-def test_the_last_paragraph_of_prose():
-    text = (
-        "# Title\n\nFirst.\n\nSee **the** [next](x.ipynb)\nbox $w$:\n\n$$w = 1$$\n\n- a list\n\n<details>Yes.</details>"
-    )
-    assert site.last_paragraph(text) == "See the next box w:"
 
 
 @pytest.mark.parametrize(
@@ -275,4 +252,4 @@ def test_a_folder_that_cannot_be_is_told_in_one_line(tmp_path, capsys, monkeypat
     (tmp_path / "file").write_text("", encoding="utf-8")
     monkeypatch.setattr(site, "make_pages", lambda course: {"index.html": ""})
     assert site.main([str(tmp_path / "file")]) == 1
-    assert "name another folder" in capsys.readouterr().err
+    assert "name another place" in capsys.readouterr().err

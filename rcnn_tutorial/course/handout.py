@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import nbformat
 
-from rcnn_tutorial.assets import course_folder
-from rcnn_tutorial.checkpoints import write_atomically
+from rcnn_tutorial.atomic import write_atomically
+from rcnn_tutorial.course.files import course_folder
 from rcnn_tutorial.errors import DataError
 
 SOLUTION_LINK = re.compile(r"[^.\n>]*\[[^\]]*\]\(solutions/[^)]*\)\.?")  # the sentence that holds it

@@ -1,0 +1,25 @@
+"""Where the notebooks of the course lie."""
+
+from pathlib import Path
+
+from rcnn_tutorial.errors import DataError
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def course_folder() -> Path:
+    """The notebooks: next to the package in a clone, inside it once installed. Raises DataError without them."""
+    for folder in (_PACKAGE / "_notebooks", _PACKAGE.parent / "notebooks"):
+        if folder.is_dir():
+            return folder
+    raise DataError(f"{_PACKAGE.parent / 'notebooks'}: the course is missing; clone or install the project again")
+
+
+def installed() -> bool:
+    """Whether the package came as a wheel, without a clone around it."""
+    return (_PACKAGE / "_notebooks").is_dir()
+
+
+def notebook_paths(folder: Path) -> list[Path]:
+    """Every notebook in a folder and below, in the order of the lessons, the solutions after them."""
+    return [path for path in sorted(folder.rglob("*.ipynb")) if ".ipynb_checkpoints" not in path.parts]

@@ -1,0 +1,33 @@
+"""Where the notebooks lie, and that the course needs no torch to be found, copied or shown."""
+
+import subprocess
+import sys
+
+import pytest
+
+from rcnn_tutorial.course import files
+from rcnn_tutorial.course.files import course_folder, notebook_paths
+from rcnn_tutorial.errors import DataError
+
+
+def test_the_course_lies_in_the_package_once_installed_and_beside_it_in_a_clone(monkeypatch, tmp_path):
+    package = tmp_path / "rcnn_tutorial"
+    monkeypatch.setattr(files, "_PACKAGE", package)
+    with pytest.raises(DataError, match="notebooks"):
+        course_folder()
+    (tmp_path / "notebooks").mkdir()
+    assert course_folder() == tmp_path / "notebooks" and not files.installed()
+    (package / "_notebooks").mkdir(parents=True)
+    assert course_folder() == package / "_notebooks" and files.installed()
+
+
+def test_checkpoints_of_jupyter_are_no_lessons(tmp_path):
+    for name in ("b.ipynb", "a.ipynb", ".ipynb_checkpoints/a.ipynb"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}", encoding="utf-8")
+    assert [path.name for path in notebook_paths(tmp_path)] == ["a.ipynb", "b.ipynb"]
+
+
+def test_no_part_of_the_course_imports_torch():
+    parts = ", ".join(f"rcnn_tutorial.course.{name}" for name in ("files", "execute", "handout", "site", "environment"))
+    subprocess.run([sys.executable, "-c", f"import sys, {parts}; assert 'torch' not in sys.modules"], check=True)

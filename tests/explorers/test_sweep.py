@@ -1,0 +1,193 @@
+"""Every explorer: every control over its whole range, from tensors of the CPU and (pretended) of another device."""
+
+import ipywidgets as widgets
+import pytest
+import torch
+from devices import Elsewhere, elsewhere
+
+from rcnn_tutorial.config import TOY_TRAINING, AnchorConfig, BackboneConfig, Config, PreprocessingConfig
+from rcnn_tutorial.devices import to_cpu
+from rcnn_tutorial.explorers.anchors import AnchorExplorer, IoUExplorer
+from rcnn_tutorial.explorers.classification import ClassificationExplorer
+from rcnn_tutorial.explorers.crop_pooling import CELLS, FEATURES, PHOTO, CropPoolingExplorer
+from rcnn_tutorial.explorers.explorer import Explorer, Several
+from rcnn_tutorial.explorers.inference_nms import DetectionExplorer, NMSExplorer
+from rcnn_tutorial.explorers.preprocessing import PreprocessingExplorer
+from rcnn_tutorial.explorers.proposal_target import HEAT, ROIS, ProposalTargetExplorer
+from rcnn_tutorial.explorers.rpn_loss import ALL, BOTH, NONE, AnchorLabelExplorer, SmoothL1Explorer
+from rcnn_tutorial.explorers.sliders import nearest_step
+from rcnn_tutorial.explorers.tour import TourExplorer
+from rcnn_tutorial.explorers.training import TrainingMonitor
+from rcnn_tutorial.model import build_model
+
+IMAGE = torch.rand(3, 96, 128, generator=torch.Generator().manual_seed(0))
+TARGET = {"boxes": torch.tensor([[20.0, 15, 70, 80], [60, 40, 120, 90]]), "labels": torch.tensor([2, 1])}
+TINY = AnchorConfig(base_size=9, scales=(0.5, 3), ratios=(1.5,))
+CONFIG = Config(
+    classes=("cat", "dog", "bird"),
+    preprocessing=PreprocessingConfig(target_size=96, max_size=128),
+    backbone=BackboneConfig(name="small"),
+)
+
+
+class OnAnotherDevice(torch.nn.Module):
+    """A detector whose parameters are on no CPU; what it computes is given."""
+
+    def __init__(self, trace):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1, device="meta"))
+        self.config, self.stride, self.given = CONFIG, 16, trace
+
+    def trace(self, images):
+        assert [image.device.type for image in images] == ["meta"]  # the photo has followed the model
+        return self.given
+
+
+class Scenes(torch.utils.data.Dataset):
+    classes = CONFIG.classes
+
+
+def labels(image, _trace, target):
+    return AnchorLabelExplorer(image, target["boxes"], CONFIG)
+
+
+def proposals(image, trace, _target):
+    return ProposalTargetExplorer(image, trace, CONFIG)
+
+
+def crops(image, trace, target):
+    return CropPoolingExplorer(image, trace.features[0], target["boxes"][0])
+
+
+def preprocessing(size=(96, 128)):
+    return lambda image, _trace, target: PreprocessingExplorer(image[:, : size[0], : size[1]], target["boxes"])
+
+
+def monitor(image, _trace, target):
+    torch.manual_seed(0)
+    return TrainingMonitor(build_model(CONFIG), Scenes(), (image, target), TOY_TRAINING)
+
+
+CASES = {  # name -> what builds the explorer of (image, trace, target), and where its controls start
+    "anchors": (lambda image, *_: AnchorExplorer(image), {}),
+    "anchors of a tiny image": (lambda image, *_: AnchorExplorer(image[:, :20, :30], TINY, stride=5), {}),
+    "iou": (lambda image, *_: IoUExplorer(image), {}),
+    "preprocessing": (preprocessing(), {}),
+    "preprocessing of a column": (preprocessing((96, 1)), {}),
+    "preprocessing of a row": (preprocessing((1, 128)), {}),
+    "labels": (labels, {}),
+    "labels of all objects": (labels, {"objects_counted": BOTH, "show": ALL}),
+    "labels without objects": (labels, {"objects_counted": NONE}),
+    "labels where no anchor fits": (lambda image, *_: AnchorLabelExplorer(image[:, :20, :30]), {}),
+    "smooth L1": (lambda *_: SmoothL1Explorer(), {}),
+    "proposals": (proposals, {}),
+    "ROIs": (proposals, {"view": ROIS}),
+    "scores": (proposals, {"view": HEAT}),
+    "crops": (crops, {"map": FEATURES}),
+    "crops of the photo": (crops, {"map": PHOTO, "method": "align"}),
+    "crops of its cells": (crops, {"map": CELLS, "method": "pool"}),
+    "classification": (lambda image, trace, _: ClassificationExplorer(image, trace, CONFIG), {}),
+    "NMS": (lambda image, trace, _: NMSExplorer(image, trace.proposals.boxes[0], trace.proposals.scores[0]), {}),
+    "detections": (lambda image, trace, target: DetectionExplorer(image, trace, CONFIG, target["boxes"]), {}),
+    "tour": (lambda image, trace, _: TourExplorer(OnAnotherDevice(trace), {"photo": to_cpu(image)}), {}),
+    "monitor": (monitor, {}),
+}
+THRESHOLDS = {"fg_thresh", "bg_hi"}
+REFUSED = {  # the controls that can be set to what cannot be
+    "anchors": {"scales", "ratios"},
+    "anchors of a tiny image": {"scales", "ratios"},
+    "preprocessing": {"max_size"},
+    "preprocessing of a column": {"max_size"},
+    "preprocessing of a row": {"max_size"},
+    "proposals": THRESHOLDS,
+    "ROIs": THRESHOLDS,
+    "scores": THRESHOLDS,
+    "crops of the photo": {"rotation"},
+    "crops of its cells": {"rotation"},
+}
+
+
+@pytest.fixture(scope="module")
+def trace():
+    torch.manual_seed(0)
+    with torch.no_grad():
+        return build_model(CONFIG).eval().trace([IMAGE], [TARGET], torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_control_over_its_whole_range_wherever_the_tensors_live(name, trace):
+    build, start = CASES[name]
+    here, there = build(IMAGE, trace, TARGET), build(*elsewhere((IMAGE,)), elsewhere(trace), elsewhere(TARGET))
+    for explorer in (here, there):
+        explorer.set(**start)
+    said = sweep(here)
+    assert said == sweep(there)
+    refused = {control for control, text in said if text.startswith("Not possible")}
+    assert refused == REFUSED.get(name, set())
+    assert here.figure().get_supxlabel().replace("\n", " ") == here.summary
+    assert there.figure().axes
+
+
+def sweep(explorer: Explorer) -> list[tuple[str, str]]:
+    """Every control to both ends and between, one after the other; returns (control, summary) of every step."""
+    said = []
+    for name, control in explorer.controls.items():
+        if not hasattr(control, "value") or isinstance(control, widgets.Label):  # nothing to set
+            continue
+        start = control.value
+        for value in values_of(control):
+            control.value = value
+            assert control.value == value, (name, value)  # what is set is what is there: no step is off the grid
+            check(explorer, f"{name} = {value}")
+            said.append((name, explorer.summary))
+        control.value = start
+    return said
+
+
+def values_of(control) -> list:
+    """Both ends, the neighbors of the ends and five values between; for choices all of them."""
+    match control:
+        case widgets.IntSlider() | widgets.FloatSlider():
+            low, high, step = control.min, control.max, control.step
+            steps = round((high - low) / step)
+            stops = sorted({0, 1, *(steps * i // 6 for i in range(7)), max(steps - 1, 0), steps})
+            return [nearest_step(low + step * stop, low, high, step) for stop in stops]
+        case widgets.Checkbox():
+            return [True, False]
+        case Several():
+            return [(), control.options, *((option,) for option in control.options)]
+        case _:
+            return [option[1] if isinstance(option, tuple) else option for option in control.options]
+
+
+def check(explorer: Explorer, step: str) -> None:
+    """The summary is a sentence, every canvas carries it, and its frame and its scene hold the same layers."""
+    assert explorer.summary, step
+    assert "nan" not in explorer.summary.lower().split(), (step, explorer.summary)
+    assert repr(explorer) == f"{type(explorer).__name__}: {explorer.summary}", step
+    for canvas in explorer.canvases:
+        assert canvas.summary == explorer.summary, step
+        frame, scene = canvas.frame, canvas.scene
+        assert len(scene.layers) == len(frame["layers"]) + len(frame["handles"]), step
+        assert tuple(scene.shape) == tuple(frame["size"]) and scene.title == frame["title"], step
+
+
+def test_half_precision_and_double_are_explored_in_single(trace):
+    for kind in (torch.bfloat16, torch.float64):
+        features, image = trace.features[0].to(kind), IMAGE.to(kind)
+        for method in ("crop", "align", "pool"):
+            explorer = CropPoolingExplorer(image, features, TARGET["boxes"][0].to(kind))
+            explorer.method.value = method
+            assert "The ROI at x 20, y 15 is 50 × 65 pixels" in explorer.summary
+
+
+def test_the_other_device_is_strict():
+    there, here = elsewhere(torch.ones(3)), torch.ones(3)
+    with pytest.raises(RuntimeError, match="same device"):
+        there + here
+    with pytest.raises(RuntimeError, match="same device"):
+        torch.cat([here, there])
+    with pytest.raises(TypeError, match="cpu"):
+        (there * 2).numpy()
+    assert type(there * 2) is Elsewhere and type(there[here > 0]) is Elsewhere
+    assert type(there.cpu()) is type(there.to("cpu")) is torch.Tensor
