@@ -105,21 +105,24 @@ class Muon(torch.optim.Optimizer):
 def orthogonal(kernel: Tensor, iterations: int = 5) -> Tensor:
     """A kernel (D, C, h, w), as a matrix (D, C * h * w), with all its singular values made nearly 1.
 
-    Newton-Schulz iteration: x becomes a x + b x x^T x + c (x x^T)^2 x, whose singular values are a polynomial of those
-    of x; it is steep at 0, so that small ones grow fast. Tall matrices are then scaled up, for every output to move as
-    much as with a square one. Jordan's code takes that factor from the last two sides of the gradient, which for a
-    kernel are h and w, so that it is always 1; here it is the matrix's. And ours stays in float32.
+    Newton-Schulz iteration: x becomes p x with p = a + b x x^T + c (x x^T)^2, so that its singular values become a
+    polynomial of themselves; it is steep at 0, where small ones grow fast. Two deviations from Jordan's code. There x
+    is multiplied in every round; here the small p, and x once, which gives the same at half the cost. And tall matrices
+    are scaled up, for every output to move as much as with a square one: his factor comes from the last two sides of
+    the gradient, which for a kernel are h and w, so that it is always 1; here it is the matrix's.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     matrix = kernel.flatten(1)  # (D, C * h * w)
     tall = max(1.0, matrix.shape[0] / matrix.shape[1])
-    x = matrix.T if tall > 1 else matrix  # (n, m), n <= m: the small products are n x n
+    x = matrix.T if tall > 1 else matrix  # (n, m), n <= m
     x = x / x.norm().clamp(min=1e-7)  # singular values are at most 1 now
+    square = x @ x.T  # (n, n)
+    product = identity = torch.eye(len(square), dtype=x.dtype, device=x.device)
     for _ in range(iterations):
-        square = x @ x.T  # (n, n)
-        x = a * x + (b * square + c * square @ square) @ x
-    x = x.T if tall > 1 else x
-    return (x * tall**0.5).view_as(kernel)
+        p = a * identity + b * square + c * square @ square  # (n, n)
+        product, square = p @ product, p @ square @ p
+    x = product @ x
+    return (tall**0.5 * (x.T if tall > 1 else x)).view_as(kernel)
 
 
 @torch.no_grad()
