@@ -94,7 +94,7 @@ def _fits(state: dict[str, Tensor], name: str) -> bool:
 
 
 def torchvision_weights(name: str, weights: str):
-    """torchvision's weights entry of a backbone, by name. Raises ConfigError listing the names there are."""
+    """The entry for a backbone's weights in torchvision, by name. Raises ConfigError listing the names there are."""
     known = torchvision.models.get_model_weights(name)
     try:
         return known[weights]

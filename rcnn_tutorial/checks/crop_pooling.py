@@ -22,7 +22,7 @@ def _theta(roi: Tensor, stride: int, rows: int, columns: int) -> Tensor:
 
 
 def _matrix(x: tuple[float, float], y: tuple[float, float]) -> Tensor:
-    """theta from (scale, shift) of each axis."""
+    """The matrix theta from (scale, shift) of each axis."""
     return torch.tensor([[x[0], 0.0, x[1]], [0.0, y[0], y[1]]])
 
 

@@ -204,7 +204,7 @@ def _first_best_labels(*arguments):
 
 
 def _argmax_labels(*arguments):
-    """argmax without a thought for the object that nothing touches: its "best" anchor is the first one."""
+    """Take the argmax without a thought for the object that nothing touches: its "best" anchor is the first one."""
 
     def first(overlaps):
         marked = torch.zeros(len(overlaps), dtype=torch.bool)
