@@ -270,7 +270,8 @@ def test_an_operation_without_a_deterministic_algorithm_is_named(monkeypatch):
         next(train(new_model(), Scenes(), replace(SGD, deterministic=True)))
 
 
-TRAIN = "--data toy --device cpu --target-size 64 --max-size 64 --batch-size 2 --frozen-batch-norm --lr 1e-4".split()
+TRAIN = "--data toy --device cpu --target-size 64 --max-size 64 --batch-size 2 --frozen-batch-norm".split()
+TRAIN += "--optimizer sgd --lr 1e-4".split()  # one optimizer, whose steps are those of the training
 
 
 def train_two_until(event: str, run: Path) -> subprocess.CompletedProcess:

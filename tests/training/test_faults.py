@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 SCENES = ToyScenes(size=(64, 64), length=50)
 HANG = 600  # seconds: longer takes only what never ends
 
-# The command, in whose third step Ctrl-C is pressed: as in a terminal, all processes of the group hear of it.
+# The command, in whose optimizer's third step Ctrl-C is pressed: as in a terminal, all processes of the group hear of it.
 INTERRUPTED = """
 import itertools, os, signal, sys
 from torch.optim.optimizer import register_optimizer_step_post_hook
@@ -68,7 +68,7 @@ def test_a_full_disk_is_one_clear_line_and_the_old_checkpoint_stays(tmp_path, fu
 
 def test_ctrl_c_ends_the_step_saves_and_says_how_to_go_on(tmp_path):
     run = tmp_path / "run"
-    options = "train --data toy --device cpu --batch-size 1 --workers 1 --steps 30 --out".split()
+    options = "train --data toy --device cpu --optimizer sgd --batch-size 1 --workers 1 --steps 30 --out".split()
     command = [sys.executable, "-c", INTERRUPTED, *options, run]
     output = {"stderr": subprocess.PIPE, "encoding": "utf-8", "errors": "replace"}
     done = subprocess.run(command, cwd=ROOT, timeout=HANG, start_new_session=True, **output)
