@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 SCENES = ToyScenes(size=(64, 64), length=50)
 HANG = 600  # seconds: longer takes only what never ends
 
-# The command, in whose optimizer's third step Ctrl-C is pressed: as in a terminal, all processes of the group hear of it.
+# The command, in whose third step Ctrl-C is pressed: as in a terminal, all processes of the group hear of it.
 INTERRUPTED = """
 import itertools, os, signal, sys
 from torch.optim.optimizer import register_optimizer_step_post_hook
