@@ -29,6 +29,12 @@ class Misconception(NamedTuple):
     wrong: Callable  # what somebody with this misconception would write
 
 
+def misconceptions(*sentences_and_functions: Any) -> tuple[Misconception, ...]:
+    """Misconceptions from their parts in turn: a sentence, its wrong function, the next sentence, and so on."""
+    parts = iter(sentences_and_functions)
+    return tuple(Misconception(says, wrong) for says, wrong in zip(parts, parts, strict=True))
+
+
 class Verdict(NamedTuple):
     """What a check answers; shown as its message."""
 

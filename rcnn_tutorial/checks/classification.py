@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rcnn_tutorial.boxes import centers_and_sizes, decode
-from rcnn_tutorial.checks.checking import Check, Misconception
+from rcnn_tutorial.checks.checking import Check, misconceptions
 from rcnn_tutorial.stages.classification import RoiOutputs, classification_loss
 from rcnn_tutorial.stages.proposal_target import ProposalTargets
 from rcnn_tutorial.stages.rpn_loss import smooth_l1
@@ -67,51 +67,31 @@ likeliest = Check(
     "likeliest",
     _likeliest,
     _likeliest_cases,
-    (
-        Misconception(
-            "Your softmax runs over the ROIs: the classes of one ROI compete with each other, so normalize each row.",
-            _after(lambda scores: scores.softmax(dim=0)),
-        ),
-        Misconception(
-            "You drop background before the softmax: it competes with the classes, and where it wins there is nothing.",
-            _without_background,
-        ),
-        Misconception(
-            "Background can never win in your version: label 0 is a legal answer here (inference leaves it out later).",
-            _foreground_only(1),
-        ),
-        Misconception(
-            "You cut off column 0 and count from there, so all labels are one too small: column c belongs to label c.",
-            _foreground_only(0),
-        ),
-        Misconception(
-            "Your labels are one too small: label 0 is background, so column c belongs to label c already.",
-            lambda scores: (scores.argmax(dim=-1) - 1, _likeliest(scores)[1]),
-        ),
-        Misconception("You return the score itself: softmax makes it a probability.", _after(lambda scores: scores)),
-        Misconception(
-            "A sigmoid asks every class by itself, and the row does not add up to 1; softmax lets the classes compete.",
-            _after(torch.sigmoid),
-        ),
-        Misconception(
-            "That is the logarithm of the probability (log_softmax); take softmax, or exp of what you have.",
-            _after(lambda scores: scores.log_softmax(dim=-1)),
-        ),
-        Misconception(
-            "exp of a large score overflows to infinity: subtract the row's largest score first, it changes no ratio.",
-            _after(_unguarded),
-        ),
-        Misconception(
-            "exp of a large score overflows to infinity: subtract the row's largest score first, it changes no ratio.",
-            _unguarded_values_only,
-        ),
-        Misconception(
-            "The order is swapped: first the labels, then the probabilities.", lambda scores: _likeliest(scores)[::-1]
-        ),
-        Misconception(
-            "You return the probabilities of all classes; only that of the likeliest is asked for.",
-            lambda scores: (scores.argmax(dim=-1), scores.softmax(dim=-1)),
-        ),
+    misconceptions(
+        "Your softmax runs over the ROIs: the classes of one ROI compete with each other, so normalize each row.",
+        _after(lambda scores: scores.softmax(dim=0)),
+        "You drop background before the softmax: it competes with the classes, and where it wins there is nothing.",
+        _without_background,
+        "Background can never win in your version: label 0 is a legal answer here (inference leaves it out later).",
+        _foreground_only(1),
+        "You cut off column 0 and count from there, so all labels are one too small: column c belongs to label c.",
+        _foreground_only(0),
+        "Your labels are one too small: label 0 is background, so column c belongs to label c already.",
+        lambda scores: (scores.argmax(dim=-1) - 1, _likeliest(scores)[1]),
+        "You return the score itself: softmax makes it a probability.",
+        _after(lambda scores: scores),
+        "A sigmoid asks every class by itself, and the row does not add up to 1; softmax lets the classes compete.",
+        _after(torch.sigmoid),
+        "That is the logarithm of the probability (log_softmax); take softmax, or exp of what you have.",
+        _after(lambda scores: scores.log_softmax(dim=-1)),
+        "exp of a large score overflows to infinity: subtract the row's largest score first, it changes no ratio.",
+        _after(_unguarded),
+        "exp of a large score overflows to infinity: subtract the row's largest score first, it changes no ratio.",
+        _unguarded_values_only,
+        "The order is swapped: first the labels, then the probabilities.",
+        lambda scores: _likeliest(scores)[::-1],
+        "You return the probabilities of all classes; only that of the likeliest is asked for.",
+        lambda scores: (scores.argmax(dim=-1), scores.softmax(dim=-1)),
     ),
 )
 
@@ -176,44 +156,29 @@ class_box = Check(
     "class_box",
     _class_box,
     _class_box_cases,
-    (
-        Misconception(
-            "The coefficients are still normalized: multiply them by the standard deviations before you decode.",
-            lambda rois, coefficients, labels, stds: decode(_pick(coefficients, labels), rois),
-        ),
-        Misconception(
-            "You divide by the standard deviations: that is what the targets went through; undo it by multiplying.",
-            lambda rois, coefficients, labels, stds: decode(_pick(coefficients, labels) / stds, rois),
-        ),
-        Misconception(
-            "You take the row of the class before: row 0 belongs to background, so label c owns row c.",
-            _picking(lambda labels: labels - 1),
-        ),
-        Misconception(
-            "All your ROIs use the class of the first one; each has a label of its own.",
-            _picking(lambda labels: labels[:1].expand_as(labels)),
-        ),
-        Misconception(
-            "You use the four of background (row 0), which no training ever touched; use those of the ROI's label.",
-            _picking(torch.zeros_like),
-        ),
-        Misconception(
-            "Your box decodes around the corner: the first two coefficients move the center.", _decoding(_around_corner)
-        ),
-        Misconception(
-            "You use 1 + t for the size: the last two coefficients are logarithms, so the size grows by exp(t).",
-            _decoding(_without_exp),
-        ),
-        Misconception("You return center and size; corners x1, y1, x2, y2 are asked for.", _decoding(_center_form)),
-        Misconception("x and y are swapped: the coefficients come as t_x, t_y, t_w, t_h.", _decoding(_swapped_axes)),
-        Misconception(
-            "Off by one pixel (+1): corners are continuous here, so the width of a ROI is x2 - x1.",
-            _decoding(_inclusive),
-        ),
-        Misconception(
-            "Works for one ROI, not for N: the first ROI decodes all the others.",
-            lambda rois, coefficients, labels, stds: _class_box(rois[:1], coefficients, labels, stds),
-        ),
+    misconceptions(
+        "The coefficients are still normalized: multiply them by the standard deviations before you decode.",
+        lambda rois, coefficients, labels, stds: decode(_pick(coefficients, labels), rois),
+        "You divide by the standard deviations: that is what the targets went through; undo it by multiplying.",
+        lambda rois, coefficients, labels, stds: decode(_pick(coefficients, labels) / stds, rois),
+        "You take the row of the class before: row 0 belongs to background, so label c owns row c.",
+        _picking(lambda labels: labels - 1),
+        "All your ROIs use the class of the first one; each has a label of its own.",
+        _picking(lambda labels: labels[:1].expand_as(labels)),
+        "You use the four of background (row 0), which no training ever touched; use those of the ROI's label.",
+        _picking(torch.zeros_like),
+        "Your box decodes around the corner: the first two coefficients move the center.",
+        _decoding(_around_corner),
+        "You use 1 + t for the size: the last two coefficients are logarithms, so the size grows by exp(t).",
+        _decoding(_without_exp),
+        "You return center and size; corners x1, y1, x2, y2 are asked for.",
+        _decoding(_center_form),
+        "x and y are swapped: the coefficients come as t_x, t_y, t_w, t_h.",
+        _decoding(_swapped_axes),
+        "Off by one pixel (+1): corners are continuous here, so the width of a ROI is x2 - x1.",
+        _decoding(_inclusive),
+        "Works for one ROI, not for N: the first ROI decodes all the others.",
+        lambda rois, coefficients, labels, stds: _class_box(rois[:1], coefficients, labels, stds),
     ),
 )
 
@@ -275,41 +240,27 @@ box_loss = Check(
     "box_loss",
     _box_loss,
     _box_loss_cases,
-    (
-        Misconception(
-            "Background ROIs have no object to move to: leave them out of the sum (but count them when you divide).",
-            _all_rois,
-        ),
-        Misconception(
-            "You compare every class's four with the target: only those of the right class are asked.", _all_classes
-        ),
-        Misconception(
-            "You take the row of the class before: row 0 belongs to background, so label c owns row c.", _class_before
-        ),
-        Misconception(_MEAN_OVER_FOREGROUND, lambda *given: _foreground_losses(*given).mean()),
-        Misconception(
-            _MEAN_OVER_FOREGROUND, lambda *given: _foreground_losses(*given).sum() / max(1, int((given[1] > 0).sum()))
-        ),
-        Misconception(
-            "You forgot to divide by the number of ROIs: the loss would grow with the batch.",
-            lambda *given: _foreground_losses(*given).sum(),
-        ),
-        Misconception(
-            "You average over the four coefficients: they are summed, and only the ROIs are averaged.",
-            lambda *given: _box_loss(*given) / 4,
-        ),
-        Misconception(
-            "That is sigma = 3, the RPN's: here sigma is 1, so the loss turns linear at a difference of 1.",
-            lambda *given: _foreground_losses(*given, 3.0).sum() / len(given[1]),
-        ),
-        Misconception(
-            "Plain L1 has a kink at 0; smooth L1 is half the square while the difference is below 1.",
-            _other_distance(torch.abs),
-        ),
-        Misconception(
-            "Half the square everywhere lets one bad box rule the sum; smooth L1 goes on as a line beyond 1.",
-            _other_distance(lambda x: x**2 / 2),
-        ),
+    misconceptions(
+        "Background ROIs have no object to move to: leave them out of the sum (but count them when you divide).",
+        _all_rois,
+        "You compare every class's four with the target: only those of the right class are asked.",
+        _all_classes,
+        "You take the row of the class before: row 0 belongs to background, so label c owns row c.",
+        _class_before,
+        _MEAN_OVER_FOREGROUND,
+        lambda *given: _foreground_losses(*given).mean(),
+        _MEAN_OVER_FOREGROUND,
+        lambda *given: _foreground_losses(*given).sum() / max(1, int((given[1] > 0).sum())),
+        "You forgot to divide by the number of ROIs: the loss would grow with the batch.",
+        lambda *given: _foreground_losses(*given).sum(),
+        "You average over the four coefficients: they are summed, and only the ROIs are averaged.",
+        lambda *given: _box_loss(*given) / 4,
+        "That is sigma = 3, the RPN's: here sigma is 1, so the loss turns linear at a difference of 1.",
+        lambda *given: _foreground_losses(*given, 3.0).sum() / len(given[1]),
+        "Plain L1 has a kink at 0; smooth L1 is half the square while the difference is below 1.",
+        _other_distance(torch.abs),
+        "Half the square everywhere lets one bad box rule the sum; smooth L1 goes on as a line beyond 1.",
+        _other_distance(lambda x: x**2 / 2),
     ),
     by_package=True,
 )

@@ -9,7 +9,7 @@ from torch import Tensor
 from torchvision.ops import batched_nms
 
 from rcnn_tutorial.boxes import box_area, box_iou
-from rcnn_tutorial.checks.checking import Check, Misconception
+from rcnn_tutorial.checks.checking import Check, misconceptions
 from rcnn_tutorial.config import InferenceConfig
 from rcnn_tutorial.evaluation import area_ap, eleven_point_ap
 from rcnn_tutorial.stages.inference import detect
@@ -111,47 +111,33 @@ nms = Check(
     "nms",
     greedy_nms,
     _nms_cases,
-    (
-        Misconception(
-            "This keeps the lowest box, not the best-scored: order by score, not by the y of the bottom right corner.",
-            lambda boxes, scores, threshold: greedy_nms(boxes, bottom_y(boxes), threshold),
-        ),
-        Misconception(
-            "This keeps the worst of each cluster: begin with the highest score.",
-            lambda boxes, scores, threshold: greedy_nms(boxes, -scores, threshold),
-        ),
-        Misconception(
-            "This takes the boxes as they come: begin with the highest score.",
-            lambda boxes, scores, threshold: greedy_nms(boxes, -torch.arange(len(boxes)), threshold),
-        ),
-        Misconception(
-            "The right boxes in the wrong order: return them best first, not by their index.",
-            lambda *given: greedy_nms(*given).sort().values,
-        ),
-        Misconception("A box whose IoU only equals the threshold stays: it has to exceed it.", _at_threshold_too),
-        Misconception(
-            "You remove the boxes that overlap little; those above the threshold are the duplicates.", _far_ones_removed
-        ),
-        Misconception(
-            "A box that was removed still removes others: only boxes that are kept may do so.", _the_dead_still_kill
-        ),
-        Misconception(
-            "You stop after the first kept box: every box that is kept silences its neighbors in turn.", _one_round
-        ),
-        Misconception(
-            "You divide by the smaller area, so a small box inside a large one goes; IoU divides by the union.",
-            _measured(_over_smaller),
-        ),
-        Misconception(
-            "Off by one pixel (+1) in the IoU: corners are continuous here, so the width is x2 - x1.",
-            _measured(_inclusive_iou),
-        ),
-        Misconception("These are the removed ones; return those that are kept.", _removed),
-        Misconception(
-            "You return the boxes; their indices are asked for, so that scores and labels can follow.",
-            lambda boxes, scores, threshold: boxes[greedy_nms(boxes, scores, threshold)],
-        ),
-        Misconception("You return a mask; the indices are asked for, best first.", _mask),
+    misconceptions(
+        "This keeps the lowest box, not the best-scored: order by score, not by the y of the bottom right corner.",
+        lambda boxes, scores, threshold: greedy_nms(boxes, bottom_y(boxes), threshold),
+        "This keeps the worst of each cluster: begin with the highest score.",
+        lambda boxes, scores, threshold: greedy_nms(boxes, -scores, threshold),
+        "This takes the boxes as they come: begin with the highest score.",
+        lambda boxes, scores, threshold: greedy_nms(boxes, -torch.arange(len(boxes)), threshold),
+        "The right boxes in the wrong order: return them best first, not by their index.",
+        lambda *given: greedy_nms(*given).sort().values,
+        "A box whose IoU only equals the threshold stays: it has to exceed it.",
+        _at_threshold_too,
+        "You remove the boxes that overlap little; those above the threshold are the duplicates.",
+        _far_ones_removed,
+        "A box that was removed still removes others: only boxes that are kept may do so.",
+        _the_dead_still_kill,
+        "You stop after the first kept box: every box that is kept silences its neighbors in turn.",
+        _one_round,
+        "You divide by the smaller area, so a small box inside a large one goes; IoU divides by the union.",
+        _measured(_over_smaller),
+        "Off by one pixel (+1) in the IoU: corners are continuous here, so the width is x2 - x1.",
+        _measured(_inclusive_iou),
+        "These are the removed ones; return those that are kept.",
+        _removed,
+        "You return the boxes; their indices are asked for, so that scores and labels can follow.",
+        lambda boxes, scores, threshold: boxes[greedy_nms(boxes, scores, threshold)],
+        "You return a mask; the indices are asked for, best first.",
+        _mask,
     ),
     by_package=True,
 )
@@ -231,46 +217,28 @@ detections = Check(
     "detections",
     _detections,
     _detections_cases,
-    (
-        Misconception(
-            "Column 0 is background, which is no detection: leave it out, even where it scores best.", _background_too
-        ),
-        Misconception(
-            "You suppress across classes: a person must not silence the motorbike below; run NMS class by class.",
-            _across_classes,
-        ),
-        Misconception(
-            "You return them class by class: sort all detections by score, best first, whatever their class.",
-            _class_by_class,
-        ),
-        Misconception(
-            "You keep only the best foreground class of each ROI: every class above the threshold gets its box.",
-            _one_class_per_roi,
-        ),
-        Misconception(
-            "You keep only ROIs whose likeliest class is an object, and only that class: each class above the "
-            "threshold counts, whether or not it wins.",
-            _winner_only,
-        ),
-        Misconception(
-            "Your labels are one too small: column 0 is background, so the first class has label 1.", _labels_from_zero
-        ),
-        Misconception(
-            "Without suppression one object is reported many times: run NMS class by class.",
-            lambda boxes, probabilities, threshold, _: _detections(boxes, probabilities, threshold, 1.0),
-        ),
-        Misconception(
-            "You use the box of background (row 0) for every class: class c has its own box in boxes[:, c].",
-            _shared_box(lambda probabilities: torch.zeros(len(probabilities), dtype=torch.long)),
-        ),
-        Misconception(
-            "All classes of a ROI share the box of its best class in your version: class c has its own in boxes[:, c].",
-            _shared_box(lambda probabilities: probabilities[:, 1:].argmax(dim=1) + 1),
-        ),
-        Misconception(
-            "The order is swapped: boxes, labels, scores.",
-            lambda *given: tuple(_detections(*given)[i] for i in (0, 2, 1)),
-        ),
+    misconceptions(
+        "Column 0 is background, which is no detection: leave it out, even where it scores best.",
+        _background_too,
+        "You suppress across classes: a person must not silence the motorbike below; run NMS class by class.",
+        _across_classes,
+        "You return them class by class: sort all detections by score, best first, whatever their class.",
+        _class_by_class,
+        "You keep only the best foreground class of each ROI: every class above the threshold gets its box.",
+        _one_class_per_roi,
+        "You keep only ROIs whose likeliest class is an object, and only that class: each class above the "
+        "threshold counts, whether or not it wins.",
+        _winner_only,
+        "Your labels are one too small: column 0 is background, so the first class has label 1.",
+        _labels_from_zero,
+        "Without suppression one object is reported many times: run NMS class by class.",
+        lambda boxes, probabilities, threshold, _: _detections(boxes, probabilities, threshold, 1.0),
+        "You use the box of background (row 0) for every class: class c has its own box in boxes[:, c].",
+        _shared_box(lambda probabilities: torch.zeros(len(probabilities), dtype=torch.long)),
+        "All classes of a ROI share the box of its best class in your version: class c has its own in boxes[:, c].",
+        _shared_box(lambda probabilities: probabilities[:, 1:].argmax(dim=1) + 1),
+        "The order is swapped: boxes, labels, scores.",
+        lambda *given: tuple(_detections(*given)[i] for i in (0, 2, 1)),
     ),
     by_package=True,
 )
@@ -334,36 +302,26 @@ average_precision = Check(
     "average_precision",
     _average_precision,
     _average_precision_cases,
-    (
-        Misconception(
-            "Sort the detections by score first, best first: the curve is what a falling threshold shows.",
-            lambda scores, correct, objects: _average_precision(-torch.arange(len(scores)), correct, objects),
-        ),
-        Misconception(
-            "That is the area under the curve, as VOC counts since 2010; 2007 takes the mean of eleven points.",
-            lambda *given: area_ap(*_curve(*given)),
-        ),
-        Misconception(
-            "You read the precision where each recall is first reached: take the best at that recall or beyond.",
-            lambda *given: _points(*given, _ELEVEN, of=lambda values: values[0]),
-        ),
-        Misconception("Eleven points, not ten: recall 0 counts too.", lambda *given: _points(*given, _ELEVEN[1:])),
-        Misconception("Eleven points, not ten: recall 1 counts too.", lambda *given: _points(*given, _ELEVEN[:-1])),
-        Misconception(
-            "A recall that just equals the point reaches it: compare with >=.",
-            lambda *given: _points(*given, _ELEVEN, reaches=torch.gt),
-        ),
-        Misconception(
-            "Recall is the share of all objects, also of those never found: divide by `objects`.", _recall_of_found
-        ),
-        Misconception("Precision after k detections divides by k, not by the length of the whole list.", _whole_list),
-        Misconception(
-            "That averages the precision at the right detections; VOC 2007 asks at eleven fixed recalls.",
-            _hits_precision,
-        ),
-        Misconception(
-            "That is a percentage; an average precision lies between 0 and 1.",
-            lambda *given: 100 * _average_precision(*given),
-        ),
+    misconceptions(
+        "Sort the detections by score first, best first: the curve is what a falling threshold shows.",
+        lambda scores, correct, objects: _average_precision(-torch.arange(len(scores)), correct, objects),
+        "That is the area under the curve, as VOC counts since 2010; 2007 takes the mean of eleven points.",
+        lambda *given: area_ap(*_curve(*given)),
+        "You read the precision where each recall is first reached: take the best at that recall or beyond.",
+        lambda *given: _points(*given, _ELEVEN, of=lambda values: values[0]),
+        "Eleven points, not ten: recall 0 counts too.",
+        lambda *given: _points(*given, _ELEVEN[1:]),
+        "Eleven points, not ten: recall 1 counts too.",
+        lambda *given: _points(*given, _ELEVEN[:-1]),
+        "A recall that just equals the point reaches it: compare with >=.",
+        lambda *given: _points(*given, _ELEVEN, reaches=torch.gt),
+        "Recall is the share of all objects, also of those never found: divide by `objects`.",
+        _recall_of_found,
+        "Precision after k detections divides by k, not by the length of the whole list.",
+        _whole_list,
+        "That averages the precision at the right detections; VOC 2007 asks at eleven fixed recalls.",
+        _hits_precision,
+        "That is a percentage; an average precision lies between 0 and 1.",
+        lambda *given: 100 * _average_precision(*given),
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rcnn_tutorial.checks.checking import Check, Misconception
+from rcnn_tutorial.checks.checking import Check, misconceptions
 
 __all__ = ["expand_to_classes", "label_rois", "sample_rois"]
 
@@ -91,46 +91,29 @@ label_rois = Check(
     "label_rois",
     _label_rois,
     _label_cases,
-    (
-        Misconception(
-            "You make a ROI foreground only above the threshold; at the threshold it is foreground too (>=).", _exceeds
-        ),
-        Misconception(
-            "A ROI at the lower threshold exactly is background: its range is bg_low <= IoU < bg_high.", _low_excluded
-        ),
-        Misconception(
-            "You call everything below bg_high background; below bg_low a ROI is neither, because it is too easy.",
-            _all_below_is_background,
-        ),
-        Misconception(
-            "You call everything that is not foreground background; outside [bg_low, bg_high) a ROI is neither (-1).",
-            _rest_is_background,
-        ),
-        Misconception(
-            "You return 1 for foreground, as the RPN does; here a foreground ROI gets the class of its object.",
-            _other_numbers(torch.ones_like),
-        ),
-        Misconception(
-            "You return the number of the closest object (0, 1, ...); look its class up in `labels`.",
-            _other_numbers(lambda labels: torch.arange(len(labels))),
-        ),
-        Misconception(
-            "You return the number of the closest object plus one; look its class up in `labels`.",
-            _other_numbers(lambda labels: torch.arange(len(labels)) + 1),
-        ),
-        Misconception(
-            "You take the first object that passes the threshold; a ROI belongs to the object it overlaps most.",
-            _first_that_passes,
-        ),
-        Misconception(
-            "You also make the best ROI of every object foreground; that is type A of the anchors, and ROIs have none.",
-            _type_a,
-        ),
-        Misconception(
-            "You looked for the best ROI of every object; take the best object of every ROI (dim=1, one label a ROI).",
-            _best_of_each_object,
-        ),
-        Misconception("You add up the overlaps with all objects; only the largest one decides.", _sum_of_overlaps),
+    misconceptions(
+        "You make a ROI foreground only above the threshold; at the threshold it is foreground too (>=).",
+        _exceeds,
+        "A ROI at the lower threshold exactly is background: its range is bg_low <= IoU < bg_high.",
+        _low_excluded,
+        "You call everything below bg_high background; below bg_low a ROI is neither, because it is too easy.",
+        _all_below_is_background,
+        "You call everything that is not foreground background; outside [bg_low, bg_high) a ROI is neither (-1).",
+        _rest_is_background,
+        "You return 1 for foreground, as the RPN does; here a foreground ROI gets the class of its object.",
+        _other_numbers(torch.ones_like),
+        "You return the number of the closest object (0, 1, ...); look its class up in `labels`.",
+        _other_numbers(lambda labels: torch.arange(len(labels))),
+        "You return the number of the closest object plus one; look its class up in `labels`.",
+        _other_numbers(lambda labels: torch.arange(len(labels)) + 1),
+        "You take the first object that passes the threshold; a ROI belongs to the object it overlaps most.",
+        _first_that_passes,
+        "You also make the best ROI of every object foreground; that is type A of the anchors, and ROIs have none.",
+        _type_a,
+        "You looked for the best ROI of every object; take the best object of every ROI (dim=1, one label a ROI).",
+        _best_of_each_object,
+        "You add up the overlaps with all objects; only the largest one decides.",
+        _sum_of_overlaps,
     ),
 )
 
@@ -222,44 +205,31 @@ sample_rois = Check(
     "sample_rois",
     _sample_rois,
     _sample_cases,
-    (
-        Misconception(
-            "Your batch stays short when there are too few background ROIs; go through them again until it is full.",
-            _no_refill,
-        ),
-        Misconception(
-            "Your background keeps its fixed share; when foreground is scarce, background takes its places too.",
-            _fixed_background,
-        ),
-        Misconception(
-            "You repeat foreground ROIs to fill their share; the share is a ceiling, and only background is repeated.",
-            _full_share,
-        ),
-        Misconception(
-            "You fill the batch up by repeating foreground; repeat background, or the share would be exceeded.",
-            _foreground_fills_up,
-        ),
-        Misconception(
-            "You fill the batch up with the foreground that was left over; that breaks the ceiling. Repeat background.",
-            _unused_foreground_fills_up,
-        ),
-        Misconception(
-            "You take that fraction of the foreground candidates; it is a fraction of the batch.", _share_of_candidates
-        ),
-        Misconception(
-            "You take all the foreground there is; at most round(batch_size * fraction) of the batch may be.", _no_limit
-        ),
-        Misconception("You cut the share off with int(); the detector rounds it: a quarter of 6 is 2.", _rounded_down),
-        Misconception(
-            "You repeat the last background ROI only; go through all of them again from the first.", _last_repeated
-        ),
-        Misconception(
-            "You fill the batch up with 0, which is itself the index of a ROI: repeat background.", _padded_with(0)
-        ),
-        Misconception(
-            "You fill the batch up with -1, which is no ROI (or the last one): repeat background.", _padded_with(-1)
-        ),
-        Misconception("The background comes first in your batch; the foreground does.", _background_first),
+    misconceptions(
+        "Your batch stays short when there are too few background ROIs; go through them again until it is full.",
+        _no_refill,
+        "Your background keeps its fixed share; when foreground is scarce, background takes its places too.",
+        _fixed_background,
+        "You repeat foreground ROIs to fill their share; the share is a ceiling, and only background is repeated.",
+        _full_share,
+        "You fill the batch up by repeating foreground; repeat background, or the share would be exceeded.",
+        _foreground_fills_up,
+        "You fill the batch up with the foreground that was left over; that breaks the ceiling. Repeat background.",
+        _unused_foreground_fills_up,
+        "You take that fraction of the foreground candidates; it is a fraction of the batch.",
+        _share_of_candidates,
+        "You take all the foreground there is; at most round(batch_size * fraction) of the batch may be.",
+        _no_limit,
+        "You cut the share off with int(); the detector rounds it: a quarter of 6 is 2.",
+        _rounded_down,
+        "You repeat the last background ROI only; go through all of them again from the first.",
+        _last_repeated,
+        "You fill the batch up with 0, which is itself the index of a ROI: repeat background.",
+        _padded_with(0),
+        "You fill the batch up with -1, which is no ROI (or the last one): repeat background.",
+        _padded_with(-1),
+        "The background comes first in your batch; the foreground does.",
+        _background_first,
     ),
 )
 
@@ -336,43 +306,26 @@ expand_to_classes = Check(
     "expand_to_classes",
     _expand,
     _expand_cases,
-    (
-        Misconception(
-            "Background rows are live in your result (columns 0 to 3); a background ROI has no box to learn: all 0.",
-            _background_too,
-        ),
-        Misconception(
-            "Your targets are right, but your mask lets background rows count; it is 0 all over a background row.",
-            _background_mask,
-        ),
-        Misconception(
-            "Your columns are one class too early: background, class 0, owns the first four; class k starts at 4 k.",
-            _one_class_early,
-        ),
-        Misconception(
-            "You put all t_x first, then all t_y; the four coefficients of one class stand side by side.",
-            _coefficient_by_coefficient,
-        ),
-        Misconception(
-            "You left the background's four columns out; they stay 0, but they are there: 4 (C + 1) columns.",
-            _without_background_columns,
-        ),
-        Misconception(
-            "Your mask has one column a class; it needs one for each coefficient, as many as the targets.",
-            _one_column_a_class,
-        ),
-        Misconception(
-            "You start at column k for class k; each class before it takes four columns, so start at 4 k.",
-            _label_is_the_column,
-        ),
-        Misconception(
-            "You write the targets into the columns of every class; only the right class holds them, the rest are 0.",
-            _in_every_class,
-        ),
-        Misconception(
-            "You mask where the target is not 0; a target of exactly 0 (do not move) must be learned like any other.",
-            _mask_from_values,
-        ),
-        Misconception("You return the mask first; targets come first, then the mask.", _swapped),
+    misconceptions(
+        "Background rows are live in your result (columns 0 to 3); a background ROI has no box to learn: all 0.",
+        _background_too,
+        "Your targets are right, but your mask lets background rows count; it is 0 all over a background row.",
+        _background_mask,
+        "Your columns are one class too early: background, class 0, owns the first four; class k starts at 4 k.",
+        _one_class_early,
+        "You put all t_x first, then all t_y; the four coefficients of one class stand side by side.",
+        _coefficient_by_coefficient,
+        "You left the background's four columns out; they stay 0, but they are there: 4 (C + 1) columns.",
+        _without_background_columns,
+        "Your mask has one column a class; it needs one for each coefficient, as many as the targets.",
+        _one_column_a_class,
+        "You start at column k for class k; each class before it takes four columns, so start at 4 k.",
+        _label_is_the_column,
+        "You write the targets into the columns of every class; only the right class holds them, the rest are 0.",
+        _in_every_class,
+        "You mask where the target is not 0; a target of exactly 0 (do not move) must be learned like any other.",
+        _mask_from_values,
+        "You return the mask first; targets come first, then the mask.",
+        _swapped,
     ),
 )

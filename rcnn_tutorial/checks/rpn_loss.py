@@ -8,7 +8,7 @@ from torch import Tensor
 
 from rcnn_tutorial.boxes import box_iou, centers_and_sizes
 from rcnn_tutorial.boxes import encode as right_encode
-from rcnn_tutorial.checks.checking import Check, Misconception
+from rcnn_tutorial.checks.checking import Check, misconceptions
 from rcnn_tutorial.config import AnchorTargetConfig
 from rcnn_tutorial.stages.anchor_target import BACKGROUND, DONT_CARE, FOREGROUND, assign_anchors
 from rcnn_tutorial.stages.preprocessing import GroundTruth
@@ -103,42 +103,33 @@ encode = Check(
     "encode",
     right_encode,
     encode_cases,
-    (
-        Misconception(
-            "Your t_x and t_y move the top left corner, as the post's text has it; coefficients move the center.",
-            _corner_encode,
-        ),
-        Misconception(
-            "Your t_x and t_y move the bottom right corner; coefficients move the center.", _far_corner_encode
-        ),
-        Misconception("Your t_w and t_h are the size ratios themselves; their logarithm is meant.", _ratio_encode),
-        Misconception(
-            "Your t_w and t_h use the logarithm to base 10; decode undoes it with exp, so it is the natural one.",
-            _decimal_encode,
-        ),
-        Misconception("Your t_x and t_y are still in pixels; they count in sizes of the reference.", _pixel_encode),
-        Misconception(
-            "You divide the shift by the target's size; decode knows only the reference's, so that is the unit.",
-            _target_sized_encode,
-        ),
-        Misconception("You divide the shift by half the size of the reference, not by its size.", _half_sized_encode),
-        Misconception(
-            "Swapped: these coefficients lead from the box to the reference, not from the reference to the box.",
-            lambda boxes, references: right_encode(references, boxes),
-        ),
-        Misconception("The center moves the wrong way: it is target minus reference.", _flipped_shift_encode),
-        Misconception(
-            "Swapped x and y: the horizontal shift is divided by the height and the vertical one by the width.",
-            _crosswise_encode,
-        ),
-        Misconception("The four come in the order t_x, t_w, t_y, t_h; it is t_x, t_y, t_w, t_h.", _order_encode),
-        Misconception(
-            "Off by one pixel: our corners are continuous, so the width is x2 - x1 without + 1.", _inclusive_encode
-        ),
-        Misconception(
-            "It works for one box, not for N: every row is compared with the first reference.",
-            lambda boxes, references: right_encode(boxes, references[:1]),
-        ),
+    misconceptions(
+        "Your t_x and t_y move the top left corner, as the post's text has it; coefficients move the center.",
+        _corner_encode,
+        "Your t_x and t_y move the bottom right corner; coefficients move the center.",
+        _far_corner_encode,
+        "Your t_w and t_h are the size ratios themselves; their logarithm is meant.",
+        _ratio_encode,
+        "Your t_w and t_h use the logarithm to base 10; decode undoes it with exp, so it is the natural one.",
+        _decimal_encode,
+        "Your t_x and t_y are still in pixels; they count in sizes of the reference.",
+        _pixel_encode,
+        "You divide the shift by the target's size; decode knows only the reference's, so that is the unit.",
+        _target_sized_encode,
+        "You divide the shift by half the size of the reference, not by its size.",
+        _half_sized_encode,
+        "Swapped: these coefficients lead from the box to the reference, not from the reference to the box.",
+        lambda boxes, references: right_encode(references, boxes),
+        "The center moves the wrong way: it is target minus reference.",
+        _flipped_shift_encode,
+        "Swapped x and y: the horizontal shift is divided by the height and the vertical one by the width.",
+        _crosswise_encode,
+        "The four come in the order t_x, t_w, t_y, t_h; it is t_x, t_y, t_w, t_h.",
+        _order_encode,
+        "Off by one pixel: our corners are continuous, so the width is x2 - x1 without + 1.",
+        _inclusive_encode,
+        "It works for one box, not for N: every row is compared with the first reference.",
+        lambda boxes, references: right_encode(boxes, references[:1]),
     ),
     by_package=True,
 )
@@ -258,45 +249,31 @@ label_anchors = Check(
     "label_anchors",
     right_label_anchors,
     label_cases,
-    (
-        Misconception(
-            "You forgot type A: an object that no anchor overlaps by the positive threshold gets no foreground at all.",
-            _no_type_a_labels,
-        ),
-        Misconception(
-            "You forgot that ties count: every anchor that reaches an object's best IoU is type A; argmax names one.",
-            _first_best_labels,
-        ),
-        Misconception(
-            "Two things about type A: ties count (argmax names only one), and an object with best IoU 0 has no anchor.",
-            _argmax_labels,
-        ),
-        Misconception(
-            "An object that no anchor touches has best IoU 0, and every anchor ties with it; that is no type A.",
-            _untouched_labels,
-        ),
-        Misconception(
-            "Only the best anchor of the whole image is type A here; every object has a best anchor of its own.",
-            _only_champion_labels,
-        ),
-        Misconception(
-            "Background overwrites type A: an object's best anchor stays foreground, however low its IoU.",
-            _clobbered_labels,
-        ),
-        Misconception("Type B includes the threshold: IoU >= positive, not >.", _above_labels),
-        Misconception("Background excludes the threshold: IoU < negative, not <=.", _up_to_labels),
-        Misconception(
-            "Background means below the negative threshold with all objects, not with some: take the largest IoU.",
-            _some_object_labels,
-        ),
-        Misconception(
-            "Type B needs one object above the threshold, not all of them: take the largest IoU.", _all_objects_labels
-        ),
-        Misconception(
-            "Nothing is don't care: what lies between the thresholds is neither foreground nor background (-1).",
-            _no_dont_care_labels,
-        ),
-        Misconception("Swapped 0 and -1: background is 0, don't care is -1.", _swapped_values_labels),
+    misconceptions(
+        "You forgot type A: an object that no anchor overlaps by the positive threshold gets no foreground at all.",
+        _no_type_a_labels,
+        "You forgot that ties count: every anchor that reaches an object's best IoU is type A; argmax names one.",
+        _first_best_labels,
+        "Two things about type A: ties count (argmax names only one), and an object with best IoU 0 has no anchor.",
+        _argmax_labels,
+        "An object that no anchor touches has best IoU 0, and every anchor ties with it; that is no type A.",
+        _untouched_labels,
+        "Only the best anchor of the whole image is type A here; every object has a best anchor of its own.",
+        _only_champion_labels,
+        "Background overwrites type A: an object's best anchor stays foreground, however low its IoU.",
+        _clobbered_labels,
+        "Type B includes the threshold: IoU >= positive, not >.",
+        _above_labels,
+        "Background excludes the threshold: IoU < negative, not <=.",
+        _up_to_labels,
+        "Background means below the negative threshold with all objects, not with some: take the largest IoU.",
+        _some_object_labels,
+        "Type B needs one object above the threshold, not all of them: take the largest IoU.",
+        _all_objects_labels,
+        "Nothing is don't care: what lies between the thresholds is neither foreground nor background (-1).",
+        _no_dont_care_labels,
+        "Swapped 0 and -1: background is 0, don't care is -1.",
+        _swapped_values_labels,
     ),
     by_package=True,
 )
@@ -318,71 +295,41 @@ smooth_l1 = Check(
     "smooth_l1",
     right_smooth_l1,
     smooth_l1_cases,
-    (
-        Misconception(
-            "Sigma changes nothing here: this is smooth L1 with sigma 1 throughout.",
-            lambda x, sigma: right_smooth_l1(x, 1.0),
-        ),
-        Misconception(
-            "Sigma without its square, in all three places: the bend lies at 1 / sigma^2.",
-            lambda x, sigma: F.smooth_l1_loss(x, torch.zeros_like(x), reduction="none", beta=1 / sigma),
-        ),
-        Misconception(
-            "PyTorch's beta is not sigma: beta is where the bend lies, which is 1 / sigma^2.",
-            lambda x, sigma: F.smooth_l1_loss(x, torch.zeros_like(x), reduction="none", beta=sigma),
-        ),
-        Misconception(
-            "PyTorch's beta is the bend itself, 1 / sigma^2; you pass sigma^2.",
-            lambda x, sigma: F.smooth_l1_loss(x, torch.zeros_like(x), reduction="none", beta=sigma**2),
-        ),
-        Misconception(
-            "The bend is in the wrong place: compare |x| with 1 / sigma^2, not with 1 / sigma.",
-            lambda x, sigma: _piecewise(x, 1 / sigma, sigma**2 * x**2 / 2, x.abs() - 0.5 / sigma**2),
-        ),
-        Misconception(
-            "The bend stays at 1: compare |x| with 1 / sigma^2.",
-            lambda x, sigma: _piecewise(x, 1.0, sigma**2 * x**2 / 2, x.abs() - 0.5 / sigma**2),
-        ),
-        Misconception(
-            "The quadratic part has sigma without its square, so the two parts do not meet.",
-            lambda x, sigma: _piecewise(x, 1 / sigma**2, sigma * x**2 / 2, x.abs() - 0.5 / sigma**2),
-        ),
-        Misconception(
-            "The quadratic part lacks the half, so the two parts do not meet.",
-            lambda x, sigma: _piecewise(x, 1 / sigma**2, sigma**2 * x**2, x.abs() - 0.5 / sigma**2),
-        ),
-        Misconception(
-            "The linear part takes off 0.5 whatever sigma is, so the curve jumps: it is 0.5 / sigma^2.",
-            lambda x, sigma: _piecewise(x, 1 / sigma**2, sigma**2 * x**2 / 2, x.abs() - 0.5),
-        ),
-        Misconception(
-            "The linear part is |x| without the offset 0.5 / sigma^2, so the curve jumps.",
-            lambda x, sigma: _piecewise(x, 1 / sigma**2, sigma**2 * x**2 / 2, x.abs()),
-        ),
-        Misconception(
-            "Without the absolute value every negative difference counts as small, however large it is.",
-            lambda x, sigma: torch.where(x < 1 / sigma**2, sigma**2 * x**2 / 2, x.abs() - 0.5 / sigma**2),
-        ),
-        Misconception(
-            "The linear part has x where it needs |x|: a loss may not be negative.",
-            lambda x, sigma: _piecewise(x, 1 / sigma**2, sigma**2 * x**2 / 2, x - 0.5 / sigma**2),
-        ),
-        Misconception(
-            "The two parts are swapped: quadratic near 0, linear far away.",
-            lambda x, sigma: _piecewise(x, 1 / sigma**2, x.abs() - 0.5 / sigma**2, sigma**2 * x**2 / 2),
-        ),
-        Misconception("This is plain L1: there is no quadratic part.", lambda x, sigma: x.abs()),
-        Misconception(
-            "This is quadratic everywhere: large errors would pull without limit.", lambda x, sigma: sigma**2 * x**2 / 2
-        ),
-        Misconception(
-            "You add the losses up; one loss for every entry is asked for, of the input's shape.",
-            lambda x, sigma: right_smooth_l1(x, sigma).sum(),
-        ),
-        Misconception(
-            "You average the losses; one loss for every entry is asked for, of the input's shape.",
-            lambda x, sigma: right_smooth_l1(x, sigma).mean(),
-        ),
+    misconceptions(
+        "Sigma changes nothing here: this is smooth L1 with sigma 1 throughout.",
+        lambda x, sigma: right_smooth_l1(x, 1.0),
+        "Sigma without its square, in all three places: the bend lies at 1 / sigma^2.",
+        lambda x, sigma: F.smooth_l1_loss(x, torch.zeros_like(x), reduction="none", beta=1 / sigma),
+        "PyTorch's beta is not sigma: beta is where the bend lies, which is 1 / sigma^2.",
+        lambda x, sigma: F.smooth_l1_loss(x, torch.zeros_like(x), reduction="none", beta=sigma),
+        "PyTorch's beta is the bend itself, 1 / sigma^2; you pass sigma^2.",
+        lambda x, sigma: F.smooth_l1_loss(x, torch.zeros_like(x), reduction="none", beta=sigma**2),
+        "The bend is in the wrong place: compare |x| with 1 / sigma^2, not with 1 / sigma.",
+        lambda x, sigma: _piecewise(x, 1 / sigma, sigma**2 * x**2 / 2, x.abs() - 0.5 / sigma**2),
+        "The bend stays at 1: compare |x| with 1 / sigma^2.",
+        lambda x, sigma: _piecewise(x, 1.0, sigma**2 * x**2 / 2, x.abs() - 0.5 / sigma**2),
+        "The quadratic part has sigma without its square, so the two parts do not meet.",
+        lambda x, sigma: _piecewise(x, 1 / sigma**2, sigma * x**2 / 2, x.abs() - 0.5 / sigma**2),
+        "The quadratic part lacks the half, so the two parts do not meet.",
+        lambda x, sigma: _piecewise(x, 1 / sigma**2, sigma**2 * x**2, x.abs() - 0.5 / sigma**2),
+        "The linear part takes off 0.5 whatever sigma is, so the curve jumps: it is 0.5 / sigma^2.",
+        lambda x, sigma: _piecewise(x, 1 / sigma**2, sigma**2 * x**2 / 2, x.abs() - 0.5),
+        "The linear part is |x| without the offset 0.5 / sigma^2, so the curve jumps.",
+        lambda x, sigma: _piecewise(x, 1 / sigma**2, sigma**2 * x**2 / 2, x.abs()),
+        "Without the absolute value every negative difference counts as small, however large it is.",
+        lambda x, sigma: torch.where(x < 1 / sigma**2, sigma**2 * x**2 / 2, x.abs() - 0.5 / sigma**2),
+        "The linear part has x where it needs |x|: a loss may not be negative.",
+        lambda x, sigma: _piecewise(x, 1 / sigma**2, sigma**2 * x**2 / 2, x - 0.5 / sigma**2),
+        "The two parts are swapped: quadratic near 0, linear far away.",
+        lambda x, sigma: _piecewise(x, 1 / sigma**2, x.abs() - 0.5 / sigma**2, sigma**2 * x**2 / 2),
+        "This is plain L1: there is no quadratic part.",
+        lambda x, sigma: x.abs(),
+        "This is quadratic everywhere: large errors would pull without limit.",
+        lambda x, sigma: sigma**2 * x**2 / 2,
+        "You add the losses up; one loss for every entry is asked for, of the input's shape.",
+        lambda x, sigma: right_smooth_l1(x, sigma).sum(),
+        "You average the losses; one loss for every entry is asked for, of the input's shape.",
+        lambda x, sigma: right_smooth_l1(x, sigma).mean(),
     ),
     by_package=True,
 )
