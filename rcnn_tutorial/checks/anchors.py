@@ -11,10 +11,6 @@ from rcnn_tutorial.config import AnchorConfig
 from rcnn_tutorial.stages import anchors as stage
 
 
-def _right_sizes(base_size: int, scales: tuple, ratios: tuple) -> Tensor:
-    return stage.anchor_sizes(AnchorConfig(base_size, scales, ratios))
-
-
 def _sizes(shape, scale_outside: bool = False):
     """A wrong `anchor_sizes`: `shape(base_size, scale, ratio)` gives width and height of one anchor."""
 
@@ -37,7 +33,7 @@ def _unrounded(base_size: int, scale: float, ratio: float) -> tuple[float, float
 
 anchor_sizes = Check(
     "anchor_sizes",
-    _right_sizes,
+    lambda base_size, scales, ratios: stage.anchor_sizes(AnchorConfig(base_size, scales, ratios)),
     lambda: [(16, (8, 16, 32), (0.5, 1, 2)), (16, (4, 8), (0.5, 2)), (8, (8,), (1,)), (32, (2, 3), (0.25, 1, 3))],
     misconceptions(
         "Your ratio is width / height; here it is height / width, so a ratio of 2 is a tall anchor.",
@@ -59,10 +55,6 @@ anchor_sizes = Check(
 )
 
 
-def _right_grid(rows: int, columns: int, stride: int, shapes: Tensor) -> Tensor:
-    return _grid(rows, columns, stride, shapes)
-
-
 def _grid(rows, columns, stride, shapes, order=(0, 1, 2), moves=(1, 1, 1, 1), start=0.0) -> Tensor:
     """All shapes at all cells; `order` of (y, x, a), corners that move, place of the first cell in strides."""
     y, x = torch.meshgrid(torch.arange(rows) + start, torch.arange(columns) + start, indexing="ij")
@@ -78,7 +70,7 @@ def _shapes(*sizes: tuple[float, float]) -> Tensor:
 
 anchor_grid = Check(
     "anchor_grid",
-    _right_grid,
+    _grid,
     lambda: [
         (2, 3, 16, _shapes((20.0, 10.0), (16.0, 16.0))),
         (4, 2, 8, _shapes((12.0, 30.0), (8.0, 8.0), (40.0, 20.0))),
@@ -113,14 +105,9 @@ def _area(boxes: Tensor, extra: float = 0.0) -> Tensor:
     return (boxes[:, 2:] - boxes[:, :2] + extra).prod(-1)
 
 
-def _plus_one(a: Tensor, b: Tensor) -> Tensor:
-    shared = _overlap(a, b, 1.0)
-    return shared / (_area(a, 1.0)[:, None] + _area(b, 1.0) - shared)
-
-
-def _unclamped(a: Tensor, b: Tensor) -> Tensor:
-    shared = _overlap(a, b, clamp=False)
-    return shared / (_area(a)[:, None] + _area(b) - shared)
+def _iou(a: Tensor, b: Tensor, extra: float = 0.0, clamp: bool = True) -> Tensor:
+    shared = _overlap(a, b, extra, clamp)
+    return shared / (_area(a, extra)[:, None] + _area(b, extra) - shared)
 
 
 def _as_sizes(a: Tensor, b: Tensor) -> Tensor:
@@ -145,9 +132,9 @@ iou = Check(
     ],
     misconceptions(
         "Off by one pixel (+1): with continuous corners the width is x2 - x1, nothing is added.",
-        _plus_one,
+        lambda a, b: _iou(a, b, extra=1.0),
         "Boxes that lie apart overlap: a negative width times a negative height is positive; stop both at 0.",
-        _unclamped,
+        lambda a, b: _iou(a, b, clamp=False),
         "You divide by the sum of the areas; the union counts the shared part once, so subtract it.",
         lambda a, b: _overlap(a, b) / (_area(a)[:, None] + _area(b)),
         "You divide by the first box's area alone; the union has both.",

@@ -51,14 +51,6 @@ def _inclusive_iou(boxes: Tensor) -> Tensor:
     return box_iou(grown, grown)
 
 
-def _at_threshold_too(boxes, scores, threshold):
-    return _greedy(_by_score(scores), box_iou(boxes, boxes) >= threshold)
-
-
-def _far_ones_removed(boxes, scores, threshold):
-    return _greedy(_by_score(scores), box_iou(boxes, boxes) <= threshold)
-
-
 def _the_dead_still_kill(boxes, scores, threshold):
     order = _by_score(scores)
     too_close = box_iou(boxes[order], boxes[order]) > threshold  # (N, N)
@@ -121,9 +113,9 @@ nms = Check(
         "The right boxes in the wrong order: return them best first, not by their index.",
         lambda *given: greedy_nms(*given).sort().values,
         "A box whose IoU only equals the threshold stays: it has to exceed it.",
-        _at_threshold_too,
+        lambda boxes, scores, threshold: _greedy(_by_score(scores), box_iou(boxes, boxes) >= threshold),
         "You remove the boxes that overlap little; those above the threshold are the duplicates.",
-        _far_ones_removed,
+        lambda boxes, scores, threshold: _greedy(_by_score(scores), box_iou(boxes, boxes) <= threshold),
         "A box that was removed still removes others: only boxes that are kept may do so.",
         _the_dead_still_kill,
         "You stop after the first kept box: every box that is kept silences its neighbors in turn.",
@@ -272,10 +264,6 @@ def _hits_precision(scores, correct, objects):
     return float((precision * correct[_by_score(scores)]).sum() / objects)
 
 
-def _recall_of_found(scores, correct, objects):
-    return _average_precision(scores, correct, max(1, int(correct.sum())))
-
-
 def _whole_list(scores, correct, objects):
     right = correct[_by_score(scores)].double().cumsum(0)
     return eleven_point_ap(right / max(1, len(right)), right / objects)
@@ -316,7 +304,7 @@ average_precision = Check(
         "A recall that just equals the point reaches it: compare with >=.",
         lambda *given: _points(*given, _ELEVEN, reaches=torch.gt),
         "Recall is the share of all objects, also of those never found: divide by `objects`.",
-        _recall_of_found,
+        lambda scores, correct, objects: _average_precision(scores, correct, max(1, int(correct.sum()))),
         "Precision after k detections divides by k, not by the length of the whole list.",
         _whole_list,
         "That averages the precision at the right detections; VOC 2007 asks at eleven fixed recalls.",

@@ -68,23 +68,15 @@ def _image_cases() -> list[tuple]:
     return [(images[0], *imagenet), (images[1], *other), (images[2], *imagenet)]
 
 
-def _own_mean(image, mean, std):
-    return _normalize(image, image.mean(dim=(1, 2)).tolist(), std)
-
-
-def _own_statistics(image, mean, std):
-    return _normalize(image, image.mean(dim=(1, 2)).tolist(), image.std(dim=(1, 2)).tolist())
-
-
 normalize = Check(
     "normalize",
     _normalize,
     _image_cases,
     misconceptions(
         "You subtract the image's own mean: the mean is a fixed number a channel, the same for every image.",
-        _own_mean,
+        lambda image, mean, std: _normalize(image, image.mean(dim=(1, 2)).tolist(), std),
         "You use the image's own mean and standard deviation: both are fixed, the same for every image.",
-        _own_statistics,
+        lambda image, mean, std: _normalize(image, image.mean(dim=(1, 2)).tolist(), image.std(dim=(1, 2)).tolist()),
         "Your three numbers run along the width: a (3,) tensor meets the last axis; reshape it to (3, 1, 1).",
         lambda image, mean, std: (image - torch.tensor(mean)) / torch.tensor(std),
         "Channels are reversed: these numbers are in the order red, green, blue, and so is the image.",

@@ -23,14 +23,6 @@ def _label_rois(overlaps: Tensor, labels: Tensor, fg_thresh: float, bg_high: flo
     return torch.where(best >= fg_thresh, labels[closest], found)
 
 
-def _all_below_is_background(overlaps, labels, fg_thresh, bg_high, _bg_low):
-    return _label_rois(overlaps, labels, fg_thresh, bg_high, 0.0)
-
-
-def _rest_is_background(overlaps, labels, fg_thresh, _bg_high, _bg_low):
-    return _label_rois(overlaps, labels, fg_thresh, fg_thresh, 0.0)
-
-
 def _exceeds(overlaps, labels, fg_thresh, bg_high, bg_low):
     above = torch.nextafter(torch.tensor(fg_thresh), torch.tensor(2.0)).item()
     return _label_rois(overlaps, labels, above, bg_high, bg_low)
@@ -97,9 +89,9 @@ label_rois = Check(
         "A ROI at the lower threshold exactly is background: its range is bg_low <= IoU < bg_high.",
         _low_excluded,
         "You call everything below bg_high background; below bg_low a ROI is neither, because it is too easy.",
-        _all_below_is_background,
+        lambda overlaps, labels, fg_thresh, bg_high, _bg_low: _label_rois(overlaps, labels, fg_thresh, bg_high, 0.0),
         "You call everything that is not foreground background; outside [bg_low, bg_high) a ROI is neither (-1).",
-        _rest_is_background,
+        lambda overlaps, labels, fg_thresh, _bg_high, _bg_low: _label_rois(overlaps, labels, fg_thresh, fg_thresh, 0.0),
         "You return 1 for foreground, as the RPN does; here a foreground ROI gets the class of its object.",
         _other_numbers(torch.ones_like),
         "You return the number of the closest object (0, 1, ...); look its class up in `labels`.",
@@ -162,10 +154,6 @@ def _share_of_candidates(foreground, background, batch_size, fraction):
     return first + _in_turn(background, batch_size - len(first))
 
 
-def _no_limit(foreground, background, batch_size, _fraction):
-    return _sample_rois(foreground, background, batch_size, 1.0)
-
-
 def _rounded_down(foreground, background, batch_size, fraction):
     first = foreground[: int(batch_size * fraction)]
     return first + _in_turn(background, batch_size - len(first))
@@ -219,7 +207,7 @@ sample_rois = Check(
         "You take that fraction of the foreground candidates; it is a fraction of the batch.",
         _share_of_candidates,
         "You take all the foreground there is; at most round(batch_size * fraction) of the batch may be.",
-        _no_limit,
+        lambda foreground, background, batch_size, _fraction: _sample_rois(foreground, background, batch_size, 1.0),
         "You cut the share off with int(); the detector rounds it: a quarter of 6 is 2.",
         _rounded_down,
         "You repeat the last background ROI only; go through all of them again from the first.",
@@ -262,10 +250,6 @@ def _coefficient_by_coefficient(coefficients, labels, classes):
     return tuple(part.unflatten(1, (classes, 4)).transpose(1, 2).flatten(1) for part in parts)
 
 
-def _without_background_columns(coefficients, labels, classes):
-    return tuple(part[:, 4:] for part in _expand(coefficients, labels, classes))
-
-
 def _one_column_a_class(coefficients, labels, classes):
     targets, mask = _expand(coefficients, labels, classes)
     return targets, mask[:, ::4]
@@ -286,10 +270,6 @@ def _in_every_class(coefficients, labels, classes):
 def _mask_from_values(coefficients, labels, classes):
     targets, _ = _expand(coefficients, labels, classes)
     return targets, (targets != 0).float()
-
-
-def _swapped(coefficients, labels, classes):
-    return _expand(coefficients, labels, classes)[::-1]
 
 
 def _expand_cases() -> list[tuple]:
@@ -316,7 +296,7 @@ expand_to_classes = Check(
         "You put all t_x first, then all t_y; the four coefficients of one class stand side by side.",
         _coefficient_by_coefficient,
         "You left the background's four columns out; they stay 0, but they are there: 4 (C + 1) columns.",
-        _without_background_columns,
+        lambda coefficients, labels, classes: tuple(part[:, 4:] for part in _expand(coefficients, labels, classes)),
         "Your mask has one column a class; it needs one for each coefficient, as many as the targets.",
         _one_column_a_class,
         "You start at column k for class k; each class before it takes four columns, so start at 4 k.",
@@ -326,6 +306,6 @@ expand_to_classes = Check(
         "You mask where the target is not 0; a target of exactly 0 (do not move) must be learned like any other.",
         _mask_from_values,
         "You return the mask first; targets come first, then the mask.",
-        _swapped,
+        lambda coefficients, labels, classes: _expand(coefficients, labels, classes)[::-1],
     ),
 )

@@ -76,10 +76,6 @@ def _half_sized_encode(boxes, references):
     return _join(shift / (size / 2), scale)
 
 
-def _order_encode(boxes, references):
-    return right_encode(boxes, references)[:, [0, 2, 1, 3]]
-
-
 def _flipped_shift_encode(boxes, references):
     shift, _, size, scale = _parts(boxes, references)
     return _join(-shift / size, scale)
@@ -125,7 +121,7 @@ encode = Check(
         "Swapped x and y: the horizontal shift is divided by the height and the vertical one by the width.",
         _crosswise_encode,
         "The four come in the order t_x, t_w, t_y, t_h; it is t_x, t_y, t_w, t_h.",
-        _order_encode,
+        lambda boxes, references: right_encode(boxes, references)[:, [0, 2, 1, 3]],
         "Off by one pixel: our corners are continuous, so the width is x2 - x1 without + 1.",
         _inclusive_encode,
         "It works for one box, not for N: every row is compared with the first reference.",
@@ -181,10 +177,6 @@ def _best(overlaps: Tensor) -> Tensor:
     return ((overlaps == best) & (best > 0)).any(dim=1)  # (N,)
 
 
-def _no_type_a_labels(*arguments):
-    return _label(*arguments, type_a=lambda overlaps: torch.zeros(len(overlaps), dtype=torch.bool))
-
-
 def _first_best_labels(*arguments):
     def first(overlaps):
         marked = torch.zeros(len(overlaps), dtype=torch.bool)
@@ -205,30 +197,10 @@ def _argmax_labels(*arguments):
     return _label(*arguments, type_a=first)
 
 
-def _untouched_labels(*arguments):
-    return _label(*arguments, type_a=lambda overlaps: (overlaps == overlaps.amax(dim=0)).any(dim=1))
-
-
-def _only_champion_labels(*arguments):
-    return _label(*arguments, type_a=lambda overlaps: overlaps.amax(dim=1) == overlaps.max())
-
-
 def _clobbered_labels(anchors, objects, positive, negative):
     labels = _label(anchors, objects, positive, negative)
     labels[box_iou(anchors, objects).amax(dim=1) < negative] = BACKGROUND
     return labels
-
-
-def _above_labels(*arguments):
-    return _label(*arguments, type_b=lambda overlaps: overlaps.amax(dim=1) > arguments[2])
-
-
-def _up_to_labels(*arguments):
-    return _label(*arguments, background=lambda overlaps: overlaps.amax(dim=1) <= arguments[3])
-
-
-def _some_object_labels(*arguments):
-    return _label(*arguments, background=lambda overlaps: (overlaps < arguments[3]).any(dim=1))
 
 
 def _no_dont_care_labels(*arguments):
@@ -241,35 +213,31 @@ def _swapped_values_labels(*arguments):
     return torch.where(labels == FOREGROUND, labels, -1 - labels)
 
 
-def _all_objects_labels(*arguments):
-    return _label(*arguments, type_b=lambda overlaps: (overlaps >= arguments[2]).all(dim=1))
-
-
 label_anchors = Check(
     "label_anchors",
     right_label_anchors,
     label_cases,
     misconceptions(
         "You forgot type A: an object that no anchor overlaps by the positive threshold gets no foreground at all.",
-        _no_type_a_labels,
+        lambda *arguments: _label(*arguments, type_a=lambda overlaps: torch.zeros(len(overlaps), dtype=torch.bool)),
         "You forgot that ties count: every anchor that reaches an object's best IoU is type A; argmax names one.",
         _first_best_labels,
         "Two things about type A: ties count (argmax names only one), and an object with best IoU 0 has no anchor.",
         _argmax_labels,
         "An object that no anchor touches has best IoU 0, and every anchor ties with it; that is no type A.",
-        _untouched_labels,
+        lambda *arguments: _label(*arguments, type_a=lambda overlaps: (overlaps == overlaps.amax(dim=0)).any(dim=1)),
         "Only the best anchor of the whole image is type A here; every object has a best anchor of its own.",
-        _only_champion_labels,
+        lambda *arguments: _label(*arguments, type_a=lambda overlaps: overlaps.amax(dim=1) == overlaps.max()),
         "Background overwrites type A: an object's best anchor stays foreground, however low its IoU.",
         _clobbered_labels,
         "Type B includes the threshold: IoU >= positive, not >.",
-        _above_labels,
+        lambda *arguments: _label(*arguments, type_b=lambda overlaps: overlaps.amax(dim=1) > arguments[2]),
         "Background excludes the threshold: IoU < negative, not <=.",
-        _up_to_labels,
+        lambda *arguments: _label(*arguments, background=lambda overlaps: overlaps.amax(dim=1) <= arguments[3]),
         "Background means below the negative threshold with all objects, not with some: take the largest IoU.",
-        _some_object_labels,
+        lambda *arguments: _label(*arguments, background=lambda overlaps: (overlaps < arguments[3]).any(dim=1)),
         "Type B needs one object above the threshold, not all of them: take the largest IoU.",
-        _all_objects_labels,
+        lambda *arguments: _label(*arguments, type_b=lambda overlaps: (overlaps >= arguments[2]).all(dim=1)),
         "Nothing is don't care: what lies between the thresholds is neither foreground nor background (-1).",
         _no_dont_care_labels,
         "Swapped 0 and -1: background is 0, don't care is -1.",

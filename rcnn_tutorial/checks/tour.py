@@ -20,14 +20,10 @@ def _count_anchors(height: int, width: int, stride: int, shapes: int) -> int:
     return math.ceil(height / stride) * math.ceil(width / stride) * shapes
 
 
-def _anchor_cases() -> list[tuple]:
-    return [(600, 800, 16, 9), (333, 1000, 16, 9), (352, 469, 16, 12), (100, 130, 8, 3), (601, 801, 32, 6)]
-
-
 count_anchors = Check(
     "count_anchors",
     _count_anchors,
-    _anchor_cases,
+    lambda: [(600, 800, 16, 9), (333, 1000, 16, 9), (352, 469, 16, 12), (100, 130, 8, 3), (601, 801, 32, 6)],
     misconceptions(
         "You round down: a last, incomplete row of pixels gets its own row of cells, so 600 / 16 = 37.5 gives 38.",
         lambda h, w, s, a: (h // s) * (w // s) * a,
@@ -73,10 +69,6 @@ def _trace_cases() -> list[tuple]:
     ]
 
 
-def _swapped(features, rpn_scores, roi_scores):
-    return _read_shapes(features, rpn_scores, roi_scores)[::-1]
-
-
 read_shapes = Check(
     "read_shapes",
     _read_shapes,
@@ -97,7 +89,7 @@ read_shapes = Check(
         "You read the number of ROIs as the number of classes: scores are (batch, ROIs, classes + 1).",
         lambda f, r, s: (r.shape[1] // (f.shape[2] * f.shape[3]), s.shape[1]),
         "Your two numbers are in the wrong order: anchors a cell first, then classes.",
-        _swapped,
+        lambda features, rpn_scores, roi_scores: _read_shapes(features, rpn_scores, roi_scores)[::-1],
     ),
 )
 
