@@ -202,20 +202,11 @@ def _learns_cases() -> list[tuple]:
     return [(loss, names, detach) for loss in losses for names in frozen for detach in (True, False)]
 
 
-def _without(loss_group: Sequence[str], lost: set[str]):
-    """A wrong answer that misses modules for some losses."""
+def _amiss(losses: Sequence[str], names: set[str]):
+    """A wrong answer where, for these losses, the modules `names` learn if they should not, and not if they should."""
 
     def wrong(loss, frozen, detach_rois):
-        return _in_order(_reached(loss, detach_rois) - (lost if loss in loss_group else set()), frozen)
-
-    return wrong
-
-
-def _with(loss_group: Sequence[str], added: set[str]):
-    """A wrong answer that has modules too many for some losses."""
-
-    def wrong(loss, frozen, detach_rois):
-        return _in_order(_reached(loss, detach_rois) | (added if loss in loss_group else set()), frozen)
+        return _in_order(_reached(loss, detach_rois) ^ (names if loss in losses else set()), frozen)
 
     return wrong
 
@@ -229,7 +220,7 @@ learns = Check(
         "classification layer.",
         lambda loss, frozen, detach_rois: _in_order(set(MODULES), frozen),
         "The RPN's losses teach the tail in your function: they are computed before any crop exists.",
-        _with(training.RPN_LOSSES, {"tail", "classification"}),
+        _amiss(training.RPN_LOSSES, {"tail", "classification"}),
         "A frozen module learns nothing: leave those in `frozen` out.",
         lambda loss, frozen, detach_rois: _learns(loss, (), detach_rois),
         "You ignore detach_rois: with it, the detector's losses do not reach the RPN (approximate joint training).",
@@ -239,17 +230,16 @@ learns = Check(
         "It is the other way round: detaching cuts the path from the detector's losses to the RPN.",
         lambda loss, frozen, detach_rois: _learns(loss, frozen, not detach_rois),
         "The head learns from all four losses: everything is computed from its features.",
-        _without(training.RPN_LOSSES + training.DETECTOR_LOSSES, {"head"}),
+        _amiss(training.RPN_LOSSES + training.DETECTOR_LOSSES, {"head"}),
         "Detaching the ROIs cuts their coordinates alone: the crop still hands its gradient to the features, "
         "and so to the head.",
-        lambda loss, frozen, detach_rois: _in_order(
-            _reached(loss, detach_rois) - ({"head"} if detach_rois and loss in training.DETECTOR_LOSSES else set()),
-            frozen,
+        lambda loss, frozen, detach_rois: _learns(
+            loss, ("head", *frozen) if detach_rois and loss in training.DETECTOR_LOSSES else frozen, detach_rois
         ),
         "The head learns from the RPN's losses too: the RPN reads the same features as the detector.",
-        _without(training.RPN_LOSSES, {"head"}),
+        _amiss(training.RPN_LOSSES, {"head"}),
         "The tail learns too: the classification layer's gradient passes through fc7 into it.",
-        _without(training.DETECTOR_LOSSES, {"tail"}),
+        _amiss(training.DETECTOR_LOSSES, {"tail"}),
         "Freezing does not block the way: gradients pass through a module's fixed weights to what lies before it.",
         _frozen_blocks_gradients,
     ),
