@@ -130,14 +130,10 @@ def _target_and_most(boxes, height, width):
     return boxes * torch.tensor([x, y, x, y])
 
 
-def _only_sizes(boxes, height, width):
-    sizes = (boxes[:, 2:] - boxes[:, :2]) * scale_for(height, width)
-    return torch.cat([boxes[:, :2], boxes[:, :2] + sizes], dim=1)
-
-
-def _about_the_center(boxes, height, width):
-    center, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2 * scale_for(height, width)
-    return torch.cat([center - half, center + half], dim=1)
+def _grown_about(point, boxes, height, width):
+    """Boxes (N, 4) that grow about a point (N, 2) of their own."""
+    fixed = point.repeat(1, 2)  # (N, 4)
+    return fixed + _scale_boxes(boxes - fixed, height, width)
 
 
 scale_boxes = Check(
@@ -157,9 +153,9 @@ scale_boxes = Check(
         "Your boxes are rounded to whole pixels: corners are continuous, and rounding cannot be undone.",
         lambda boxes, h, w: _scale_boxes(boxes, h, w).round(),
         "Only widths and heights grow: the image is scaled from its corner (0, 0), so x1, y1 move as well.",
-        _only_sizes,
+        lambda boxes, h, w: _grown_about(boxes[:, :2], boxes, h, w),
         "Your boxes grow about their own centers: the image is scaled from its corner (0, 0), so centers move too.",
-        _about_the_center,
+        lambda boxes, h, w: _grown_about((boxes[:, :2] + boxes[:, 2:]) / 2, boxes, h, w),
         "Off by one pixel (+1): that is the way of inclusive corners; ours are continuous.",
         lambda boxes, h, w: _scale_boxes(boxes + torch.tensor([0, 0, 1, 1]), h, w) - torch.tensor([0, 0, 1, 1]),
         "Your boxes are in cells: they belong into the scaled image, the stride of 16 comes later.",

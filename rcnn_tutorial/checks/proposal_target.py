@@ -102,9 +102,14 @@ def _in_turn(candidates: list[int], count: int) -> list[int]:
     return [candidates[k % len(candidates)] for k in range(count)] if candidates else []
 
 
-def _sample_rois(foreground: list[int], background: list[int], batch_size: int, fraction: float) -> list[int]:
-    first = foreground[: round(batch_size * fraction)]
+def _filled_batch(most: int, foreground: list[int], background: list[int], batch_size: int) -> list[int]:
+    """Up to `most` of the foreground, then background."""
+    first = foreground[:most]
     return first + _in_turn(background, batch_size - len(first))
+
+
+def _sample_rois(foreground: list[int], background: list[int], batch_size: int, fraction: float) -> list[int]:
+    return _filled_batch(round(batch_size * fraction), foreground, background, batch_size)
 
 
 def _no_refill(foreground, background, batch_size, fraction):
@@ -138,16 +143,6 @@ def _unused_foreground_fills_up(foreground, background, batch_size, fraction):
     return rows + _in_turn(background, batch_size - len(rows))
 
 
-def _share_of_candidates(foreground, background, batch_size, fraction):
-    first = foreground[: round(len(foreground) * fraction)]
-    return first + _in_turn(background, batch_size - len(first))
-
-
-def _rounded_down(foreground, background, batch_size, fraction):
-    first = foreground[: int(batch_size * fraction)]
-    return first + _in_turn(background, batch_size - len(first))
-
-
 def _sample_cases() -> list[tuple]:
     many = list(range(100, 140))
     return [
@@ -176,11 +171,11 @@ sample_rois = Check(
         "You fill the batch up with the foreground that was left over; that breaks the ceiling. Repeat background.",
         _unused_foreground_fills_up,
         "You take that fraction of the foreground candidates; it is a fraction of the batch.",
-        _share_of_candidates,
+        lambda fg, bg, size, fraction: _filled_batch(round(len(fg) * fraction), fg, bg, size),
         "You take all the foreground there is; at most round(batch_size * fraction) of the batch may be.",
-        lambda foreground, background, batch_size, _fraction: _sample_rois(foreground, background, batch_size, 1.0),
+        lambda fg, bg, size, fraction: _filled_batch(size, fg, bg, size),
         "You cut the share off with int(); the detector rounds it: a quarter of 6 is 2.",
-        _rounded_down,
+        lambda fg, bg, size, fraction: _filled_batch(int(size * fraction), fg, bg, size),
         "You repeat the last background ROI only; go through all of them again from the first.",
         _filled_up(lambda foreground, background, count: background[-1:] * count),
         "You fill the batch up with 0, which is itself the index of a ROI: repeat background.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -164,27 +165,27 @@ label_anchors = Check(
     label_cases,
     misconceptions(
         "You forgot type A: an object that no anchor overlaps by the positive threshold gets no foreground at all.",
-        lambda *given: _label(*given, type_a=lambda overlaps: torch.zeros(len(overlaps), dtype=torch.bool)),
+        partial(_label, type_a=lambda overlaps: torch.zeros(len(overlaps), dtype=torch.bool)),
         "You forgot that ties count: every anchor that reaches an object's best IoU is type A; argmax names one.",
-        lambda *given: _label(*given, type_a=lambda overlaps: _argmax(overlaps, touched_only=True)),
+        partial(_label, type_a=partial(_argmax, touched_only=True)),
         "Two things about type A: ties count (argmax names only one), and an object with best IoU 0 has no anchor.",
-        lambda *given: _label(*given, type_a=lambda overlaps: _argmax(overlaps, touched_only=False)),
+        partial(_label, type_a=partial(_argmax, touched_only=False)),
         "An object that no anchor touches has best IoU 0, and every anchor ties with it; that is no type A.",
-        lambda *given: _label(*given, type_a=lambda overlaps: (overlaps == overlaps.amax(dim=0)).any(dim=1)),
+        partial(_label, type_a=lambda overlaps: (overlaps == overlaps.amax(dim=0)).any(dim=1)),
         "Only the best anchor of the whole image is type A here; every object has a best anchor of its own.",
-        lambda *given: _label(*given, type_a=lambda overlaps: overlaps.amax(dim=1) == overlaps.max()),
+        partial(_label, type_a=lambda overlaps: overlaps.amax(dim=1) == overlaps.max()),
         "Background overwrites type A: an object's best anchor stays foreground, however low its IoU.",
         lambda *given: torch.where(box_iou(*given[:2]).amax(dim=1) < given[3], BACKGROUND, _label(*given)),
         "Type B includes the threshold: IoU >= positive, not >.",
-        lambda *given: _label(*given, type_b=lambda overlaps, positive: overlaps.amax(dim=1) > positive),
+        partial(_label, type_b=lambda overlaps, positive: overlaps.amax(dim=1) > positive),
         "Background excludes the threshold: IoU < negative, not <=.",
-        lambda *given: _label(*given, background=lambda overlaps, negative: overlaps.amax(dim=1) <= negative),
+        partial(_label, background=lambda overlaps, negative: overlaps.amax(dim=1) <= negative),
         "Background means below the negative threshold with all objects, not with some: take the largest IoU.",
-        lambda *given: _label(*given, background=lambda overlaps, negative: (overlaps < negative).any(dim=1)),
+        partial(_label, background=lambda overlaps, negative: (overlaps < negative).any(dim=1)),
         "Type B needs one object above the threshold, not all of them: take the largest IoU.",
-        lambda *given: _label(*given, type_b=lambda overlaps, positive: (overlaps >= positive).all(dim=1)),
+        partial(_label, type_b=lambda overlaps, positive: (overlaps >= positive).all(dim=1)),
         "Nothing is don't care: what lies between the thresholds is neither foreground nor background (-1).",
-        lambda *given: _label(*given, background=lambda overlaps, _: torch.ones(len(overlaps), dtype=torch.bool)),
+        partial(_label, background=lambda overlaps, _: torch.ones(len(overlaps), dtype=torch.bool)),
         "Swapped 0 and -1: background is 0, don't care is -1.",
         _swapped_values_labels,
     ),

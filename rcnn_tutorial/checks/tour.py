@@ -56,23 +56,14 @@ def _read_shapes(features: Tensor, rpn_scores: Tensor, roi_scores: Tensor) -> tu
     return rpn_scores.shape[1] // (rows * columns), roi_scores.shape[2] - 1
 
 
-def _trace_cases() -> list[tuple]:
-    """(batch, channels, rows, columns), anchors a cell, ROIs, classes."""
-    sizes = [((1, 8, 5, 7), 9, 30, 20), ((2, 6, 4, 9), 12, 10, 3), ((3, 16, 8, 8), 3, 40, 80)]
-    return [
-        (
-            torch.zeros(features),
-            torch.zeros(features[0], features[2] * features[3] * anchors, 2),
-            torch.zeros(features[0], rois, classes + 1),
-        )
-        for features, anchors, rois, classes in sizes
-    ]
-
-
 read_shapes = Check(
     "read_shapes",
     _read_shapes,
-    _trace_cases,
+    lambda: [
+        (torch.zeros(1, 8, 5, 7), torch.zeros(1, 5 * 7 * 9, 2), torch.zeros(1, 30, 20 + 1)),
+        (torch.zeros(2, 6, 4, 9), torch.zeros(2, 4 * 9 * 12, 2), torch.zeros(2, 10, 3 + 1)),
+        (torch.zeros(3, 16, 8, 8), torch.zeros(3, 8 * 8 * 3, 2), torch.zeros(3, 40, 80 + 1)),
+    ],
     misconceptions(
         "You count the background as a class: column 0 of the scores is background, the classes are the others.",
         lambda f, r, s: (r.shape[1] // (f.shape[2] * f.shape[3]), s.shape[2]),
@@ -89,7 +80,7 @@ read_shapes = Check(
         "You read the number of ROIs as the number of classes: scores are (batch, ROIs, classes + 1).",
         lambda f, r, s: (r.shape[1] // (f.shape[2] * f.shape[3]), s.shape[1]),
         "Your two numbers are in the wrong order: anchors a cell first, then classes.",
-        lambda features, rpn_scores, roi_scores: _read_shapes(features, rpn_scores, roi_scores)[::-1],
+        lambda *given: _read_shapes(*given)[::-1],
     ),
 )
 

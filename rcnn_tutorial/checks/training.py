@@ -25,24 +25,18 @@ def _learning_rate(step: int, steps: int, warmup: float, highest: float) -> floa
     return training.learning_rate(config, step, steps)
 
 
-def _schedule(rise=lambda done, warmup: 0.01 + 0.99 * done / warmup, fall=None):
-    """A wrong schedule from a wrong rise(steps done, steps of warm-up) or fall(step, steps, steps of warm-up)."""
+def _schedule(
+    rise=lambda done, first: 0.01 + 0.99 * done / first,
+    fall=lambda step, steps, first: (1 + math.cos(math.pi * (step - first) / (steps - first))) / 2,
+    length=lambda warmup, steps: round(warmup * steps),
+):
+    """A wrong schedule: one of its rise and fall, as shares of the highest rate, and its warm-up's length is wrong."""
 
     def wrong(step, steps, warmup, highest):
-        first = round(warmup * steps)
-        if step < first:
-            return highest * rise(step, first)
-        if fall is None:
-            return highest * (1 + math.cos(math.pi * (step - first) / (steps - first))) / 2
-        return highest * fall(step, steps, first)
+        first = length(warmup, steps)
+        return highest * (rise(step, first) if step < first else fall(step, steps, first))
 
     return wrong
-
-
-def _warmup_is_a_count(step, steps, warmup, highest):
-    if step < warmup:
-        return highest * (0.01 + 0.99 * step / warmup)
-    return highest * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2
 
 
 def _learning_rate_cases() -> list[tuple]:
@@ -86,7 +80,7 @@ learning_rate = Check(
         "This is a share of the highest rate; multiply it by `highest`.",
         lambda step, steps, warmup, highest: _learning_rate(step, steps, warmup, 1.0),
         "`warmup` is a share of the steps, not their number: there are round(warmup * steps) of them.",
-        _warmup_is_a_count,
+        _schedule(length=lambda warmup, steps: warmup),
     ),
     by_package=True,
 )
@@ -181,7 +175,7 @@ def _reached(loss: str, detach_rois: bool) -> set[str]:
     return {"head", "tail", "classification"} | (set() if detach_rois else {"rpn"})
 
 
-def _in_order(names: set[str], frozen: Sequence[str] = ()) -> list[str]:
+def _in_order(names: set[str], frozen: Sequence[str]) -> list[str]:
     return [name for name in MODULES if name in names and name not in frozen]
 
 
