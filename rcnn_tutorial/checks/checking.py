@@ -1,8 +1,8 @@
 """How an exercise answers back: with the misconception behind a wrong result, in one sentence.
 
 A check holds the right function, cases to try it on, and for every misconception the wrong function that somebody who
-holds it would write. An answer that agrees with such a wrong function wherever right and wrong differ is recognized
-by it. So each misconception is executable, and its own test case.
+holds it would write. A wrong answer that agrees with such a function in all cases is recognized by it. So each
+misconception is executable, and its own test case.
 """
 
 from __future__ import annotations
@@ -68,23 +68,17 @@ class Check:
         expected = [self.right(*arguments) for arguments in self.cases()]
         for outcome, good, arguments in zip(outcomes, expected, self.cases(), strict=True):
             if not same(outcome.result, good):
-                said = self._recognize(outcomes, expected) or describe(outcome.result, good, arguments)
-                return Verdict(False, said)
+                return Verdict(False, self._recognize(outcomes) or describe(outcome.result, good, arguments))
         if any(outcome.changed_input for outcome in outcomes):
             return Verdict(False, "The result is right, but your function changes its input; work on a copy.")
         compared = "package's own function" if self.by_package else "right answers"
         return Verdict(True, f"It agrees with the {compared} on {len(outcomes)} cases.")
 
-    def _recognize(self, outcomes: list[Outcome], expected: list) -> str | None:
+    def _recognize(self, outcomes: list[Outcome]) -> str | None:
         """The sentence of the first misconception whose wrong function gives the student's results."""
         for misconception in self.misconceptions:
             wrong = [run(misconception.wrong, arguments) for arguments in self.cases()]
-            telling = any(bad.trouble or not same(bad.result, good) for bad, good in zip(wrong, expected, strict=True))
-            agrees = all(
-                not bad.trouble and same(outcome.result, bad.result)
-                for outcome, bad in zip(outcomes, wrong, strict=True)
-            )
-            if telling and agrees:
+            if all(not bad.trouble and same(own.result, bad.result) for own, bad in zip(outcomes, wrong, strict=True)):
                 return misconception.says
         return None
 

@@ -126,11 +126,15 @@ def _detections(boxes, probabilities, score_threshold, nms_threshold):
     return found.boxes, found.labels, found.scores
 
 
+def _labels_from_zero(*given):
+    boxes, labels, scores = _detections(*given)
+    return boxes, labels - 1, scores
+
+
 def _background_too(boxes, probabilities, *thresholds):
     """Put a column in front, which the detector takes for background."""
     boxes, probabilities = (torch.cat([part[:, :1], part], dim=1) for part in (boxes, probabilities))
-    found, labels, scores = _detections(boxes, probabilities, *thresholds)
-    return found, labels - 1, scores
+    return _labels_from_zero(boxes, probabilities, *thresholds)
 
 
 def _across_classes(boxes, probabilities, score_threshold, nms_threshold):
@@ -150,11 +154,6 @@ def _winner_only(boxes, probabilities, *thresholds, first=0):
     best = probabilities[:, first:].argmax(dim=1, keepdim=True) + first
     alone = torch.zeros_like(probabilities).scatter(1, best, probabilities.gather(1, best))
     return _detections(boxes, alone, *thresholds)
-
-
-def _labels_from_zero(*given):
-    boxes, labels, scores = _detections(*given)
-    return boxes, labels - 1, scores
 
 
 def _shared_box(choose: Callable[[Tensor], Tensor]):
