@@ -6,13 +6,9 @@ import torch
 from torch import Tensor
 
 from rcnn_tutorial import boxes
-from rcnn_tutorial.checks.checking import Check, Misconception
+from rcnn_tutorial.checks.checking import Check, misconceptions
 from rcnn_tutorial.config import AnchorConfig
 from rcnn_tutorial.stages import anchors as stage
-
-
-def _right_sizes(base_size: int, scales: tuple, ratios: tuple) -> Tensor:
-    return stage.anchor_sizes(AnchorConfig(base_size, scales, ratios))
 
 
 def _sizes(shape, scale_outside: bool = False):
@@ -37,41 +33,26 @@ def _unrounded(base_size: int, scale: float, ratio: float) -> tuple[float, float
 
 anchor_sizes = Check(
     "anchor_sizes",
-    _right_sizes,
+    lambda base_size, scales, ratios: stage.anchor_sizes(AnchorConfig(base_size, scales, ratios)),
     lambda: [(16, (8, 16, 32), (0.5, 1, 2)), (16, (4, 8), (0.5, 2)), (8, (8,), (1,)), (32, (2, 3), (0.25, 1, 3))],
-    (
-        Misconception(
-            "Your ratio is width / height; here it is height / width, so a ratio of 2 is a tall anchor.",
-            _sizes(lambda b, s, r: _rounded(b, s, r)[::-1]),
-        ),
-        Misconception(
-            "The sizes are right but in another order: the ratio is the outer loop, the scale the inner one.",
-            _sizes(_rounded, scale_outside=True),
-        ),
-        Misconception(
-            "You keep the width and stretch the height; a ratio keeps the area and changes both.",
-            _sizes(lambda b, s, r: (b * s, round(b * r) * s)),
-        ),
-        Misconception(
-            "You round after scaling; the reference rounds the small shapes first and then multiplies.",
-            _sizes(lambda b, s, r: tuple(round(side) for side in _unrounded(b, s, r))),
-        ),
-        Misconception("You never round; 22.63 × 11.31 becomes 23 × 12 before it is scaled.", _sizes(_unrounded)),
-        Misconception(
-            "You take the scale for a side in pixels; it multiplies the base size.",
-            _sizes(lambda b, s, r: _rounded(s, 1, r)),
-        ),
-        Misconception(
-            "Your scale multiplies the area; it multiplies each side.",
-            _sizes(lambda b, s, r: tuple(side / s**0.5 for side in _rounded(b, s, r))),
-        ),
+    misconceptions(
+        "Your ratio is width / height; here it is height / width, so a ratio of 2 is a tall anchor.",
+        _sizes(lambda b, s, r: _rounded(b, s, r)[::-1]),
+        "The sizes are right but in another order: the ratio is the outer loop, the scale the inner one.",
+        _sizes(_rounded, scale_outside=True),
+        "You keep the width and stretch the height; a ratio keeps the area and changes both.",
+        _sizes(lambda b, s, r: (b * s, round(b * r) * s)),
+        "You round after scaling; the reference rounds the small shapes first and then multiplies.",
+        _sizes(lambda b, s, r: tuple(round(side) for side in _unrounded(b, s, r))),
+        "You never round; 22.63 × 11.31 becomes 23 × 12 before it is scaled.",
+        _sizes(_unrounded),
+        "You take the scale for a side in pixels; it multiplies the base size.",
+        _sizes(lambda b, s, r: _rounded(s, 1, r)),
+        "Your scale multiplies the area; it multiplies each side.",
+        _sizes(lambda b, s, r: tuple(side / s**0.5 for side in _rounded(b, s, r))),
     ),
     by_package=True,
 )
-
-
-def _right_grid(rows: int, columns: int, stride: int, shapes: Tensor) -> Tensor:
-    return _grid(rows, columns, stride, shapes)
 
 
 def _grid(rows, columns, stride, shapes, order=(0, 1, 2), moves=(1, 1, 1, 1), start=0.0) -> Tensor:
@@ -89,42 +70,27 @@ def _shapes(*sizes: tuple[float, float]) -> Tensor:
 
 anchor_grid = Check(
     "anchor_grid",
-    _right_grid,
+    _grid,
     lambda: [
         (2, 3, 16, _shapes((20.0, 10.0), (16.0, 16.0))),
         (4, 2, 8, _shapes((12.0, 30.0), (8.0, 8.0), (40.0, 20.0))),
         (1, 5, 16, _shapes((16.0, 16.0))),
     ],
-    (
-        Misconception(
-            "You go down the columns; the flat order is row by row: y outer, then x, then the shape.",
-            lambda *given: _grid(*given, order=(1, 0, 2)),
-        ),
-        Misconception(
-            "You list all cells of the first shape, then all of the second; the shape is the innermost index.",
-            lambda *given: _grid(*given, order=(2, 0, 1)),
-        ),
-        Misconception(
-            "Your cells are one pixel apart; they are `stride` pixels apart.",
-            lambda rows, columns, stride, shapes: _grid(rows, columns, 1, shapes),
-        ),
-        Misconception(
-            "Only the top left corners move, so the anchors shrink; a shift moves both corners.",
-            lambda *given: _grid(*given, moves=(1, 1, 0, 0)),
-        ),
-        Misconception(
-            "You shift x by the row and y by the column.",
-            lambda rows, columns, stride, shapes: _grid(rows, columns, stride, shapes[:, [1, 0, 3, 2]])[
-                :, [1, 0, 3, 2]
-            ],
-        ),
-        Misconception(
-            "Your first cell is one stride too far: counting starts at 0.", lambda *given: _grid(*given, start=1.0)
-        ),
-        Misconception(
-            "You add half a stride; the shapes are already centered on their cell.",
-            lambda *given: _grid(*given, start=0.5),
-        ),
+    misconceptions(
+        "You go down the columns; the flat order is row by row: y outer, then x, then the shape.",
+        lambda *given: _grid(*given, order=(1, 0, 2)),
+        "You list all cells of the first shape, then all of the second; the shape is the innermost index.",
+        lambda *given: _grid(*given, order=(2, 0, 1)),
+        "Your cells are one pixel apart; they are `stride` pixels apart.",
+        lambda rows, columns, stride, shapes: _grid(rows, columns, 1, shapes),
+        "Only the top left corners move, so the anchors shrink; a shift moves both corners.",
+        lambda *given: _grid(*given, moves=(1, 1, 0, 0)),
+        "You shift x by the row and y by the column.",
+        lambda rows, columns, stride, shapes: _grid(rows, columns, stride, shapes[:, [1, 0, 3, 2]])[:, [1, 0, 3, 2]],
+        "Your first cell is one stride too far: counting starts at 0.",
+        lambda *given: _grid(*given, start=1.0),
+        "You add half a stride; the shapes are already centered on their cell.",
+        lambda *given: _grid(*given, start=0.5),
     ),
 )
 
@@ -139,14 +105,9 @@ def _area(boxes: Tensor, extra: float = 0.0) -> Tensor:
     return (boxes[:, 2:] - boxes[:, :2] + extra).prod(-1)
 
 
-def _plus_one(a: Tensor, b: Tensor) -> Tensor:
-    shared = _overlap(a, b, 1.0)
-    return shared / (_area(a, 1.0)[:, None] + _area(b, 1.0) - shared)
-
-
-def _unclamped(a: Tensor, b: Tensor) -> Tensor:
-    shared = _overlap(a, b, clamp=False)
-    return shared / (_area(a)[:, None] + _area(b) - shared)
+def _iou(a: Tensor, b: Tensor, extra: float = 0.0, clamp: bool = True) -> Tensor:
+    shared = _overlap(a, b, extra, clamp)
+    return shared / (_area(a, extra)[:, None] + _area(b, extra) - shared)
 
 
 def _as_sizes(a: Tensor, b: Tensor) -> Tensor:
@@ -169,36 +130,25 @@ iou = Check(
         (_random_boxes(4, 0), _random_boxes(3, 1)),
         (_random_boxes(5, 2), _random_boxes(5, 3)),
     ],
-    (
-        Misconception(
-            "Off by one pixel (+1): with continuous corners the width is x2 - x1, nothing is added.", _plus_one
-        ),
-        Misconception(
-            "Boxes that lie apart overlap: a negative width times a negative height is positive; stop both at 0.",
-            _unclamped,
-        ),
-        Misconception(
-            "You divide by the sum of the areas; the union counts the shared part once, so subtract it.",
-            lambda a, b: _overlap(a, b) / (_area(a)[:, None] + _area(b)),
-        ),
-        Misconception(
-            "You divide by the first box's area alone; the union has both.",
-            lambda a, b: _overlap(a, b) / _area(a)[:, None],
-        ),
-        Misconception(
-            "You divide by the smaller area, which makes any box inside another a perfect match; take the union.",
-            lambda a, b: _overlap(a, b) / torch.minimum(_area(a)[:, None], _area(b)[None]),
-        ),
-        Misconception("You return the intersection in square pixels; divide it by the union.", _overlap),
-        Misconception("You read a box as x, y, width, height; it is x1, y1, x2, y2.", _as_sizes),
-        Misconception(
-            "Your table has a row for each box of b; rows belong to a, columns to b.",
-            lambda a, b: boxes.box_iou(a, b).T,
-        ),
-        Misconception(
-            "It works for one box, not for N: you compare only the first box of a with the first of b.",
-            lambda a, b: boxes.box_iou(a[:1], b[:1]),
-        ),
+    misconceptions(
+        "Off by one pixel (+1): with continuous corners the width is x2 - x1, nothing is added.",
+        lambda a, b: _iou(a, b, extra=1.0),
+        "Boxes that lie apart overlap: a negative width times a negative height is positive; stop both at 0.",
+        lambda a, b: _iou(a, b, clamp=False),
+        "You divide by the sum of the areas; the union counts the shared part once, so subtract it.",
+        lambda a, b: _overlap(a, b) / (_area(a)[:, None] + _area(b)),
+        "You divide by the first box's area alone; the union has both.",
+        lambda a, b: _overlap(a, b) / _area(a)[:, None],
+        "You divide by the smaller area, which makes any box inside another a perfect match; take the union.",
+        lambda a, b: _overlap(a, b) / torch.minimum(_area(a)[:, None], _area(b)[None]),
+        "You return the intersection in square pixels; divide it by the union.",
+        _overlap,
+        "You read a box as x, y, width, height; it is x1, y1, x2, y2.",
+        _as_sizes,
+        "Your table has a row for each box of b; rows belong to a, columns to b.",
+        lambda a, b: boxes.box_iou(a, b).T,
+        "It works for one box, not for N: you compare only the first box of a with the first of b.",
+        lambda a, b: boxes.box_iou(a[:1], b[:1]),
     ),
     by_package=True,
 )

@@ -1,8 +1,8 @@
 """How an exercise answers back: with the misconception behind a wrong result, in one sentence.
 
 A check holds the right function, cases to try it on, and for every misconception the wrong function that somebody who
-holds it would write. An answer that agrees with such a wrong function wherever right and wrong differ is recognized
-by it. So each misconception is executable, and its own test case.
+holds it would write. A wrong answer that agrees with such a function in all cases is recognized by it. So each
+misconception is executable, and its own test case.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 PATIENCE = 5.0  # seconds before an answer counts as an endless loop
+TOLERANCE = 1e-4  # largest difference that counts as rounding
 
 
 class Misconception(NamedTuple):
@@ -27,6 +28,12 @@ class Misconception(NamedTuple):
 
     says: str  # one sentence to the student: what happened, not what to type
     wrong: Callable  # what somebody with this misconception would write
+
+
+def misconceptions(*sentences_and_functions: Any) -> tuple[Misconception, ...]:
+    """Misconceptions from their parts in turn: a sentence, its wrong function, the next sentence, and so on."""
+    parts = iter(sentences_and_functions)
+    return tuple(Misconception(says, wrong) for says, wrong in zip(parts, parts, strict=True))
 
 
 class Verdict(NamedTuple):
@@ -47,7 +54,6 @@ class Check:
     right: Callable
     cases: Callable[[], Sequence[tuple]]  # makes the argument tuples, the same ones every time
     misconceptions: tuple[Misconception, ...]
-    tolerance: float = 1e-4  # largest difference that counts as rounding
     by_package: bool = False  # whether `right` is the package's own function, or else a second way to write it
 
     def __call__(self, answer: Callable) -> Verdict:
@@ -59,32 +65,20 @@ class Check:
             outcomes.append(run(answer, arguments))
             if outcomes[-1].trouble:  # one endless loop is enough to wait for
                 return Verdict(False, outcomes[-1].trouble)
-        expected = [self.right(*copy.deepcopy(arguments)) for arguments in self.cases()]
-        wrong = [k for k, good in enumerate(expected) if not same(outcomes[k].result, good, self.tolerance)]
-        if not wrong:
-            return self._verdict_on_inputs(outcomes, len(expected))
-        first = wrong[0]
-        return Verdict(False, self._recognize(outcomes, expected) or describe(outcomes[first].result, self, first))
-
-    def _verdict_on_inputs(self, outcomes: list[Outcome], cases: int) -> Verdict:
+        expected = [self.right(*arguments) for arguments in self.cases()]
+        for outcome, good, arguments in zip(outcomes, expected, self.cases(), strict=True):
+            if not same(outcome.result, good):
+                return Verdict(False, self._recognize(outcomes) or describe(outcome.result, good, arguments))
         if any(outcome.changed_input for outcome in outcomes):
             return Verdict(False, "The result is right, but your function changes its input; work on a copy.")
         compared = "package's own function" if self.by_package else "right answers"
-        return Verdict(True, f"It agrees with the {compared} on {cases} cases.")
+        return Verdict(True, f"It agrees with the {compared} on {len(outcomes)} cases.")
 
-    def _recognize(self, outcomes: list[Outcome], expected: list) -> str | None:
+    def _recognize(self, outcomes: list[Outcome]) -> str | None:
         """The sentence of the first misconception whose wrong function gives the student's results."""
         for misconception in self.misconceptions:
             wrong = [run(misconception.wrong, arguments) for arguments in self.cases()]
-            telling = any(
-                bad.trouble or not same(bad.result, good, self.tolerance)
-                for bad, good in zip(wrong, expected, strict=True)
-            )
-            agrees = all(
-                not bad.trouble and same(outcome.result, bad.result, self.tolerance)
-                for outcome, bad in zip(outcomes, wrong, strict=True)
-            )
-            if telling and agrees:
+            if all(not bad.trouble and same(own.result, bad.result) for own, bad in zip(outcomes, wrong, strict=True)):
                 return misconception.says
         return None
 
@@ -135,16 +129,16 @@ def _said(error: BaseException) -> str:
     except Exception:  # an error of the student's own that cannot even be printed
         message = []
     said = f"{type(error).__name__}: {message[0] if message else 'no message'}"
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)][1:]  # the first is ours, which calls
+    frames = list(traceback.walk_tb(error.__traceback__))[1:]  # the first is ours, which calls
     if not frames:  # it was not even entered, for want of an argument
         return said
-    own = frames[0].f_code.co_filename
-    frame, line = [pair for pair in traceback.walk_tb(error.__traceback__) if pair[0].f_code.co_filename == own][-1]
+    own = frames[0][0].f_code.co_filename
+    line = [line for frame, line in frames if frame.f_code.co_filename == own][-1]
     source = linecache.getline(own, line).strip()
     return f"{said} (line {line}: {brief(source)})" if source else f"{said} (line {line})"
 
 
-def same(a: Any, b: Any, tolerance: float) -> bool:
+def same(a: Any, b: Any, tolerance: float = TOLERANCE) -> bool:
     """Whether two results agree: numbers, arrays and tensors by value and shape, sequences item by item."""
     if isinstance(b, (tuple, list)) and not _numeric(b):
         fits = isinstance(a, (tuple, list)) and len(a) == len(b)
@@ -158,18 +152,16 @@ def same(a: Any, b: Any, tolerance: float) -> bool:
     return a.shape == b.shape and bool(np.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True))
 
 
-def describe(result: Any, check: Check, case: int) -> str:
+def describe(result: Any, good: Any, arguments: tuple) -> str:
     """What is wrong with a result that no misconception explains: its type, its shape, or its value."""
-    arguments = check.cases()[case]
-    good = check.right(*copy.deepcopy(arguments))
     if _numeric(good):
+        wanted = type(good).__name__
         try:
-            mine, theirs = _array(result), _array(good)
+            result, good = _array(result), _array(good)
         except Exception:  # what a student's object may raise when it is converted
-            return f"Your function returns a {type(result).__name__}; a {type(good).__name__} of numbers is needed."
-        if mine.shape != theirs.shape:
-            return f"Your result has shape {mine.shape}; shape {theirs.shape} is needed."
-        return f"On {brief(arguments)} your result is {brief(mine)}; it should be {brief(theirs)}."
+            return f"Your function returns a {type(result).__name__}; a {wanted} of numbers is needed."
+        if result.shape != good.shape:
+            return f"Your result has shape {result.shape}; shape {good.shape} is needed."
     return f"On {brief(arguments)} your result is {brief(result)}; it should be {brief(good)}."
 
 

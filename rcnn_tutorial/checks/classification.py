@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rcnn_tutorial.boxes import centers_and_sizes, decode
-from rcnn_tutorial.checks.checking import Check, Misconception
+from rcnn_tutorial.checks.checking import Check, misconceptions
 from rcnn_tutorial.stages.classification import RoiOutputs, classification_loss
 from rcnn_tutorial.stages.proposal_target import ProposalTargets
 from rcnn_tutorial.stages.rpn_loss import smooth_l1
@@ -19,42 +19,18 @@ __all__ = ["box_loss", "class_box", "likeliest"]
 # ---- likeliest(scores (S, C + 1)) -> labels (S,), probabilities (S,)
 
 
+def _largest(values: Tensor, first: int = 0) -> tuple[Tensor, Tensor]:
+    """Where each row is largest, its columns counted from `first`, and the value there."""
+    best = values.max(dim=-1)
+    return best.indices + first, best.values
+
+
 def _likeliest(scores: Tensor) -> tuple[Tensor, Tensor]:
-    best = scores.softmax(dim=-1).max(dim=-1)
-    return best.indices, best.values
-
-
-def _after(transform: Callable[[Tensor], Tensor]):
-    """A wrong answer that transforms the scores in its own way and then takes the largest of each row."""
-
-    def wrong(scores):
-        best = transform(scores).max(dim=-1)
-        return best.indices, best.values
-
-    return wrong
-
-
-def _foreground_only(shift: int):
-    """Background keeps its share of the probability but is never chosen; classes are counted from `shift`."""
-
-    def wrong(scores):
-        best = scores.softmax(dim=-1)[:, 1:].max(dim=-1)
-        return best.indices + shift, best.values
-
-    return wrong
-
-
-def _without_background(scores):
-    best = scores[:, 1:].softmax(dim=-1).max(dim=-1)
-    return best.indices + 1, best.values
+    return _largest(scores.softmax(dim=-1))
 
 
 def _unguarded(scores):
     return scores.exp() / scores.exp().sum(dim=-1, keepdim=True)
-
-
-def _unguarded_values_only(scores):
-    return scores.argmax(dim=-1), _unguarded(scores).max(dim=-1).values
 
 
 def _likeliest_cases() -> list[tuple]:
@@ -67,51 +43,31 @@ likeliest = Check(
     "likeliest",
     _likeliest,
     _likeliest_cases,
-    (
-        Misconception(
-            "Your softmax runs over the ROIs: the classes of one ROI compete with each other, so normalize each row.",
-            _after(lambda scores: scores.softmax(dim=0)),
-        ),
-        Misconception(
-            "You drop background before the softmax: it competes with the classes, and where it wins there is nothing.",
-            _without_background,
-        ),
-        Misconception(
-            "Background can never win in your version: label 0 is a legal answer here (inference leaves it out later).",
-            _foreground_only(1),
-        ),
-        Misconception(
-            "You cut off column 0 and count from there, so all labels are one too small: column c belongs to label c.",
-            _foreground_only(0),
-        ),
-        Misconception(
-            "Your labels are one too small: label 0 is background, so column c belongs to label c already.",
-            lambda scores: (scores.argmax(dim=-1) - 1, _likeliest(scores)[1]),
-        ),
-        Misconception("You return the score itself: softmax makes it a probability.", _after(lambda scores: scores)),
-        Misconception(
-            "A sigmoid asks every class by itself, and the row does not add up to 1; softmax lets the classes compete.",
-            _after(torch.sigmoid),
-        ),
-        Misconception(
-            "That is the logarithm of the probability (log_softmax); take softmax, or exp of what you have.",
-            _after(lambda scores: scores.log_softmax(dim=-1)),
-        ),
-        Misconception(
-            "exp of a large score overflows to infinity: subtract the row's largest score first, it changes no ratio.",
-            _after(_unguarded),
-        ),
-        Misconception(
-            "exp of a large score overflows to infinity: subtract the row's largest score first, it changes no ratio.",
-            _unguarded_values_only,
-        ),
-        Misconception(
-            "The order is swapped: first the labels, then the probabilities.", lambda scores: _likeliest(scores)[::-1]
-        ),
-        Misconception(
-            "You return the probabilities of all classes; only that of the likeliest is asked for.",
-            lambda scores: (scores.argmax(dim=-1), scores.softmax(dim=-1)),
-        ),
+    misconceptions(
+        "Your softmax runs over the ROIs: the classes of one ROI compete with each other, so normalize each row.",
+        lambda scores: _largest(scores.softmax(dim=0)),
+        "You drop background before the softmax: it competes with the classes, and where it wins there is nothing.",
+        lambda scores: _largest(scores[:, 1:].softmax(dim=-1), first=1),
+        "Background can never win in your version: label 0 is a legal answer here (inference leaves it out later).",
+        lambda scores: _largest(scores.softmax(dim=-1)[:, 1:], first=1),
+        "You cut off column 0 and count from there, so all labels are one too small: column c belongs to label c.",
+        lambda scores: _largest(scores.softmax(dim=-1)[:, 1:]),
+        "Your labels are one too small: label 0 is background, so column c belongs to label c already.",
+        lambda scores: (scores.argmax(dim=-1) - 1, _likeliest(scores)[1]),
+        "You return the score itself: softmax makes it a probability.",
+        _largest,
+        "A sigmoid asks every class by itself, and the row does not add up to 1; softmax lets the classes compete.",
+        lambda scores: _largest(scores.sigmoid()),
+        "That is the logarithm of the probability (log_softmax); take softmax, or exp of what you have.",
+        lambda scores: _largest(scores.log_softmax(dim=-1)),
+        "exp of a large score overflows to infinity: subtract the row's largest score first, it changes no ratio.",
+        lambda scores: _largest(_unguarded(scores)),
+        "exp of a large score overflows to infinity: subtract the row's largest score first, it changes no ratio.",
+        lambda scores: (scores.argmax(dim=-1), _unguarded(scores).max(dim=-1).values),
+        "The order is swapped: first the labels, then the probabilities.",
+        lambda scores: _likeliest(scores)[::-1],
+        "You return the probabilities of all classes; only that of the likeliest is asked for.",
+        lambda scores: (scores.argmax(dim=-1), scores.softmax(dim=-1)),
     ),
 )
 
@@ -139,7 +95,8 @@ def _decoding(wrong_decode: Callable[[Tensor, Tensor], Tensor]):
 
 
 def _around_corner(t: Tensor, rois: Tensor) -> Tensor:
-    corner, size = rois[:, :2] + t[:, :2] * (rois[:, 2:] - rois[:, :2]), rois[:, 2:] - rois[:, :2]
+    size = rois[:, 2:] - rois[:, :2]
+    corner = rois[:, :2] + t[:, :2] * size
     return torch.cat([corner, corner + size * t[:, 2:].exp()], dim=1)
 
 
@@ -147,20 +104,6 @@ def _without_exp(t: Tensor, rois: Tensor) -> Tensor:
     center, size = centers_and_sizes(rois)
     center, size = center + t[:, :2] * size, size * (1 + t[:, 2:])
     return torch.cat([center - size / 2, center + size / 2], dim=1)
-
-
-def _center_form(t: Tensor, rois: Tensor) -> Tensor:
-    return torch.cat(centers_and_sizes(decode(t, rois)), dim=1)
-
-
-def _inclusive(t: Tensor, rois: Tensor) -> Tensor:
-    size = rois[:, 2:] - rois[:, :2] + 1
-    center, size = rois[:, :2] + size / 2 + t[:, :2] * size, size * t[:, 2:].exp()
-    return torch.cat([center - size / 2, center + size / 2], dim=1)
-
-
-def _swapped_axes(t: Tensor, rois: Tensor) -> Tensor:
-    return decode(t[:, [1, 0, 3, 2]], rois)
 
 
 def _class_box_cases() -> list[tuple]:
@@ -176,44 +119,29 @@ class_box = Check(
     "class_box",
     _class_box,
     _class_box_cases,
-    (
-        Misconception(
-            "The coefficients are still normalized: multiply them by the standard deviations before you decode.",
-            lambda rois, coefficients, labels, stds: decode(_pick(coefficients, labels), rois),
-        ),
-        Misconception(
-            "You divide by the standard deviations: that is what the targets went through; undo it by multiplying.",
-            lambda rois, coefficients, labels, stds: decode(_pick(coefficients, labels) / stds, rois),
-        ),
-        Misconception(
-            "You take the row of the class before: row 0 belongs to background, so label c owns row c.",
-            _picking(lambda labels: labels - 1),
-        ),
-        Misconception(
-            "All your ROIs use the class of the first one; each has a label of its own.",
-            _picking(lambda labels: labels[:1].expand_as(labels)),
-        ),
-        Misconception(
-            "You use the four of background (row 0), which no training ever touched; use those of the ROI's label.",
-            _picking(torch.zeros_like),
-        ),
-        Misconception(
-            "Your box decodes around the corner: the first two coefficients move the center.", _decoding(_around_corner)
-        ),
-        Misconception(
-            "You use 1 + t for the size: the last two coefficients are logarithms, so the size grows by exp(t).",
-            _decoding(_without_exp),
-        ),
-        Misconception("You return center and size; corners x1, y1, x2, y2 are asked for.", _decoding(_center_form)),
-        Misconception("x and y are swapped: the coefficients come as t_x, t_y, t_w, t_h.", _decoding(_swapped_axes)),
-        Misconception(
-            "Off by one pixel (+1): corners are continuous here, so the width of a ROI is x2 - x1.",
-            _decoding(_inclusive),
-        ),
-        Misconception(
-            "Works for one ROI, not for N: the first ROI decodes all the others.",
-            lambda rois, coefficients, labels, stds: _class_box(rois[:1], coefficients, labels, stds),
-        ),
+    misconceptions(
+        "The coefficients are still normalized: multiply them by the standard deviations before you decode.",
+        lambda rois, coefficients, labels, stds: decode(_pick(coefficients, labels), rois),
+        "You divide by the standard deviations: that is what the targets went through; undo it by multiplying.",
+        lambda rois, coefficients, labels, stds: decode(_pick(coefficients, labels) / stds, rois),
+        "You take the row of the class before: row 0 belongs to background, so label c owns row c.",
+        _picking(lambda labels: labels - 1),
+        "All your ROIs use the class of the first one; each has a label of its own.",
+        _picking(lambda labels: labels[:1].expand_as(labels)),
+        "You use the four of background (row 0), which no training ever touched; use those of the ROI's label.",
+        _picking(torch.zeros_like),
+        "Your box decodes around the corner: the first two coefficients move the center.",
+        _decoding(_around_corner),
+        "You use 1 + t for the size: the last two coefficients are logarithms, so the size grows by exp(t).",
+        _decoding(_without_exp),
+        "You return center and size; corners x1, y1, x2, y2 are asked for.",
+        _decoding(lambda t, rois: torch.cat(centers_and_sizes(decode(t, rois)), dim=1)),
+        "x and y are swapped: the coefficients come as t_x, t_y, t_w, t_h.",
+        _decoding(lambda t, rois: decode(t[:, [1, 0, 3, 2]], rois)),
+        "Off by one pixel (+1): corners are continuous here, so the width of a ROI is x2 - x1.",
+        _decoding(lambda t, rois: decode(t, rois + torch.tensor([0, 0, 1, 1]))),
+        "Works for one ROI, not for N: the first ROI decodes all the others.",
+        lambda rois, coefficients, labels, stds: _class_box(rois[:1], coefficients, labels, stds),
     ),
 )
 
@@ -227,33 +155,18 @@ def _box_loss(coefficients: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
     return classification_loss(outputs, wanted).box_loss
 
 
-def _foreground_losses(coefficients, labels, targets, sigma: float = 1.0) -> Tensor:
+def _smooth_l1(difference: Tensor) -> Tensor:
+    return smooth_l1(difference, sigma=1.0)
+
+
+def _foreground_losses(coefficients, labels, targets, distance: Callable[[Tensor], Tensor] = _smooth_l1) -> Tensor:
     """One loss for each foreground ROI: (F,)."""
-    foreground = labels > 0
-    return smooth_l1((_pick(coefficients, labels) - targets)[foreground], sigma).sum(dim=1)
-
-
-def _all_rois(coefficients, labels, targets):
-    return smooth_l1(_pick(coefficients, labels) - targets, 1.0).sum(dim=1).mean()
+    return distance((_pick(coefficients, labels) - targets)[labels > 0]).sum(dim=1)
 
 
 def _all_classes(coefficients, labels, targets):
-    losses = smooth_l1(coefficients - targets[:, None], 1.0).sum(dim=(1, 2))  # (S,)
+    losses = _smooth_l1(coefficients - targets[:, None]).sum(dim=(1, 2))  # (S,)
     return (losses * (labels > 0)).mean()
-
-
-def _class_before(coefficients, labels, targets):
-    return _box_loss(coefficients.roll(1, dims=1), labels, targets)
-
-
-def _other_distance(distance: Callable[[Tensor], Tensor]):
-    """A wrong answer with another function of the difference in place of smooth L1."""
-
-    def wrong(coefficients, labels, targets):
-        difference = (_pick(coefficients, labels) - targets) * (labels > 0)[:, None]
-        return distance(difference).sum(dim=1).mean()
-
-    return wrong
 
 
 def _box_loss_cases() -> list[tuple]:
@@ -275,41 +188,27 @@ box_loss = Check(
     "box_loss",
     _box_loss,
     _box_loss_cases,
-    (
-        Misconception(
-            "Background ROIs have no object to move to: leave them out of the sum (but count them when you divide).",
-            _all_rois,
-        ),
-        Misconception(
-            "You compare every class's four with the target: only those of the right class are asked.", _all_classes
-        ),
-        Misconception(
-            "You take the row of the class before: row 0 belongs to background, so label c owns row c.", _class_before
-        ),
-        Misconception(_MEAN_OVER_FOREGROUND, lambda *given: _foreground_losses(*given).mean()),
-        Misconception(
-            _MEAN_OVER_FOREGROUND, lambda *given: _foreground_losses(*given).sum() / max(1, int((given[1] > 0).sum()))
-        ),
-        Misconception(
-            "You forgot to divide by the number of ROIs: the loss would grow with the batch.",
-            lambda *given: _foreground_losses(*given).sum(),
-        ),
-        Misconception(
-            "You average over the four coefficients: they are summed, and only the ROIs are averaged.",
-            lambda *given: _box_loss(*given) / 4,
-        ),
-        Misconception(
-            "That is sigma = 3, the RPN's: here sigma is 1, so the loss turns linear at a difference of 1.",
-            lambda *given: _foreground_losses(*given, 3.0).sum() / len(given[1]),
-        ),
-        Misconception(
-            "Plain L1 has a kink at 0; smooth L1 is half the square while the difference is below 1.",
-            _other_distance(torch.abs),
-        ),
-        Misconception(
-            "Half the square everywhere lets one bad box rule the sum; smooth L1 goes on as a line beyond 1.",
-            _other_distance(lambda x: x**2 / 2),
-        ),
+    misconceptions(
+        "Background ROIs have no object to move to: leave them out of the sum (but count them when you divide).",
+        lambda coefficients, labels, targets: _smooth_l1(_pick(coefficients, labels) - targets).sum(dim=1).mean(),
+        "You compare every class's four with the target: only those of the right class are asked.",
+        _all_classes,
+        "You take the row of the class before: row 0 belongs to background, so label c owns row c.",
+        lambda coefficients, labels, targets: _box_loss(coefficients.roll(1, dims=1), labels, targets),
+        _MEAN_OVER_FOREGROUND,
+        lambda *given: _foreground_losses(*given).mean(),
+        _MEAN_OVER_FOREGROUND,
+        lambda *given: _foreground_losses(*given).sum() / max(1, int((given[1] > 0).sum())),
+        "You forgot to divide by the number of ROIs: the loss would grow with the batch.",
+        lambda *given: _foreground_losses(*given).sum(),
+        "You average over the four coefficients: they are summed, and only the ROIs are averaged.",
+        lambda *given: _box_loss(*given) / 4,
+        "That is sigma = 3, the RPN's: here sigma is 1, so the loss turns linear at a difference of 1.",
+        lambda *given: _foreground_losses(*given, lambda x: smooth_l1(x, sigma=3.0)).sum() / len(given[1]),
+        "Plain L1 has a kink at 0; smooth L1 is half the square while the difference is below 1.",
+        lambda *given: _foreground_losses(*given, torch.abs).sum() / len(given[1]),
+        "Half the square everywhere lets one bad box rule the sum; smooth L1 goes on as a line beyond 1.",
+        lambda *given: _foreground_losses(*given, lambda x: x**2 / 2).sum() / len(given[1]),
     ),
     by_package=True,
 )

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rcnn_tutorial.checks.checking import Check, Misconception
+from rcnn_tutorial.checks.checking import Check, misconceptions
 from rcnn_tutorial.stages.crop_pooling import crop_theta
 
 __all__ = ["bilinear", "crop_grid", "theta"]
@@ -17,87 +17,49 @@ __all__ = ["bilinear", "crop_grid", "theta"]
 # ---- theta(roi, stride, rows, columns) -> (2, 3)
 
 
-def _theta(roi: Tensor, stride: int, rows: int, columns: int) -> Tensor:
-    return crop_theta(roi, stride, (rows, columns))
-
-
-def _matrix(x: tuple[float, float], y: tuple[float, float]) -> Tensor:
-    """The matrix theta from (scale, shift) of each axis."""
-    return torch.tensor([[x[0], 0.0, x[1]], [0.0, y[0], y[1]]])
-
-
 def _both_axes(axis):
     """A wrong theta from a wrong axis(first, last, cells) -> (scale, shift), first and last in cells."""
 
     def wrong(roi, stride, rows, columns):
         x1, y1, x2, y2 = (roi / stride).tolist()
-        return _matrix(axis(x1, x2, columns), axis(y1, y2, rows))
+        (scale_x, shift_x), (scale_y, shift_y) = axis(x1, x2, columns), axis(y1, y2, rows)
+        return torch.tensor([[scale_x, 0.0, shift_x], [0.0, scale_y, shift_y]])
 
     return wrong
 
 
-def _columns_first(roi, stride, rows, columns):
-    return crop_theta(roi, stride, (columns, rows))
-
-
-def _pixels(roi, stride, rows, columns):
-    return crop_theta(roi, 1, (rows, columns))
-
-
-def _transposed(roi, stride, rows, columns):
-    return crop_theta(roi, stride, (rows, columns)).flip(0)
-
-
-def _swapped_roi(roi, stride, rows, columns):
-    return crop_theta(roi[[1, 0, 3, 2]], stride, (rows, columns))
-
-
-def _theta_cases() -> list[tuple]:
-    rois = [(160, 80, 480, 400), (0, 0, 784, 592), (37.5, 120, 101.25, 512), (300, 16, 790, 90)]
-    sizes = [(16, 38, 50), (16, 38, 50), (8, 75, 100), (16, 24, 50)]
-    return [(torch.tensor(roi, dtype=torch.float32), *size) for roi, size in zip(rois, sizes, strict=True)]
-
-
 theta = Check(
     "theta",
-    _theta,
-    _theta_cases,
-    (
-        Misconception(
-            "Rows and columns are swapped: x runs along the columns, so its row of theta divides by columns - 1.",
-            _columns_first,
-        ),
-        Misconception(
-            "Your ROI is still in pixels: divide it by the stride first, because theta counts cells.", _pixels
-        ),
-        Misconception(
-            "You divide by W and H, not by W - 1 and H - 1: with align_corners=True, -1 and 1 are the centers of the "
-            "outermost cells, W - 1 cells apart.",
-            _both_axes(lambda a, b, n: ((b - a) / n, (a + b - n) / n)),
-        ),
-        Misconception(
-            "Your scale is half of what it should be: the crop's square is 2 wide, from -1 to 1, and so is the map.",
-            _both_axes(lambda a, b, n: ((b - a) / (n - 1) / 2, (a + b - n + 1) / (n - 1))),
-        ),
-        Misconception(
-            "Your scale is twice what it should be: u runs from -1 to 1, so a scale of 1 spans the whole map already.",
-            _both_axes(lambda a, b, n: ((b - a) / (n - 1) * 2, (a + b - n + 1) / (n - 1))),
-        ),
-        Misconception(
-            "The shift is measured from the map's corner: in grid_sample's coordinates 0 is the middle of the map, so "
-            "subtract 1 (that is, (W - 1) / (W - 1)).",
-            _both_axes(lambda a, b, n: ((b - a) / (n - 1), (a + b) / (n - 1))),
-        ),
-        Misconception(
-            "Your shift puts the middle of the crop onto the ROI's top left corner; it belongs onto the ROI's center.",
-            _both_axes(lambda a, b, n: ((b - a) / (n - 1), (2 * a - n + 1) / (n - 1))),
-        ),
-        Misconception(
-            "Off by one (+1): corners are continuous here, so the width of a ROI is x2 - x1.",
-            _both_axes(lambda a, b, n: ((b - a + 1) / (n - 1), (a + b - n + 1) / (n - 1))),
-        ),
-        Misconception("Your rows are in the wrong order: the first row of theta yields x, the second y.", _transposed),
-        Misconception("x and y of the ROI are swapped: its numbers come as x1, y1, x2, y2.", _swapped_roi),
+    lambda roi, stride, rows, columns: crop_theta(roi, stride, (rows, columns)),
+    lambda: [
+        (torch.tensor([160.0, 80, 480, 400]), 16, 38, 50),
+        (torch.tensor([0.0, 0, 784, 592]), 16, 38, 50),
+        (torch.tensor([37.5, 120, 101.25, 512]), 8, 75, 100),
+        (torch.tensor([300.0, 16, 790, 90]), 16, 24, 50),
+    ],
+    misconceptions(
+        "Rows and columns are swapped: x runs along the columns, so its row of theta divides by columns - 1.",
+        lambda roi, stride, rows, columns: crop_theta(roi, stride, (columns, rows)),
+        "Your ROI is still in pixels: divide it by the stride first, because theta counts cells.",
+        lambda roi, stride, rows, columns: crop_theta(roi, 1, (rows, columns)),
+        "You divide by W and H, not by W - 1 and H - 1: with align_corners=True, -1 and 1 are the centers of the "
+        "outermost cells, W - 1 cells apart.",
+        _both_axes(lambda a, b, n: ((b - a) / n, (a + b - n) / n)),
+        "Your scale is half of what it should be: the crop's square is 2 wide, from -1 to 1, and so is the map.",
+        _both_axes(lambda a, b, n: ((b - a) / (n - 1) / 2, (a + b - n + 1) / (n - 1))),
+        "Your scale is twice what it should be: u runs from -1 to 1, so a scale of 1 spans the whole map already.",
+        _both_axes(lambda a, b, n: ((b - a) / (n - 1) * 2, (a + b - n + 1) / (n - 1))),
+        "The shift is measured from the map's corner: in grid_sample's coordinates 0 is the middle of the map, so "
+        "subtract 1 (that is, (W - 1) / (W - 1)).",
+        _both_axes(lambda a, b, n: ((b - a) / (n - 1), (a + b) / (n - 1))),
+        "Your shift puts the middle of the crop onto the ROI's top left corner; it belongs onto the ROI's center.",
+        _both_axes(lambda a, b, n: ((b - a) / (n - 1), (2 * a - n + 1) / (n - 1))),
+        "Off by one (+1): corners are continuous here, so the width of a ROI is x2 - x1.",
+        _both_axes(lambda a, b, n: ((b - a + 1) / (n - 1), (a + b - n + 1) / (n - 1))),
+        "Your rows are in the wrong order: the first row of theta yields x, the second y.",
+        lambda roi, stride, rows, columns: crop_theta(roi, stride, (rows, columns)).flip(0),
+        "x and y of the ROI are swapped: its numbers come as x1, y1, x2, y2.",
+        lambda roi, stride, rows, columns: crop_theta(roi[[1, 0, 3, 2]], stride, (rows, columns)),
     ),
     by_package=True,
 )
@@ -154,42 +116,25 @@ bilinear = Check(
     "bilinear",
     _bilinear,
     _bilinear_cases,
-    (
-        Misconception(
-            "This is the nearest cell: the value must change smoothly with x and y, or no gradient reaches them.",
-            lambda cells, x, y: _or_zero(cells, math.floor(y + 0.5), math.floor(x + 0.5)),
-        ),
-        Misconception(
-            "This drops the fraction and reads the upper left neighbor alone, as RoIPool's rounding does.",
-            lambda cells, x, y: _or_zero(cells, math.floor(y), math.floor(x)),
-        ),
-        Misconception(
-            "The weights sit on the wrong sides: the closer a neighbor, the more it counts, so left gets 1 - fx.",
-            lambda cells, x, y: _four(_or_zero, cells, x, y, lambda fx, fy: ((fx, 1 - fx), (fy, 1 - fy))),
-        ),
-        Misconception(
-            "Your four neighbors count the same: each should count by how close the point is to it.",
-            lambda cells, x, y: _four(_or_zero, cells, x, y, lambda fx, fy: ((0.5, 0.5), (0.5, 0.5))),
-        ),
-        Misconception(
-            "You read cells[x, y]: the first index of a tensor is the row, so it is cells[y, x].",
-            lambda cells, x, y: _four(_or_zero, cells, y, x),
-        ),
-        Misconception(
-            "The fractions of x and y are swapped: fx weighs columns, fy weighs rows.",
-            lambda cells, x, y: _four(_or_zero, cells, x, y, lambda fx, fy: ((1 - fy, fy), (1 - fx, fx))),
-        ),
-        Misconception(
-            "This weighs by 1 / distance; bilinear weights are products, (1 - fx) (1 - fy) and so on.", _by_distance
-        ),
-        Misconception(
-            "Outside the map you repeat the border; a neighbor that does not exist counts as 0 here.",
-            lambda cells, x, y: _four(_clamped, cells, x, y),
-        ),
-        Misconception(
-            "An index of -1 is Python's last row or column: a point left of the map reads the map's right end.",
-            lambda cells, x, y: _four(_wrapped, cells, x, y),
-        ),
+    misconceptions(
+        "This is the nearest cell: the value must change smoothly with x and y, or no gradient reaches them.",
+        lambda cells, x, y: _or_zero(cells, math.floor(y + 0.5), math.floor(x + 0.5)),
+        "This drops the fraction and reads the upper left neighbor alone, as RoIPool's rounding does.",
+        lambda cells, x, y: _or_zero(cells, math.floor(y), math.floor(x)),
+        "The weights sit on the wrong sides: the closer a neighbor, the more it counts, so left gets 1 - fx.",
+        lambda cells, x, y: _four(_or_zero, cells, x, y, lambda fx, fy: ((fx, 1 - fx), (fy, 1 - fy))),
+        "Your four neighbors count the same: each should count by how close the point is to it.",
+        lambda cells, x, y: _four(_or_zero, cells, x, y, lambda fx, fy: ((0.5, 0.5), (0.5, 0.5))),
+        "You read cells[x, y]: the first index of a tensor is the row, so it is cells[y, x].",
+        lambda cells, x, y: _four(_or_zero, cells, y, x),
+        "The fractions of x and y are swapped: fx weighs columns, fy weighs rows.",
+        lambda cells, x, y: _four(_or_zero, cells, x, y, lambda fx, fy: ((1 - fy, fy), (1 - fx, fx))),
+        "This weighs by 1 / distance; bilinear weights are products, (1 - fx) (1 - fy) and so on.",
+        _by_distance,
+        "Outside the map you repeat the border; a neighbor that does not exist counts as 0 here.",
+        lambda cells, x, y: _four(_clamped, cells, x, y),
+        "An index of -1 is Python's last row or column: a point left of the map reads the map's right end.",
+        lambda cells, x, y: _four(_wrapped, cells, x, y),
     ),
 )
 
@@ -197,74 +142,42 @@ bilinear = Check(
 # ---- crop_grid(roi, size, stride) -> (size, size, 2)
 
 
+def _grid(roi: Tensor, shares: Tensor) -> Tensor:
+    """The points (size, size, 2) at these shares (size,) of the way from side to side of the ROI, in its unit."""
+    y, x = torch.meshgrid(shares, shares, indexing="ij")
+    return roi[:2] + torch.stack([x, y], dim=-1) * (roi[2:] - roi[:2])
+
+
 def _crop_grid(roi: Tensor, size: int, stride: int) -> Tensor:
-    return _grid(*[torch.linspace(a, b, size) for a, b in _sides(roi / stride)])
-
-
-def _sides(roi: Tensor) -> list[tuple[float, float]]:
-    x1, y1, x2, y2 = roi.tolist()
-    return [(x1, x2), (y1, y2)]
-
-
-def _grid(x: Tensor, y: Tensor) -> Tensor:
-    y, x = torch.meshgrid(y, x, indexing="ij")
-    return torch.stack([x, y], dim=-1)  # (size, size, 2)
-
-
-def _bin_centers(roi, size, stride):
-    share = (torch.arange(size) + 0.5) / size
-    return _grid(*[a + (b - a) * share for a, b in _sides(roi / stride)])
-
-
-def _left_edges(roi, size, stride):
-    share = torch.arange(size) / size
-    return _grid(*[a + (b - a) * share for a, b in _sides(roi / stride)])
-
-
-def _crop_grid_cases() -> list[tuple]:
-    rois = [(160, 80, 480, 400), (64, 272, 464, 568), (10, 20, 75, 300), (0, 0, 96, 48)]
-    return [
-        (torch.tensor(roi, dtype=torch.float32), size, stride)
-        for roi, size, stride in zip(rois, (7, 7, 4, 2), (16, 16, 8, 16), strict=True)
-    ]
+    return _grid(roi / stride, torch.linspace(0, 1, size))
 
 
 crop_grid = Check(
     "crop_grid",
     _crop_grid,
-    _crop_grid_cases,
-    (
-        Misconception(
-            "These are the centers of bins, as RoIAlign has them; crop pooling's first and last samples lie on the "
-            "ROI's sides.",
-            _bin_centers,
-        ),
-        Misconception(
-            "The last sample does not reach x2: between `size` samples there are size - 1 steps.", _left_edges
-        ),
-        Misconception(
-            "These are pixels of the photo: divide by the stride, because the feature map counts cells.",
-            lambda roi, size, stride: _crop_grid(roi, size, 1),
-        ),
-        Misconception(
-            "Rows and columns are swapped: along a row of the grid x changes, down a column y does.",
-            lambda roi, size, stride: _crop_grid(roi, size, stride).transpose(0, 1),
-        ),
-        Misconception(
-            "The last dimension must hold x, then y; yours holds y, then x.",
-            lambda roi, size, stride: _crop_grid(roi, size, stride).flip(-1),
-        ),
-        Misconception(
-            "You round to whole cells: that is RoIPool, and the reason why small objects shift under it.",
-            lambda roi, size, stride: _crop_grid((roi / stride).round(), size, 1),
-        ),
-        Misconception(
-            "y runs upward in your grid; in images it grows downward, so row 0 belongs to y1.",
-            lambda roi, size, stride: _crop_grid(roi, size, stride).flip(0),
-        ),
-        Misconception(
-            "Off by one (+1): the ROI's last column is x2 itself, because corners are continuous here.",
-            lambda roi, size, stride: _crop_grid(roi + torch.tensor([0.0, 0, stride, stride]), size, stride),
-        ),
+    lambda: [
+        (torch.tensor([160.0, 80, 480, 400]), 7, 16),
+        (torch.tensor([64.0, 272, 464, 568]), 7, 16),
+        (torch.tensor([10.0, 20, 75, 300]), 4, 8),
+        (torch.tensor([0.0, 0, 96, 48]), 2, 16),
+    ],
+    misconceptions(
+        "These are the centers of bins, as RoIAlign has them; crop pooling's first and last samples lie on the "
+        "ROI's sides.",
+        lambda roi, size, stride: _grid(roi / stride, (torch.arange(size) + 0.5) / size),
+        "The last sample does not reach x2: between `size` samples there are size - 1 steps.",
+        lambda roi, size, stride: _grid(roi / stride, torch.arange(size) / size),
+        "These are pixels of the photo: divide by the stride, because the feature map counts cells.",
+        lambda roi, size, stride: _crop_grid(roi, size, 1),
+        "Rows and columns are swapped: along a row of the grid x changes, down a column y does.",
+        lambda roi, size, stride: _crop_grid(roi, size, stride).transpose(0, 1),
+        "The last dimension must hold x, then y; yours holds y, then x.",
+        lambda roi, size, stride: _crop_grid(roi, size, stride).flip(-1),
+        "You round to whole cells: that is RoIPool, and the reason why small objects shift under it.",
+        lambda roi, size, stride: _crop_grid((roi / stride).round(), size, 1),
+        "y runs upward in your grid; in images it grows downward, so row 0 belongs to y1.",
+        lambda roi, size, stride: _crop_grid(roi, size, stride).flip(0),
+        "Off by one (+1): the ROI's last column is x2 itself, because corners are continuous here.",
+        lambda roi, size, stride: _crop_grid(roi + torch.tensor([0.0, 0, stride, stride]), size, stride),
     ),
 )

@@ -6,10 +6,9 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torchvision.ops import batched_nms
 
 from rcnn_tutorial.boxes import box_area, box_iou
-from rcnn_tutorial.checks.checking import Check, Misconception
+from rcnn_tutorial.checks.checking import Check, misconceptions
 from rcnn_tutorial.config import InferenceConfig
 from rcnn_tutorial.evaluation import area_ap, eleven_point_ap
 from rcnn_tutorial.stages.inference import detect
@@ -22,41 +21,23 @@ __all__ = ["average_precision", "detections", "nms"]
 # ---- nms(boxes (N, 4), scores (N,), threshold) -> kept indices (K,)
 
 
-def _greedy(order: Tensor, too_close: Tensor) -> Tensor:
-    """Keep from `order` what is not too close to a kept one. too_close: (N, N) bool."""
-    kept: list[int] = []
-    for i in order.tolist():
-        if not any(too_close[i, j] for j in kept):
-            kept.append(i)
-    return torch.tensor(kept, dtype=torch.long)
-
-
 def _by_score(scores: Tensor) -> Tensor:
     return torch.argsort(scores, descending=True, stable=True)
 
 
-def _measured(overlap: Callable[[Tensor], Tensor]):
-    """A wrong answer with another overlap, overlap(boxes) -> (N, N)."""
-    return lambda boxes, scores, threshold: _greedy(_by_score(scores), overlap(boxes) > threshold)
+def _greedy(scores: Tensor, too_close: Tensor) -> Tensor:
+    """Keep, best first, what is not too close to a kept one. too_close: (N, N) bool."""
+    kept: list[int] = []
+    for i in _by_score(scores).tolist():
+        if not any(too_close[i, j] for j in kept):
+            kept.append(i)
+    return torch.tensor(kept, dtype=torch.long)
 
 
 def _over_smaller(boxes: Tensor) -> Tensor:
     iou, area = box_iou(boxes, boxes), box_area(boxes)
     intersection = iou / (1 + iou) * (area[:, None] + area)  # solves iou = i / (a + b - i) for i
     return intersection / torch.minimum(area[:, None], area)
-
-
-def _inclusive_iou(boxes: Tensor) -> Tensor:
-    grown = boxes + boxes.new_tensor([0, 0, 1, 1])
-    return box_iou(grown, grown)
-
-
-def _at_threshold_too(boxes, scores, threshold):
-    return _greedy(_by_score(scores), box_iou(boxes, boxes) >= threshold)
-
-
-def _far_ones_removed(boxes, scores, threshold):
-    return _greedy(_by_score(scores), box_iou(boxes, boxes) <= threshold)
 
 
 def _the_dead_still_kill(boxes, scores, threshold):
@@ -73,14 +54,8 @@ def _one_round(boxes, scores, threshold):
 
 
 def _removed(boxes, scores, threshold):
-    kept = set(greedy_nms(boxes, scores, threshold).tolist())
-    return torch.tensor([i for i in _by_score(scores).tolist() if i not in kept], dtype=torch.long)
-
-
-def _mask(boxes, scores, threshold):
-    mask = torch.zeros(len(boxes), dtype=torch.bool)
-    mask[greedy_nms(boxes, scores, threshold)] = True
-    return mask
+    order = _by_score(scores)
+    return order[~torch.isin(order, greedy_nms(boxes, scores, threshold))]
 
 
 def _random_boxes(count: int, generator: torch.Generator) -> Tensor:
@@ -111,47 +86,33 @@ nms = Check(
     "nms",
     greedy_nms,
     _nms_cases,
-    (
-        Misconception(
-            "This keeps the lowest box, not the best-scored: order by score, not by the y of the bottom right corner.",
-            lambda boxes, scores, threshold: greedy_nms(boxes, bottom_y(boxes), threshold),
-        ),
-        Misconception(
-            "This keeps the worst of each cluster: begin with the highest score.",
-            lambda boxes, scores, threshold: greedy_nms(boxes, -scores, threshold),
-        ),
-        Misconception(
-            "This takes the boxes as they come: begin with the highest score.",
-            lambda boxes, scores, threshold: greedy_nms(boxes, -torch.arange(len(boxes)), threshold),
-        ),
-        Misconception(
-            "The right boxes in the wrong order: return them best first, not by their index.",
-            lambda *given: greedy_nms(*given).sort().values,
-        ),
-        Misconception("A box whose IoU only equals the threshold stays: it has to exceed it.", _at_threshold_too),
-        Misconception(
-            "You remove the boxes that overlap little; those above the threshold are the duplicates.", _far_ones_removed
-        ),
-        Misconception(
-            "A box that was removed still removes others: only boxes that are kept may do so.", _the_dead_still_kill
-        ),
-        Misconception(
-            "You stop after the first kept box: every box that is kept silences its neighbors in turn.", _one_round
-        ),
-        Misconception(
-            "You divide by the smaller area, so a small box inside a large one goes; IoU divides by the union.",
-            _measured(_over_smaller),
-        ),
-        Misconception(
-            "Off by one pixel (+1) in the IoU: corners are continuous here, so the width is x2 - x1.",
-            _measured(_inclusive_iou),
-        ),
-        Misconception("These are the removed ones; return those that are kept.", _removed),
-        Misconception(
-            "You return the boxes; their indices are asked for, so that scores and labels can follow.",
-            lambda boxes, scores, threshold: boxes[greedy_nms(boxes, scores, threshold)],
-        ),
-        Misconception("You return a mask; the indices are asked for, best first.", _mask),
+    misconceptions(
+        "This keeps the lowest box, not the best-scored: order by score, not by the y of the bottom right corner.",
+        lambda boxes, scores, threshold: greedy_nms(boxes, bottom_y(boxes), threshold),
+        "This keeps the worst of each cluster: begin with the highest score.",
+        lambda boxes, scores, threshold: greedy_nms(boxes, -scores, threshold),
+        "This takes the boxes as they come: begin with the highest score.",
+        lambda boxes, scores, threshold: greedy_nms(boxes, -torch.arange(len(boxes)), threshold),
+        "The right boxes in the wrong order: return them best first, not by their index.",
+        lambda *given: greedy_nms(*given).sort().values,
+        "A box whose IoU only equals the threshold stays: it has to exceed it.",
+        lambda boxes, scores, threshold: _greedy(scores, box_iou(boxes, boxes) >= threshold),
+        "You remove the boxes that overlap little; those above the threshold are the duplicates.",
+        lambda boxes, scores, threshold: _greedy(scores, box_iou(boxes, boxes) <= threshold),
+        "A box that was removed still removes others: only boxes that are kept may do so.",
+        _the_dead_still_kill,
+        "You stop after the first kept box: every box that is kept silences its neighbors in turn.",
+        _one_round,
+        "You divide by the smaller area, so a small box inside a large one goes; IoU divides by the union.",
+        lambda boxes, scores, threshold: _greedy(scores, _over_smaller(boxes) > threshold),
+        "Off by one pixel (+1) in the IoU: corners are continuous here, so the width is x2 - x1.",
+        lambda boxes, scores, threshold: greedy_nms(boxes + boxes.new_tensor([0, 0, 1, 1]), scores, threshold),
+        "These are the removed ones; return those that are kept.",
+        _removed,
+        "You return the boxes; their indices are asked for, so that scores and labels can follow.",
+        lambda boxes, scores, threshold: boxes[greedy_nms(boxes, scores, threshold)],
+        "You return a mask; the indices are asked for, best first.",
+        lambda boxes, scores, threshold: torch.isin(torch.arange(len(boxes)), greedy_nms(boxes, scores, threshold)),
     ),
     by_package=True,
 )
@@ -165,51 +126,42 @@ def _detections(boxes, probabilities, score_threshold, nms_threshold):
     return found.boxes, found.labels, found.scores
 
 
-def _finish(boxes, labels, scores, nms_threshold, groups=None):
-    """NMS within each group (the labels), best first."""
-    keep = batched_nms(boxes, scores, labels if groups is None else groups, nms_threshold)
-    return boxes[keep], labels[keep], scores[keep]
-
-
-def _background_too(boxes, probabilities, score_threshold, nms_threshold):
-    rois, labels = (probabilities > score_threshold).nonzero(as_tuple=True)
-    return _finish(boxes[rois, labels], labels, probabilities[rois, labels], nms_threshold)
-
-
-def _across_classes(boxes, probabilities, score_threshold, nms_threshold):
-    found, labels, scores = _detections(boxes, probabilities, score_threshold, 1.0)
-    return _finish(found, labels, scores, nms_threshold, torch.zeros_like(labels))
-
-
-def _class_by_class(boxes, probabilities, score_threshold, nms_threshold):
-    found, labels, scores = _detections(boxes, probabilities, score_threshold, nms_threshold)
-    order = torch.argsort(labels, stable=True)
-    return found[order], labels[order], scores[order]
-
-
-def _one_class_per_roi(boxes, probabilities, score_threshold, nms_threshold):
-    best = probabilities[:, 1:].argmax(dim=1, keepdim=True) + 1
-    alone = torch.zeros_like(probabilities).scatter(1, best, probabilities.gather(1, best))
-    return _detections(boxes, alone, score_threshold, nms_threshold)
-
-
-def _winner_only(boxes, probabilities, score_threshold, nms_threshold):
-    best = probabilities.argmax(dim=1, keepdim=True)
-    alone = torch.zeros_like(probabilities).scatter(1, best, probabilities.gather(1, best))
-    return _detections(boxes, alone, score_threshold, nms_threshold)
-
-
 def _labels_from_zero(*given):
     boxes, labels, scores = _detections(*given)
     return boxes, labels - 1, scores
 
 
+def _background_too(boxes, probabilities, *thresholds):
+    """Put a column in front, which the detector takes for background."""
+    boxes, probabilities = (torch.cat([part[:, :1], part], dim=1) for part in (boxes, probabilities))
+    return _labels_from_zero(boxes, probabilities, *thresholds)
+
+
+def _across_classes(boxes, probabilities, score_threshold, nms_threshold):
+    found, labels, scores = _detections(boxes, probabilities, score_threshold, 1.0)
+    keep = greedy_nms(found, scores, nms_threshold)
+    return found[keep], labels[keep], scores[keep]
+
+
+def _class_by_class(*given):
+    boxes, labels, scores = _detections(*given)
+    order = torch.argsort(labels, stable=True)
+    return boxes[order], labels[order], scores[order]
+
+
+def _winner_only(boxes, probabilities, *thresholds, first=0):
+    """Each ROI may only become the likeliest of its columns from `first` on."""
+    best = probabilities[:, first:].argmax(dim=1, keepdim=True) + first
+    alone = torch.zeros_like(probabilities).scatter(1, best, probabilities.gather(1, best))
+    return _detections(boxes, alone, *thresholds)
+
+
 def _shared_box(choose: Callable[[Tensor], Tensor]):
     """A wrong answer where all classes of a ROI share one box, that of the class `choose(probabilities)` (R,)."""
 
-    def wrong(boxes, probabilities, score_threshold, nms_threshold):
+    def wrong(boxes, probabilities, *thresholds):
         shared = boxes[torch.arange(len(boxes)), choose(probabilities)][:, None].expand_as(boxes)
-        return _detections(shared, probabilities, score_threshold, nms_threshold)
+        return _detections(shared, probabilities, *thresholds)
 
     return wrong
 
@@ -231,46 +183,28 @@ detections = Check(
     "detections",
     _detections,
     _detections_cases,
-    (
-        Misconception(
-            "Column 0 is background, which is no detection: leave it out, even where it scores best.", _background_too
-        ),
-        Misconception(
-            "You suppress across classes: a person must not silence the motorbike below; run NMS class by class.",
-            _across_classes,
-        ),
-        Misconception(
-            "You return them class by class: sort all detections by score, best first, whatever their class.",
-            _class_by_class,
-        ),
-        Misconception(
-            "You keep only the best foreground class of each ROI: every class above the threshold gets its box.",
-            _one_class_per_roi,
-        ),
-        Misconception(
-            "You keep only ROIs whose likeliest class is an object, and only that class: each class above the "
-            "threshold counts, whether or not it wins.",
-            _winner_only,
-        ),
-        Misconception(
-            "Your labels are one too small: column 0 is background, so the first class has label 1.", _labels_from_zero
-        ),
-        Misconception(
-            "Without suppression one object is reported many times: run NMS class by class.",
-            lambda boxes, probabilities, threshold, _: _detections(boxes, probabilities, threshold, 1.0),
-        ),
-        Misconception(
-            "You use the box of background (row 0) for every class: class c has its own box in boxes[:, c].",
-            _shared_box(lambda probabilities: torch.zeros(len(probabilities), dtype=torch.long)),
-        ),
-        Misconception(
-            "All classes of a ROI share the box of its best class in your version: class c has its own in boxes[:, c].",
-            _shared_box(lambda probabilities: probabilities[:, 1:].argmax(dim=1) + 1),
-        ),
-        Misconception(
-            "The order is swapped: boxes, labels, scores.",
-            lambda *given: tuple(_detections(*given)[i] for i in (0, 2, 1)),
-        ),
+    misconceptions(
+        "Column 0 is background, which is no detection: leave it out, even where it scores best.",
+        _background_too,
+        "You suppress across classes: a person must not silence the motorbike below; run NMS class by class.",
+        _across_classes,
+        "You return them class by class: sort all detections by score, best first, whatever their class.",
+        _class_by_class,
+        "You keep only the best foreground class of each ROI: every class above the threshold gets its box.",
+        lambda *given: _winner_only(*given, first=1),
+        "You keep only ROIs whose likeliest class is an object, and only that class: each class above the "
+        "threshold counts, whether or not it wins.",
+        _winner_only,
+        "Your labels are one too small: column 0 is background, so the first class has label 1.",
+        _labels_from_zero,
+        "Without suppression one object is reported many times: run NMS class by class.",
+        lambda boxes, probabilities, threshold, _: _detections(boxes, probabilities, threshold, 1.0),
+        "You use the box of background (row 0) for every class: class c has its own box in boxes[:, c].",
+        _shared_box(lambda probabilities: torch.zeros(len(probabilities), dtype=torch.long)),
+        "All classes of a ROI share the box of its best class in your version: class c has its own in boxes[:, c].",
+        _shared_box(lambda probabilities: probabilities[:, 1:].argmax(dim=1) + 1),
+        "The order is swapped: boxes, labels, scores.",
+        lambda *given: tuple(_detections(*given)[i] for i in (0, 2, 1)),
     ),
     by_package=True,
 )
@@ -301,11 +235,7 @@ _ELEVEN = [i * 0.1 for i in range(11)]
 
 def _hits_precision(scores, correct, objects):
     precision, _ = _curve(scores, correct, objects)
-    return float((precision * correct[_by_score(scores)]).sum() / objects)
-
-
-def _recall_of_found(scores, correct, objects):
-    return _average_precision(scores, correct, max(1, int(correct.sum())))
+    return float(precision[correct[_by_score(scores)]].sum() / objects)
 
 
 def _whole_list(scores, correct, objects):
@@ -334,36 +264,26 @@ average_precision = Check(
     "average_precision",
     _average_precision,
     _average_precision_cases,
-    (
-        Misconception(
-            "Sort the detections by score first, best first: the curve is what a falling threshold shows.",
-            lambda scores, correct, objects: _average_precision(-torch.arange(len(scores)), correct, objects),
-        ),
-        Misconception(
-            "That is the area under the curve, as VOC counts since 2010; 2007 takes the mean of eleven points.",
-            lambda *given: area_ap(*_curve(*given)),
-        ),
-        Misconception(
-            "You read the precision where each recall is first reached: take the best at that recall or beyond.",
-            lambda *given: _points(*given, _ELEVEN, of=lambda values: values[0]),
-        ),
-        Misconception("Eleven points, not ten: recall 0 counts too.", lambda *given: _points(*given, _ELEVEN[1:])),
-        Misconception("Eleven points, not ten: recall 1 counts too.", lambda *given: _points(*given, _ELEVEN[:-1])),
-        Misconception(
-            "A recall that just equals the point reaches it: compare with >=.",
-            lambda *given: _points(*given, _ELEVEN, reaches=torch.gt),
-        ),
-        Misconception(
-            "Recall is the share of all objects, also of those never found: divide by `objects`.", _recall_of_found
-        ),
-        Misconception("Precision after k detections divides by k, not by the length of the whole list.", _whole_list),
-        Misconception(
-            "That averages the precision at the right detections; VOC 2007 asks at eleven fixed recalls.",
-            _hits_precision,
-        ),
-        Misconception(
-            "That is a percentage; an average precision lies between 0 and 1.",
-            lambda *given: 100 * _average_precision(*given),
-        ),
+    misconceptions(
+        "Sort the detections by score first, best first: the curve is what a falling threshold shows.",
+        lambda scores, correct, objects: _average_precision(-torch.arange(len(scores)), correct, objects),
+        "That is the area under the curve, as VOC counts since 2010; 2007 takes the mean of eleven points.",
+        lambda *given: area_ap(*_curve(*given)),
+        "You read the precision where each recall is first reached: take the best at that recall or beyond.",
+        lambda *given: _points(*given, _ELEVEN, of=lambda values: values[0]),
+        "Eleven points, not ten: recall 0 counts too.",
+        lambda *given: _points(*given, _ELEVEN[1:]),
+        "Eleven points, not ten: recall 1 counts too.",
+        lambda *given: _points(*given, _ELEVEN[:-1]),
+        "A recall that just equals the point reaches it: compare with >=.",
+        lambda *given: _points(*given, _ELEVEN, reaches=torch.gt),
+        "Recall is the share of all objects, also of those never found: divide by `objects`.",
+        lambda scores, correct, objects: _average_precision(scores, correct, max(1, int(correct.sum()))),
+        "Precision after k detections divides by k, not by the length of the whole list.",
+        _whole_list,
+        "That averages the precision at the right detections; VOC 2007 asks at eleven fixed recalls.",
+        _hits_precision,
+        "That is a percentage; an average precision lies between 0 and 1.",
+        lambda *given: 100 * _average_precision(*given),
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rcnn_tutorial.checks.checking import Check, Misconception
+from rcnn_tutorial.checks.checking import Check, misconceptions
 from rcnn_tutorial.stages.preprocessing import scale_for
 
 __all__ = ["normalize", "scale_boxes", "scale_factor"]
@@ -24,51 +24,29 @@ scale_factor = Check(
     "scale_factor",
     scale_for,
     _scale_cases,
-    (
-        Misconception(
-            "You bring the long side to target_size: it is the short side that should reach it.",
-            lambda h, w, target, most: target / max(h, w),
-        ),
-        Misconception(
-            "You never apply max_size: a panorama would become far too long.",
-            lambda h, w, target, most: target / min(h, w),
-        ),
-        Misconception(
-            "You always bring the long side to max_size: that is only the exception, for images that would exceed it.",
-            lambda h, w, target, most: most / max(h, w),
-        ),
-        Misconception(
-            "You take the height for the short side: in a tall photo the width is shorter.",
-            lambda h, w, target, most: min(target / h, most / w),
-        ),
-        Misconception(
-            "You take the width for the short side: in a wide photo the height is shorter.",
-            lambda h, w, target, most: min(target / w, most / h),
-        ),
-        Misconception(
-            "You never enlarge: small photos are scaled up to target_size too.",
-            lambda h, w, target, most: min(1.0, scale_for(h, w, target, most)),
-        ),
-        Misconception(
-            "Upside down: a scale is scaled pixels per pixel of the photo, target over side.",
-            lambda h, w, target, most: 1 / scale_for(h, w, target, most),
-        ),
-        Misconception(
-            "You take the larger of the two factors; both limits must hold, so the smaller one counts.",
-            lambda h, w, target, most: max(target / min(h, w), most / max(h, w)),
-        ),
-        Misconception(
-            "Two factors, one a side, would change the shape of everything in the photo: one factor for both.",
-            lambda h, w, target, most: (target / min(h, w), most / max(h, w)),
-        ),
-        Misconception(
-            "Your division drops the fraction: use / and not //.",
-            lambda h, w, target, most: min(target // min(h, w), most // max(h, w)),
-        ),
-        Misconception(
-            "You compare the photo's own long side with max_size: what counts is the long side after scaling.",
-            lambda h, w, target, most: most / max(h, w) if max(h, w) > most else target / min(h, w),
-        ),
+    misconceptions(
+        "You bring the long side to target_size: it is the short side that should reach it.",
+        lambda h, w, target, most: target / max(h, w),
+        "You never apply max_size: a panorama would become far too long.",
+        lambda h, w, target, most: target / min(h, w),
+        "You always bring the long side to max_size: that is only the exception, for images that would exceed it.",
+        lambda h, w, target, most: most / max(h, w),
+        "You take the height for the short side: in a tall photo the width is shorter.",
+        lambda h, w, target, most: min(target / h, most / w),
+        "You take the width for the short side: in a wide photo the height is shorter.",
+        lambda h, w, target, most: min(target / w, most / h),
+        "You never enlarge: small photos are scaled up to target_size too.",
+        lambda h, w, target, most: min(1.0, scale_for(h, w, target, most)),
+        "Upside down: a scale is scaled pixels per pixel of the photo, target over side.",
+        lambda h, w, target, most: 1 / scale_for(h, w, target, most),
+        "You take the larger of the two factors; both limits must hold, so the smaller one counts.",
+        lambda h, w, target, most: max(target / min(h, w), most / max(h, w)),
+        "Two factors, one a side, would change the shape of everything in the photo: one factor for both.",
+        lambda h, w, target, most: (target / min(h, w), most / max(h, w)),
+        "Your division drops the fraction: use / and not //.",
+        lambda h, w, target, most: min(target // min(h, w), most // max(h, w)),
+        "You compare the photo's own long side with max_size: what counts is the long side after scaling.",
+        lambda h, w, target, most: most / max(h, w) if max(h, w) > most else target / min(h, w),
     ),
     by_package=True,
 )
@@ -90,64 +68,34 @@ def _image_cases() -> list[tuple]:
     return [(images[0], *imagenet), (images[1], *other), (images[2], *imagenet)]
 
 
-def _own_mean(image, mean, std):
-    return _normalize(image, image.mean(dim=(1, 2)).tolist(), std)
-
-
-def _own_statistics(image, mean, std):
-    return _normalize(image, image.mean(dim=(1, 2)).tolist(), image.std(dim=(1, 2)).tolist())
-
-
 normalize = Check(
     "normalize",
     _normalize,
     _image_cases,
-    (
-        Misconception(
-            "You subtract the image's own mean: the mean is a fixed number a channel, the same for every image.",
-            _own_mean,
-        ),
-        Misconception(
-            "You use the image's own mean and standard deviation: both are fixed, the same for every image.",
-            _own_statistics,
-        ),
-        Misconception(
-            "Your three numbers run along the width: a (3,) tensor meets the last axis; reshape it to (3, 1, 1).",
-            lambda image, mean, std: (image - torch.tensor(mean)) / torch.tensor(std),
-        ),
-        Misconception(
-            "Channels are reversed: these numbers are in the order red, green, blue, and so is the image.",
-            lambda image, mean, std: _normalize(image, mean[::-1], std[::-1]),
-        ),
-        Misconception(
-            "You subtract the mean but do not divide by std, as Caffe's weights want it; torchvision's were trained "
-            "on the quotient.",
-            lambda image, mean, std: _normalize(image, mean, (1.0, 1.0, 1.0)),
-        ),
-        Misconception(
-            "You divide before you subtract: the mean is in units of the image, so it goes first.",
-            lambda image, mean, std: _normalize(image / torch.tensor(std)[:, None, None], mean, (1.0, 1.0, 1.0)),
-        ),
-        Misconception(
-            "You multiply by std: dividing by it brings the values to a spread of about 1.",
-            lambda image, mean, std: _normalize(image, mean, tuple(1 / s for s in std)),
-        ),
-        Misconception(
-            "You divide by 255, but the image is in [0, 1] already.",
-            lambda image, mean, std: _normalize(image / 255, mean, std),
-        ),
-        Misconception(
-            "Your image is in 0..255, but the mean is in [0, 1]: keep one unit.",
-            lambda image, mean, std: _normalize(image * 255, mean, std),
-        ),
-        Misconception(
-            "You add the mean: subtract it, so that an average image comes out around 0.",
-            lambda image, mean, std: _normalize(image, tuple(-m for m in mean), std),
-        ),
-        Misconception(
-            "One mean for all three channels: each channel has its own.",
-            lambda image, mean, std: _normalize(image, [sum(mean) / 3] * 3, [sum(std) / 3] * 3),
-        ),
+    misconceptions(
+        "You subtract the image's own mean: the mean is a fixed number a channel, the same for every image.",
+        lambda image, mean, std: _normalize(image, image.mean(dim=(1, 2)).tolist(), std),
+        "You use the image's own mean and standard deviation: both are fixed, the same for every image.",
+        lambda image, mean, std: _normalize(image, image.mean(dim=(1, 2)).tolist(), image.std(dim=(1, 2)).tolist()),
+        "Your three numbers run along the width: a (3,) tensor meets the last axis; reshape it to (3, 1, 1).",
+        lambda image, mean, std: (image - torch.tensor(mean)) / torch.tensor(std),
+        "Channels are reversed: these numbers are in the order red, green, blue, and so is the image.",
+        lambda image, mean, std: _normalize(image, mean[::-1], std[::-1]),
+        "You subtract the mean but do not divide by std, as Caffe's weights want it; torchvision's were trained "
+        "on the quotient.",
+        lambda image, mean, std: _normalize(image, mean, (1.0, 1.0, 1.0)),
+        "You divide before you subtract: the mean is in units of the image, so it goes first.",
+        lambda image, mean, std: _normalize(image / torch.tensor(std)[:, None, None], mean, (1.0, 1.0, 1.0)),
+        "You multiply by std: dividing by it brings the values to a spread of about 1.",
+        lambda image, mean, std: _normalize(image, mean, tuple(1 / s for s in std)),
+        "You divide by 255, but the image is in [0, 1] already.",
+        lambda image, mean, std: _normalize(image / 255, mean, std),
+        "Your image is in 0..255, but the mean is in [0, 1]: keep one unit.",
+        lambda image, mean, std: _normalize(image * 255, mean, std),
+        "You add the mean: subtract it, so that an average image comes out around 0.",
+        lambda image, mean, std: _normalize(image, tuple(-m for m in mean), std),
+        "One mean for all three channels: each channel has its own.",
+        lambda image, mean, std: _normalize(image, [sum(mean) / 3] * 3, [sum(std) / 3] * 3),
     ),
 )
 
@@ -182,61 +130,37 @@ def _target_and_most(boxes, height, width):
     return boxes * torch.tensor([x, y, x, y])
 
 
-def _only_sizes(boxes, height, width):
-    sizes = (boxes[:, 2:] - boxes[:, :2]) * scale_for(height, width)
-    return torch.cat([boxes[:, :2], boxes[:, :2] + sizes], dim=1)
-
-
-def _about_the_center(boxes, height, width):
-    center, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2 * scale_for(height, width)
-    return torch.cat([center - half, center + half], dim=1)
+def _grown_about(point, boxes, height, width):
+    """Boxes (N, 4) that grow about a point (N, 2) of their own."""
+    fixed = point.repeat(1, 2)  # (N, 4)
+    return fixed + _scale_boxes(boxes - fixed, height, width)
 
 
 scale_boxes = Check(
     "scale_boxes",
     _scale_boxes,
     _box_cases,
-    (
-        Misconception(
-            "You divide by the scale: that leads from the scaled image back to the photo.",
-            lambda boxes, h, w: boxes / scale_for(h, w),
-        ),
-        Misconception(
-            "You take one factor a side from the rounded sizes: the pixels were scaled by one exact factor, and only "
-            "the frame was rounded.",
-            _rounded_sides,
-        ),
-        Misconception(
-            "You stretch to 600 by 1000: the photo keeps its shape, one factor serves x and y.",
-            _target_and_most,
-        ),
-        Misconception(
-            "You never apply the limit of 1000: boxes of a panorama land where no image is.",
-            lambda boxes, h, w: boxes * (600 / min(h, w)),
-        ),
-        Misconception(
-            "Your boxes are rounded to whole pixels: corners are continuous, and rounding cannot be undone.",
-            lambda boxes, h, w: _scale_boxes(boxes, h, w).round(),
-        ),
-        Misconception(
-            "Only widths and heights grow: the image is scaled from its corner (0, 0), so x1, y1 move as well.",
-            _only_sizes,
-        ),
-        Misconception(
-            "Your boxes grow about their own centers: the image is scaled from its corner (0, 0), so centers move too.",
-            _about_the_center,
-        ),
-        Misconception(
-            "Off by one pixel (+1): that is the way of inclusive corners; ours are continuous.",
-            lambda boxes, h, w: _scale_boxes(boxes + torch.tensor([0, 0, 1, 1]), h, w) - torch.tensor([0, 0, 1, 1]),
-        ),
-        Misconception(
-            "Your boxes are in cells: they belong into the scaled image, the stride of 16 comes later.",
-            lambda boxes, h, w: _scale_boxes(boxes, h, w) / 16,
-        ),
-        Misconception(
-            "It works for one box only: treat all N rows of the tensor.",
-            lambda boxes, h, w: _scale_boxes(boxes[:1], h, w),
-        ),
+    misconceptions(
+        "You divide by the scale: that leads from the scaled image back to the photo.",
+        lambda boxes, h, w: boxes / scale_for(h, w),
+        "You take one factor a side from the rounded sizes: the pixels were scaled by one exact factor, and only "
+        "the frame was rounded.",
+        _rounded_sides,
+        "You stretch to 600 by 1000: the photo keeps its shape, one factor serves x and y.",
+        _target_and_most,
+        "You never apply the limit of 1000: boxes of a panorama land where no image is.",
+        lambda boxes, h, w: boxes * (600 / min(h, w)),
+        "Your boxes are rounded to whole pixels: corners are continuous, and rounding cannot be undone.",
+        lambda boxes, h, w: _scale_boxes(boxes, h, w).round(),
+        "Only widths and heights grow: the image is scaled from its corner (0, 0), so x1, y1 move as well.",
+        lambda boxes, h, w: _grown_about(boxes[:, :2], boxes, h, w),
+        "Your boxes grow about their own centers: the image is scaled from its corner (0, 0), so centers move too.",
+        lambda boxes, h, w: _grown_about((boxes[:, :2] + boxes[:, 2:]) / 2, boxes, h, w),
+        "Off by one pixel (+1): that is the way of inclusive corners; ours are continuous.",
+        lambda boxes, h, w: _scale_boxes(boxes + torch.tensor([0, 0, 1, 1]), h, w) - torch.tensor([0, 0, 1, 1]),
+        "Your boxes are in cells: they belong into the scaled image, the stride of 16 comes later.",
+        lambda boxes, h, w: _scale_boxes(boxes, h, w) / 16,
+        "It works for one box only: treat all N rows of the tensor.",
+        lambda boxes, h, w: _scale_boxes(boxes[:1], h, w),
     ),
 )

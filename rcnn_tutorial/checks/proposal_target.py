@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rcnn_tutorial.checks.checking import Check, Misconception
+from rcnn_tutorial.checks.checking import Check, misconceptions
 
 __all__ = ["expand_to_classes", "label_rois", "sample_rois"]
 
@@ -23,54 +23,30 @@ def _label_rois(overlaps: Tensor, labels: Tensor, fg_thresh: float, bg_high: flo
     return torch.where(best >= fg_thresh, labels[closest], found)
 
 
-def _all_below_is_background(overlaps, labels, fg_thresh, bg_high, _bg_low):
-    return _label_rois(overlaps, labels, fg_thresh, bg_high, 0.0)
-
-
-def _rest_is_background(overlaps, labels, fg_thresh, _bg_high, _bg_low):
-    return _label_rois(overlaps, labels, fg_thresh, fg_thresh, 0.0)
-
-
-def _exceeds(overlaps, labels, fg_thresh, bg_high, bg_low):
-    above = torch.nextafter(torch.tensor(fg_thresh), torch.tensor(2.0)).item()
-    return _label_rois(overlaps, labels, above, bg_high, bg_low)
-
-
-def _low_excluded(overlaps, labels, fg_thresh, bg_high, bg_low):
-    above = torch.nextafter(torch.tensor(bg_low), torch.tensor(2.0)).item()
-    return _label_rois(overlaps, labels, fg_thresh, bg_high, above)
+def _just_above(threshold: float) -> float:
+    return torch.nextafter(torch.tensor(threshold), torch.tensor(2.0)).item()
 
 
 def _other_numbers(numbers):
     """A wrong answer that writes something else than the class of the closest object: numbers(labels)."""
-
-    def wrong(overlaps, labels, fg_thresh, bg_high, bg_low):
-        return _label_rois(overlaps, numbers(labels), fg_thresh, bg_high, bg_low)
-
-    return wrong
+    return lambda overlaps, labels, *thresholds: _label_rois(overlaps, numbers(labels), *thresholds)
 
 
-def _first_that_passes(overlaps, labels, fg_thresh, bg_high, bg_low):
-    found = _label_rois(overlaps, labels, fg_thresh, bg_high, bg_low)
+def _first_that_passes(overlaps, labels, fg_thresh, *others):
+    found = _label_rois(overlaps, labels, fg_thresh, *others)
     first = (overlaps >= fg_thresh).int().argmax(dim=1)
     return torch.where(overlaps.amax(dim=1) >= fg_thresh, labels[first], found)
 
 
-def _type_a(overlaps, labels, fg_thresh, bg_high, bg_low):
-    found = _label_rois(overlaps, labels, fg_thresh, bg_high, bg_low)
+def _type_a(overlaps, labels, *thresholds):
+    found = _label_rois(overlaps, labels, *thresholds)
     found[overlaps.argmax(dim=0)] = labels
     return found
 
 
-def _best_of_each_object(overlaps, labels, fg_thresh, bg_high, bg_low):
-    return _label_rois(overlaps.T, torch.zeros(len(overlaps), dtype=torch.long) + labels[0], fg_thresh, bg_high, bg_low)
-
-
-def _sum_of_overlaps(overlaps, labels, fg_thresh, bg_high, bg_low):
-    total, closest = overlaps.sum(dim=1), overlaps.argmax(dim=1)
-    return _label_rois(total[:, None].expand(-1, len(labels)), labels, fg_thresh, bg_high, bg_low).where(
-        total < fg_thresh, labels[closest]
-    )
+def _sum_of_overlaps(overlaps, labels, *thresholds):
+    total, largest = overlaps.sum(dim=1, keepdim=True), overlaps.amax(dim=1, keepdim=True)  # (R, 1) each
+    return _label_rois(torch.where(overlaps == largest, total, overlaps), labels, *thresholds)
 
 
 def _label_cases() -> list[tuple]:
@@ -91,46 +67,29 @@ label_rois = Check(
     "label_rois",
     _label_rois,
     _label_cases,
-    (
-        Misconception(
-            "You make a ROI foreground only above the threshold; at the threshold it is foreground too (>=).", _exceeds
-        ),
-        Misconception(
-            "A ROI at the lower threshold exactly is background: its range is bg_low <= IoU < bg_high.", _low_excluded
-        ),
-        Misconception(
-            "You call everything below bg_high background; below bg_low a ROI is neither, because it is too easy.",
-            _all_below_is_background,
-        ),
-        Misconception(
-            "You call everything that is not foreground background; outside [bg_low, bg_high) a ROI is neither (-1).",
-            _rest_is_background,
-        ),
-        Misconception(
-            "You return 1 for foreground, as the RPN does; here a foreground ROI gets the class of its object.",
-            _other_numbers(torch.ones_like),
-        ),
-        Misconception(
-            "You return the number of the closest object (0, 1, ...); look its class up in `labels`.",
-            _other_numbers(lambda labels: torch.arange(len(labels))),
-        ),
-        Misconception(
-            "You return the number of the closest object plus one; look its class up in `labels`.",
-            _other_numbers(lambda labels: torch.arange(len(labels)) + 1),
-        ),
-        Misconception(
-            "You take the first object that passes the threshold; a ROI belongs to the object it overlaps most.",
-            _first_that_passes,
-        ),
-        Misconception(
-            "You also make the best ROI of every object foreground; that is type A of the anchors, and ROIs have none.",
-            _type_a,
-        ),
-        Misconception(
-            "You looked for the best ROI of every object; take the best object of every ROI (dim=1, one label a ROI).",
-            _best_of_each_object,
-        ),
-        Misconception("You add up the overlaps with all objects; only the largest one decides.", _sum_of_overlaps),
+    misconceptions(
+        "You make a ROI foreground only above the threshold; at the threshold it is foreground too (>=).",
+        lambda overlaps, labels, fg_thresh, *others: _label_rois(overlaps, labels, _just_above(fg_thresh), *others),
+        "A ROI at the lower threshold exactly is background: its range is bg_low <= IoU < bg_high.",
+        lambda *given: _label_rois(*given[:4], _just_above(given[4])),
+        "You call everything below bg_high background; below bg_low a ROI is neither, because it is too easy.",
+        lambda overlaps, labels, fg_thresh, bg_high, _bg_low: _label_rois(overlaps, labels, fg_thresh, bg_high, 0.0),
+        "You call everything that is not foreground background; outside [bg_low, bg_high) a ROI is neither (-1).",
+        lambda overlaps, labels, fg_thresh, _bg_high, _bg_low: _label_rois(overlaps, labels, fg_thresh, fg_thresh, 0.0),
+        "You return 1 for foreground, as the RPN does; here a foreground ROI gets the class of its object.",
+        _other_numbers(torch.ones_like),
+        "You return the number of the closest object (0, 1, ...); look its class up in `labels`.",
+        _other_numbers(lambda labels: torch.arange(len(labels))),
+        "You return the number of the closest object plus one; look its class up in `labels`.",
+        _other_numbers(lambda labels: torch.arange(len(labels)) + 1),
+        "You take the first object that passes the threshold; a ROI belongs to the object it overlaps most.",
+        _first_that_passes,
+        "You also make the best ROI of every object foreground; that is type A of the anchors, and ROIs have none.",
+        _type_a,
+        "You looked for the best ROI of every object; take the best object of every ROI (dim=1, one label a ROI).",
+        lambda overlaps, labels, *thresholds: _label_rois(overlaps.T, labels[:1].expand(len(overlaps)), *thresholds),
+        "You add up the overlaps with all objects; only the largest one decides.",
+        _sum_of_overlaps,
     ),
 )
 
@@ -143,14 +102,29 @@ def _in_turn(candidates: list[int], count: int) -> list[int]:
     return [candidates[k % len(candidates)] for k in range(count)] if candidates else []
 
 
-def _sample_rois(foreground: list[int], background: list[int], batch_size: int, fraction: float) -> list[int]:
-    first = foreground[: round(batch_size * fraction)]
+def _filled_batch(most: int, foreground: list[int], background: list[int], batch_size: int) -> list[int]:
+    """Up to `most` of the foreground, then background."""
+    first = foreground[:most]
     return first + _in_turn(background, batch_size - len(first))
+
+
+def _sample_rois(foreground: list[int], background: list[int], batch_size: int, fraction: float) -> list[int]:
+    return _filled_batch(round(batch_size * fraction), foreground, background, batch_size)
 
 
 def _no_refill(foreground, background, batch_size, fraction):
     first = foreground[: round(batch_size * fraction)]
     return first + background[: batch_size - len(first)]
+
+
+def _filled_up(fill):
+    """A wrong answer that does not repeat the background but appends `fill(foreground, background, places left)`."""
+
+    def wrong(foreground, background, batch_size, fraction):
+        rows = _no_refill(foreground, background, batch_size, fraction)
+        return rows + fill(foreground, background, batch_size - len(rows))
+
+    return wrong
 
 
 def _fixed_background(foreground, background, batch_size, fraction):
@@ -163,47 +137,10 @@ def _full_share(foreground, background, batch_size, fraction):
     return _in_turn(foreground, most) + _in_turn(background, batch_size - most)
 
 
-def _foreground_fills_up(foreground, background, batch_size, fraction):
-    rows = _no_refill(foreground, background, batch_size, fraction)
-    return rows + _in_turn(foreground, batch_size - len(rows))
-
-
 def _unused_foreground_fills_up(foreground, background, batch_size, fraction):
     rows = _no_refill(foreground, background, batch_size, fraction)
-    spare = foreground[round(batch_size * fraction) :][: batch_size - len(rows)]
-    return rows + spare + _in_turn(background, batch_size - len(rows) - len(spare))
-
-
-def _share_of_candidates(foreground, background, batch_size, fraction):
-    first = foreground[: round(len(foreground) * fraction)]
-    return first + _in_turn(background, batch_size - len(first))
-
-
-def _no_limit(foreground, background, batch_size, _fraction):
-    return _sample_rois(foreground, background, batch_size, 1.0)
-
-
-def _rounded_down(foreground, background, batch_size, fraction):
-    first = foreground[: int(batch_size * fraction)]
-    return first + _in_turn(background, batch_size - len(first))
-
-
-def _last_repeated(foreground, background, batch_size, fraction):
-    rows = _no_refill(foreground, background, batch_size, fraction)
-    return rows + background[-1:] * (batch_size - len(rows))
-
-
-def _padded_with(value):
-    def wrong(foreground, background, batch_size, fraction):
-        rows = _no_refill(foreground, background, batch_size, fraction)
-        return rows + [value] * (batch_size - len(rows))
-
-    return wrong
-
-
-def _background_first(foreground, background, batch_size, fraction):
-    first = foreground[: round(batch_size * fraction)]
-    return _in_turn(background, batch_size - len(first)) + first
+    rows += foreground[round(batch_size * fraction) :][: batch_size - len(rows)]
+    return rows + _in_turn(background, batch_size - len(rows))
 
 
 def _sample_cases() -> list[tuple]:
@@ -222,44 +159,31 @@ sample_rois = Check(
     "sample_rois",
     _sample_rois,
     _sample_cases,
-    (
-        Misconception(
-            "Your batch stays short when there are too few background ROIs; go through them again until it is full.",
-            _no_refill,
-        ),
-        Misconception(
-            "Your background keeps its fixed share; when foreground is scarce, background takes its places too.",
-            _fixed_background,
-        ),
-        Misconception(
-            "You repeat foreground ROIs to fill their share; the share is a ceiling, and only background is repeated.",
-            _full_share,
-        ),
-        Misconception(
-            "You fill the batch up by repeating foreground; repeat background, or the share would be exceeded.",
-            _foreground_fills_up,
-        ),
-        Misconception(
-            "You fill the batch up with the foreground that was left over; that breaks the ceiling. Repeat background.",
-            _unused_foreground_fills_up,
-        ),
-        Misconception(
-            "You take that fraction of the foreground candidates; it is a fraction of the batch.", _share_of_candidates
-        ),
-        Misconception(
-            "You take all the foreground there is; at most round(batch_size * fraction) of the batch may be.", _no_limit
-        ),
-        Misconception("You cut the share off with int(); the detector rounds it: a quarter of 6 is 2.", _rounded_down),
-        Misconception(
-            "You repeat the last background ROI only; go through all of them again from the first.", _last_repeated
-        ),
-        Misconception(
-            "You fill the batch up with 0, which is itself the index of a ROI: repeat background.", _padded_with(0)
-        ),
-        Misconception(
-            "You fill the batch up with -1, which is no ROI (or the last one): repeat background.", _padded_with(-1)
-        ),
-        Misconception("The background comes first in your batch; the foreground does.", _background_first),
+    misconceptions(
+        "Your batch stays short when there are too few background ROIs; go through them again until it is full.",
+        _no_refill,
+        "Your background keeps its fixed share; when foreground is scarce, background takes its places too.",
+        _fixed_background,
+        "You repeat foreground ROIs to fill their share; the share is a ceiling, and only background is repeated.",
+        _full_share,
+        "You fill the batch up by repeating foreground; repeat background, or the share would be exceeded.",
+        _filled_up(lambda foreground, background, count: _in_turn(foreground, count)),
+        "You fill the batch up with the foreground that was left over; that breaks the ceiling. Repeat background.",
+        _unused_foreground_fills_up,
+        "You take that fraction of the foreground candidates; it is a fraction of the batch.",
+        lambda fg, bg, size, fraction: _filled_batch(round(len(fg) * fraction), fg, bg, size),
+        "You take all the foreground there is; at most round(batch_size * fraction) of the batch may be.",
+        lambda fg, bg, size, fraction: _filled_batch(size, fg, bg, size),
+        "You cut the share off with int(); the detector rounds it: a quarter of 6 is 2.",
+        lambda fg, bg, size, fraction: _filled_batch(int(size * fraction), fg, bg, size),
+        "You repeat the last background ROI only; go through all of them again from the first.",
+        _filled_up(lambda foreground, background, count: background[-1:] * count),
+        "You fill the batch up with 0, which is itself the index of a ROI: repeat background.",
+        _filled_up(lambda foreground, background, count: [0] * count),
+        "You fill the batch up with -1, which is no ROI (or the last one): repeat background.",
+        _filled_up(lambda foreground, background, count: [-1] * count),
+        "The background comes first in your batch; the foreground does.",
+        lambda *given: sorted(_sample_rois(*given), key=lambda roi: roi in given[0]),
     ),
 )
 
@@ -279,26 +203,9 @@ def _background_too(coefficients, labels, classes):
     return coefficients.repeat(1, classes) * mask, mask
 
 
-def _background_mask(coefficients, labels, classes):
-    return _expand(coefficients, labels, classes)[0], _background_too(coefficients, labels, classes)[1]
-
-
-def _one_class_early(coefficients, labels, classes):
-    return tuple(part.roll(-4, dims=1) for part in _expand(coefficients, labels, classes))
-
-
 def _coefficient_by_coefficient(coefficients, labels, classes):
     parts = _expand(coefficients, labels, classes)
     return tuple(part.unflatten(1, (classes, 4)).transpose(1, 2).flatten(1) for part in parts)
-
-
-def _without_background_columns(coefficients, labels, classes):
-    return tuple(part[:, 4:] for part in _expand(coefficients, labels, classes))
-
-
-def _one_column_a_class(coefficients, labels, classes):
-    targets, mask = _expand(coefficients, labels, classes)
-    return targets, mask[:, ::4]
 
 
 def _label_is_the_column(coefficients, labels, classes):
@@ -311,15 +218,6 @@ def _label_is_the_column(coefficients, labels, classes):
 
 def _in_every_class(coefficients, labels, classes):
     return coefficients.repeat(1, classes), _expand(coefficients, labels, classes)[1]
-
-
-def _mask_from_values(coefficients, labels, classes):
-    targets, _ = _expand(coefficients, labels, classes)
-    return targets, (targets != 0).float()
-
-
-def _swapped(coefficients, labels, classes):
-    return _expand(coefficients, labels, classes)[::-1]
 
 
 def _expand_cases() -> list[tuple]:
@@ -336,43 +234,26 @@ expand_to_classes = Check(
     "expand_to_classes",
     _expand,
     _expand_cases,
-    (
-        Misconception(
-            "Background rows are live in your result (columns 0 to 3); a background ROI has no box to learn: all 0.",
-            _background_too,
-        ),
-        Misconception(
-            "Your targets are right, but your mask lets background rows count; it is 0 all over a background row.",
-            _background_mask,
-        ),
-        Misconception(
-            "Your columns are one class too early: background, class 0, owns the first four; class k starts at 4 k.",
-            _one_class_early,
-        ),
-        Misconception(
-            "You put all t_x first, then all t_y; the four coefficients of one class stand side by side.",
-            _coefficient_by_coefficient,
-        ),
-        Misconception(
-            "You left the background's four columns out; they stay 0, but they are there: 4 (C + 1) columns.",
-            _without_background_columns,
-        ),
-        Misconception(
-            "Your mask has one column a class; it needs one for each coefficient, as many as the targets.",
-            _one_column_a_class,
-        ),
-        Misconception(
-            "You start at column k for class k; each class before it takes four columns, so start at 4 k.",
-            _label_is_the_column,
-        ),
-        Misconception(
-            "You write the targets into the columns of every class; only the right class holds them, the rest are 0.",
-            _in_every_class,
-        ),
-        Misconception(
-            "You mask where the target is not 0; a target of exactly 0 (do not move) must be learned like any other.",
-            _mask_from_values,
-        ),
-        Misconception("You return the mask first; targets come first, then the mask.", _swapped),
+    misconceptions(
+        "Background rows are live in your result (columns 0 to 3); a background ROI has no box to learn: all 0.",
+        _background_too,
+        "Your targets are right, but your mask lets background rows count; it is 0 all over a background row.",
+        lambda *given: (_expand(*given)[0], _background_too(*given)[1]),
+        "Your columns are one class too early: background, class 0, owns the first four; class k starts at 4 k.",
+        lambda *given: tuple(part.roll(-4, dims=1) for part in _expand(*given)),
+        "You put all t_x first, then all t_y; the four coefficients of one class stand side by side.",
+        _coefficient_by_coefficient,
+        "You left the background's four columns out; they stay 0, but they are there: 4 (C + 1) columns.",
+        lambda *given: tuple(part[:, 4:] for part in _expand(*given)),
+        "Your mask has one column a class; it needs one for each coefficient, as many as the targets.",
+        lambda *given: (_expand(*given)[0], _expand(*given)[1][:, ::4]),
+        "You start at column k for class k; each class before it takes four columns, so start at 4 k.",
+        _label_is_the_column,
+        "You write the targets into the columns of every class; only the right class holds them, the rest are 0.",
+        _in_every_class,
+        "You mask where the target is not 0; a target of exactly 0 (do not move) must be learned like any other.",
+        lambda *given: (_expand(*given)[0], (_expand(*given)[0] != 0).float()),
+        "You return the mask first; targets come first, then the mask.",
+        lambda *given: _expand(*given)[::-1],
     ),
 )

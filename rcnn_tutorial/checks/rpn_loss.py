@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from rcnn_tutorial.boxes import box_iou, centers_and_sizes
 from rcnn_tutorial.boxes import encode as right_encode
-from rcnn_tutorial.checks.checking import Check, Misconception
+from rcnn_tutorial.checks.checking import Check, misconceptions
 from rcnn_tutorial.config import AnchorTargetConfig
 from rcnn_tutorial.stages.anchor_target import BACKGROUND, DONT_CARE, FOREGROUND, assign_anchors
 from rcnn_tutorial.stages.preprocessing import GroundTruth
@@ -30,115 +33,61 @@ def encode_cases() -> list[tuple[Tensor, Tensor]]:
     return [by_hand, (boxes, references)]
 
 
-def _join(shift: Tensor, scale: Tensor) -> Tensor:
-    return torch.cat([shift, scale], dim=1)
+_ONE_PIXEL_MORE = torch.tensor([0.0, 0, 1, 1])
 
 
-def _parts(boxes: Tensor, references: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Shift of the center, size, size of the reference, logarithm of the size ratio: (N, 2) each."""
-    center, size = centers_and_sizes(boxes)
-    reference_center, reference_size = centers_and_sizes(references)
-    return center - reference_center, size, reference_size, torch.log(size / reference_size)
+def _shifting(shift=lambda moved, size, reference: moved / reference, point=lambda boxes: centers_and_sizes(boxes)[0]):
+    """A wrong `encode`: t_x, t_y are `shift(way of point(boxes), size, reference's size)`, (N, 2) all."""
+
+    def wrong(boxes, references):
+        size, reference_size = centers_and_sizes(boxes)[1], centers_and_sizes(references)[1]
+        moved = shift(point(boxes) - point(references), size, reference_size)
+        return torch.cat([moved, torch.log(size / reference_size)], dim=1)
+
+    return wrong
 
 
-def _corner_encode(boxes, references):
-    _, _, size, scale = _parts(boxes, references)
-    return _join((boxes[:, :2] - references[:, :2]) / size, scale)
+def _scaling(scale: Callable[[Tensor], Tensor]):
+    """A wrong `encode`: t_w, t_h are `scale(size ratio)`, (N, 2) both."""
 
+    def wrong(boxes, references):
+        shift, log_ratio = right_encode(boxes, references).split(2, dim=1)
+        return torch.cat([shift, scale(log_ratio.exp())], dim=1)
 
-def _far_corner_encode(boxes, references):
-    _, _, size, scale = _parts(boxes, references)
-    return _join((boxes[:, 2:] - references[:, 2:]) / size, scale)
-
-
-def _ratio_encode(boxes, references):
-    shift, target_size, size, _ = _parts(boxes, references)
-    return _join(shift / size, target_size / size)
-
-
-def _pixel_encode(boxes, references):
-    shift, _, _, scale = _parts(boxes, references)
-    return _join(shift, scale)
-
-
-def _target_sized_encode(boxes, references):
-    shift, target_size, _, scale = _parts(boxes, references)
-    return _join(shift / target_size, scale)
-
-
-def _crosswise_encode(boxes, references):
-    shift, _, size, scale = _parts(boxes, references)
-    return _join(shift / size.flip(1), scale)
-
-
-def _half_sized_encode(boxes, references):
-    shift, _, size, scale = _parts(boxes, references)
-    return _join(shift / (size / 2), scale)
-
-
-def _order_encode(boxes, references):
-    return right_encode(boxes, references)[:, [0, 2, 1, 3]]
-
-
-def _flipped_shift_encode(boxes, references):
-    shift, _, size, scale = _parts(boxes, references)
-    return _join(-shift / size, scale)
-
-
-def _inclusive_encode(boxes, references):
-    def parts(b):
-        size = b[:, 2:] - b[:, :2] + 1
-        return b[:, :2] + size / 2, size
-
-    (center, size), (reference_center, reference_size) = parts(boxes), parts(references)
-    return _join((center - reference_center) / reference_size, torch.log(size / reference_size))
-
-
-def _decimal_encode(boxes, references):
-    shift, target_size, size, _ = _parts(boxes, references)
-    return _join(shift / size, torch.log10(target_size / size))
+    return wrong
 
 
 encode = Check(
     "encode",
     right_encode,
     encode_cases,
-    (
-        Misconception(
-            "Your t_x and t_y move the top left corner, as the post's text has it; coefficients move the center.",
-            _corner_encode,
-        ),
-        Misconception(
-            "Your t_x and t_y move the bottom right corner; coefficients move the center.", _far_corner_encode
-        ),
-        Misconception("Your t_w and t_h are the size ratios themselves; their logarithm is meant.", _ratio_encode),
-        Misconception(
-            "Your t_w and t_h use the logarithm to base 10; decode undoes it with exp, so it is the natural one.",
-            _decimal_encode,
-        ),
-        Misconception("Your t_x and t_y are still in pixels; they count in sizes of the reference.", _pixel_encode),
-        Misconception(
-            "You divide the shift by the target's size; decode knows only the reference's, so that is the unit.",
-            _target_sized_encode,
-        ),
-        Misconception("You divide the shift by half the size of the reference, not by its size.", _half_sized_encode),
-        Misconception(
-            "Swapped: these coefficients lead from the box to the reference, not from the reference to the box.",
-            lambda boxes, references: right_encode(references, boxes),
-        ),
-        Misconception("The center moves the wrong way: it is target minus reference.", _flipped_shift_encode),
-        Misconception(
-            "Swapped x and y: the horizontal shift is divided by the height and the vertical one by the width.",
-            _crosswise_encode,
-        ),
-        Misconception("The four come in the order t_x, t_w, t_y, t_h; it is t_x, t_y, t_w, t_h.", _order_encode),
-        Misconception(
-            "Off by one pixel: our corners are continuous, so the width is x2 - x1 without + 1.", _inclusive_encode
-        ),
-        Misconception(
-            "It works for one box, not for N: every row is compared with the first reference.",
-            lambda boxes, references: right_encode(boxes, references[:1]),
-        ),
+    misconceptions(
+        "Your t_x and t_y move the top left corner, as the post's text has it; coefficients move the center.",
+        _shifting(point=lambda boxes: boxes[:, :2]),
+        "Your t_x and t_y move the bottom right corner; coefficients move the center.",
+        _shifting(point=lambda boxes: boxes[:, 2:]),
+        "Your t_w and t_h are the size ratios themselves; their logarithm is meant.",
+        _scaling(lambda ratio: ratio),
+        "Your t_w and t_h use the logarithm to base 10; decode undoes it with exp, so it is the natural one.",
+        _scaling(torch.log10),
+        "Your t_x and t_y are still in pixels; they count in sizes of the reference.",
+        _shifting(lambda moved, size, reference: moved),
+        "You divide the shift by the target's size; decode knows only the reference's, so that is the unit.",
+        _shifting(lambda moved, size, reference: moved / size),
+        "You divide the shift by half the size of the reference, not by its size.",
+        _shifting(lambda moved, size, reference: moved / (reference / 2)),
+        "Swapped: these coefficients lead from the box to the reference, not from the reference to the box.",
+        lambda boxes, references: right_encode(references, boxes),
+        "The center moves the wrong way: it is target minus reference.",
+        _shifting(lambda moved, size, reference: -moved / reference),
+        "Swapped x and y: the horizontal shift is divided by the height and the vertical one by the width.",
+        _shifting(lambda moved, size, reference: moved / reference.flip(1)),
+        "The four come in the order t_x, t_w, t_y, t_h; it is t_x, t_y, t_w, t_h.",
+        lambda boxes, references: right_encode(boxes, references)[:, [0, 2, 1, 3]],
+        "Off by one pixel: our corners are continuous, so the width is x2 - x1 without + 1.",
+        lambda boxes, references: right_encode(boxes + _ONE_PIXEL_MORE, references + _ONE_PIXEL_MORE),
+        "It works for one box, not for N: every row is compared with the first reference.",
+        lambda boxes, references: right_encode(boxes, references[:1]),
     ),
     by_package=True,
 )
@@ -174,75 +123,35 @@ def right_label_anchors(anchors: Tensor, objects: Tensor, positive: float, negat
     return assign_anchors(anchors, truth, inside, config).labels[0]
 
 
-def _label(anchors, objects, positive, negative, type_a=None, type_b=None, background=None) -> Tensor:
-    """Labels (N,) with one of the three rules replaced; a rule takes the overlaps (N, G) and returns (N,) bool."""
-    overlaps = box_iou(anchors, objects)  # (N, G)
-    closest = overlaps.amax(dim=1)  # (N,)
-    labels = torch.full((len(anchors),), DONT_CARE)
-    labels[closest < negative if background is None else background(overlaps)] = BACKGROUND
-    labels[_best(overlaps) if type_a is None else type_a(overlaps)] = FOREGROUND
-    labels[closest >= positive if type_b is None else type_b(overlaps)] = FOREGROUND
-    return labels
-
-
 def _best(overlaps: Tensor) -> Tensor:
     best = overlaps.amax(dim=0)  # (G,)
     return ((overlaps == best) & (best > 0)).any(dim=1)  # (N,)
 
 
-def _no_type_a_labels(*arguments):
-    return _label(*arguments, type_a=lambda overlaps: torch.zeros(len(overlaps), dtype=torch.bool))
+def _argmax(overlaps: Tensor, touched_only: bool) -> Tensor:
+    """The anchors (N,) that argmax names; for an object that nothing touches it names the first one."""
+    named = overlaps.argmax(dim=0)  # (G,)
+    if touched_only:
+        named = named[overlaps.amax(dim=0) > 0]
+    return torch.isin(torch.arange(len(overlaps)), named)
 
 
-def _first_best_labels(*arguments):
-    def first(overlaps):
-        marked = torch.zeros(len(overlaps), dtype=torch.bool)
-        marked[overlaps.argmax(dim=0)[overlaps.amax(dim=0) > 0]] = True
-        return marked
-
-    return _label(*arguments, type_a=first)
-
-
-def _argmax_labels(*arguments):
-    """Take the argmax without a thought for the object that nothing touches: its "best" anchor is the first one."""
-
-    def first(overlaps):
-        marked = torch.zeros(len(overlaps), dtype=torch.bool)
-        marked[overlaps.argmax(dim=0)] = True
-        return marked
-
-    return _label(*arguments, type_a=first)
-
-
-def _untouched_labels(*arguments):
-    return _label(*arguments, type_a=lambda overlaps: (overlaps == overlaps.amax(dim=0)).any(dim=1))
-
-
-def _only_champion_labels(*arguments):
-    return _label(*arguments, type_a=lambda overlaps: overlaps.amax(dim=1) == overlaps.max())
-
-
-def _clobbered_labels(anchors, objects, positive, negative):
-    labels = _label(anchors, objects, positive, negative)
-    labels[box_iou(anchors, objects).amax(dim=1) < negative] = BACKGROUND
+def _label(
+    anchors,
+    objects,
+    positive,
+    negative,
+    type_a=_best,
+    type_b=lambda overlaps, positive: overlaps.amax(dim=1) >= positive,
+    background=lambda overlaps, negative: overlaps.amax(dim=1) < negative,
+) -> Tensor:
+    """Labels (N,) with one of the three rules replaced; a rule takes the overlaps (N, G) and returns (N,) bool."""
+    overlaps = box_iou(anchors, objects)  # (N, G)
+    labels = torch.full((len(anchors),), DONT_CARE)
+    labels[background(overlaps, negative)] = BACKGROUND
+    labels[type_a(overlaps)] = FOREGROUND
+    labels[type_b(overlaps, positive)] = FOREGROUND
     return labels
-
-
-def _above_labels(*arguments):
-    return _label(*arguments, type_b=lambda overlaps: overlaps.amax(dim=1) > arguments[2])
-
-
-def _up_to_labels(*arguments):
-    return _label(*arguments, background=lambda overlaps: overlaps.amax(dim=1) <= arguments[3])
-
-
-def _some_object_labels(*arguments):
-    return _label(*arguments, background=lambda overlaps: (overlaps < arguments[3]).any(dim=1))
-
-
-def _no_dont_care_labels(*arguments):
-    labels = _label(*arguments)
-    return torch.where(labels == DONT_CARE, BACKGROUND, labels)
 
 
 def _swapped_values_labels(*arguments):
@@ -250,53 +159,35 @@ def _swapped_values_labels(*arguments):
     return torch.where(labels == FOREGROUND, labels, -1 - labels)
 
 
-def _all_objects_labels(*arguments):
-    return _label(*arguments, type_b=lambda overlaps: (overlaps >= arguments[2]).all(dim=1))
-
-
 label_anchors = Check(
     "label_anchors",
     right_label_anchors,
     label_cases,
-    (
-        Misconception(
-            "You forgot type A: an object that no anchor overlaps by the positive threshold gets no foreground at all.",
-            _no_type_a_labels,
-        ),
-        Misconception(
-            "You forgot that ties count: every anchor that reaches an object's best IoU is type A; argmax names one.",
-            _first_best_labels,
-        ),
-        Misconception(
-            "Two things about type A: ties count (argmax names only one), and an object with best IoU 0 has no anchor.",
-            _argmax_labels,
-        ),
-        Misconception(
-            "An object that no anchor touches has best IoU 0, and every anchor ties with it; that is no type A.",
-            _untouched_labels,
-        ),
-        Misconception(
-            "Only the best anchor of the whole image is type A here; every object has a best anchor of its own.",
-            _only_champion_labels,
-        ),
-        Misconception(
-            "Background overwrites type A: an object's best anchor stays foreground, however low its IoU.",
-            _clobbered_labels,
-        ),
-        Misconception("Type B includes the threshold: IoU >= positive, not >.", _above_labels),
-        Misconception("Background excludes the threshold: IoU < negative, not <=.", _up_to_labels),
-        Misconception(
-            "Background means below the negative threshold with all objects, not with some: take the largest IoU.",
-            _some_object_labels,
-        ),
-        Misconception(
-            "Type B needs one object above the threshold, not all of them: take the largest IoU.", _all_objects_labels
-        ),
-        Misconception(
-            "Nothing is don't care: what lies between the thresholds is neither foreground nor background (-1).",
-            _no_dont_care_labels,
-        ),
-        Misconception("Swapped 0 and -1: background is 0, don't care is -1.", _swapped_values_labels),
+    misconceptions(
+        "You forgot type A: an object that no anchor overlaps by the positive threshold gets no foreground at all.",
+        partial(_label, type_a=lambda overlaps: torch.zeros(len(overlaps), dtype=torch.bool)),
+        "You forgot that ties count: every anchor that reaches an object's best IoU is type A; argmax names one.",
+        partial(_label, type_a=partial(_argmax, touched_only=True)),
+        "Two things about type A: ties count (argmax names only one), and an object with best IoU 0 has no anchor.",
+        partial(_label, type_a=partial(_argmax, touched_only=False)),
+        "An object that no anchor touches has best IoU 0, and every anchor ties with it; that is no type A.",
+        partial(_label, type_a=lambda overlaps: (overlaps == overlaps.amax(dim=0)).any(dim=1)),
+        "Only the best anchor of the whole image is type A here; every object has a best anchor of its own.",
+        partial(_label, type_a=lambda overlaps: overlaps.amax(dim=1) == overlaps.max()),
+        "Background overwrites type A: an object's best anchor stays foreground, however low its IoU.",
+        lambda *given: torch.where(box_iou(*given[:2]).amax(dim=1) < given[3], BACKGROUND, _label(*given)),
+        "Type B includes the threshold: IoU >= positive, not >.",
+        partial(_label, type_b=lambda overlaps, positive: overlaps.amax(dim=1) > positive),
+        "Background excludes the threshold: IoU < negative, not <=.",
+        partial(_label, background=lambda overlaps, negative: overlaps.amax(dim=1) <= negative),
+        "Background means below the negative threshold with all objects, not with some: take the largest IoU.",
+        partial(_label, background=lambda overlaps, negative: (overlaps < negative).any(dim=1)),
+        "Type B needs one object above the threshold, not all of them: take the largest IoU.",
+        partial(_label, type_b=lambda overlaps, positive: (overlaps >= positive).all(dim=1)),
+        "Nothing is don't care: what lies between the thresholds is neither foreground nor background (-1).",
+        partial(_label, background=lambda overlaps, _: torch.ones(len(overlaps), dtype=torch.bool)),
+        "Swapped 0 and -1: background is 0, don't care is -1.",
+        _swapped_values_labels,
     ),
     by_package=True,
 )
@@ -318,71 +209,41 @@ smooth_l1 = Check(
     "smooth_l1",
     right_smooth_l1,
     smooth_l1_cases,
-    (
-        Misconception(
-            "Sigma changes nothing here: this is smooth L1 with sigma 1 throughout.",
-            lambda x, sigma: right_smooth_l1(x, 1.0),
-        ),
-        Misconception(
-            "Sigma without its square, in all three places: the bend lies at 1 / sigma^2.",
-            lambda x, sigma: F.smooth_l1_loss(x, torch.zeros_like(x), reduction="none", beta=1 / sigma),
-        ),
-        Misconception(
-            "PyTorch's beta is not sigma: beta is where the bend lies, which is 1 / sigma^2.",
-            lambda x, sigma: F.smooth_l1_loss(x, torch.zeros_like(x), reduction="none", beta=sigma),
-        ),
-        Misconception(
-            "PyTorch's beta is the bend itself, 1 / sigma^2; you pass sigma^2.",
-            lambda x, sigma: F.smooth_l1_loss(x, torch.zeros_like(x), reduction="none", beta=sigma**2),
-        ),
-        Misconception(
-            "The bend is in the wrong place: compare |x| with 1 / sigma^2, not with 1 / sigma.",
-            lambda x, sigma: _piecewise(x, 1 / sigma, sigma**2 * x**2 / 2, x.abs() - 0.5 / sigma**2),
-        ),
-        Misconception(
-            "The bend stays at 1: compare |x| with 1 / sigma^2.",
-            lambda x, sigma: _piecewise(x, 1.0, sigma**2 * x**2 / 2, x.abs() - 0.5 / sigma**2),
-        ),
-        Misconception(
-            "The quadratic part has sigma without its square, so the two parts do not meet.",
-            lambda x, sigma: _piecewise(x, 1 / sigma**2, sigma * x**2 / 2, x.abs() - 0.5 / sigma**2),
-        ),
-        Misconception(
-            "The quadratic part lacks the half, so the two parts do not meet.",
-            lambda x, sigma: _piecewise(x, 1 / sigma**2, sigma**2 * x**2, x.abs() - 0.5 / sigma**2),
-        ),
-        Misconception(
-            "The linear part takes off 0.5 whatever sigma is, so the curve jumps: it is 0.5 / sigma^2.",
-            lambda x, sigma: _piecewise(x, 1 / sigma**2, sigma**2 * x**2 / 2, x.abs() - 0.5),
-        ),
-        Misconception(
-            "The linear part is |x| without the offset 0.5 / sigma^2, so the curve jumps.",
-            lambda x, sigma: _piecewise(x, 1 / sigma**2, sigma**2 * x**2 / 2, x.abs()),
-        ),
-        Misconception(
-            "Without the absolute value every negative difference counts as small, however large it is.",
-            lambda x, sigma: torch.where(x < 1 / sigma**2, sigma**2 * x**2 / 2, x.abs() - 0.5 / sigma**2),
-        ),
-        Misconception(
-            "The linear part has x where it needs |x|: a loss may not be negative.",
-            lambda x, sigma: _piecewise(x, 1 / sigma**2, sigma**2 * x**2 / 2, x - 0.5 / sigma**2),
-        ),
-        Misconception(
-            "The two parts are swapped: quadratic near 0, linear far away.",
-            lambda x, sigma: _piecewise(x, 1 / sigma**2, x.abs() - 0.5 / sigma**2, sigma**2 * x**2 / 2),
-        ),
-        Misconception("This is plain L1: there is no quadratic part.", lambda x, sigma: x.abs()),
-        Misconception(
-            "This is quadratic everywhere: large errors would pull without limit.", lambda x, sigma: sigma**2 * x**2 / 2
-        ),
-        Misconception(
-            "You add the losses up; one loss for every entry is asked for, of the input's shape.",
-            lambda x, sigma: right_smooth_l1(x, sigma).sum(),
-        ),
-        Misconception(
-            "You average the losses; one loss for every entry is asked for, of the input's shape.",
-            lambda x, sigma: right_smooth_l1(x, sigma).mean(),
-        ),
+    misconceptions(
+        "Sigma changes nothing here: this is smooth L1 with sigma 1 throughout.",
+        lambda x, sigma: right_smooth_l1(x, 1.0),
+        "Sigma without its square, in all three places: the bend lies at 1 / sigma^2.",
+        lambda x, sigma: F.smooth_l1_loss(x, torch.zeros_like(x), reduction="none", beta=1 / sigma),
+        "PyTorch's beta is not sigma: beta is where the bend lies, which is 1 / sigma^2.",
+        lambda x, sigma: F.smooth_l1_loss(x, torch.zeros_like(x), reduction="none", beta=sigma),
+        "PyTorch's beta is the bend itself, 1 / sigma^2; you pass sigma^2.",
+        lambda x, sigma: F.smooth_l1_loss(x, torch.zeros_like(x), reduction="none", beta=sigma**2),
+        "The bend is in the wrong place: compare |x| with 1 / sigma^2, not with 1 / sigma.",
+        lambda x, sigma: _piecewise(x, 1 / sigma, sigma**2 * x**2 / 2, x.abs() - 0.5 / sigma**2),
+        "The bend stays at 1: compare |x| with 1 / sigma^2.",
+        lambda x, sigma: _piecewise(x, 1.0, sigma**2 * x**2 / 2, x.abs() - 0.5 / sigma**2),
+        "The quadratic part has sigma without its square, so the two parts do not meet.",
+        lambda x, sigma: _piecewise(x, 1 / sigma**2, sigma * x**2 / 2, x.abs() - 0.5 / sigma**2),
+        "The quadratic part lacks the half, so the two parts do not meet.",
+        lambda x, sigma: _piecewise(x, 1 / sigma**2, sigma**2 * x**2, x.abs() - 0.5 / sigma**2),
+        "The linear part takes off 0.5 whatever sigma is, so the curve jumps: it is 0.5 / sigma^2.",
+        lambda x, sigma: _piecewise(x, 1 / sigma**2, sigma**2 * x**2 / 2, x.abs() - 0.5),
+        "The linear part is |x| without the offset 0.5 / sigma^2, so the curve jumps.",
+        lambda x, sigma: _piecewise(x, 1 / sigma**2, sigma**2 * x**2 / 2, x.abs()),
+        "Without the absolute value every negative difference counts as small, however large it is.",
+        lambda x, sigma: torch.where(x < 1 / sigma**2, sigma**2 * x**2 / 2, x.abs() - 0.5 / sigma**2),
+        "The linear part has x where it needs |x|: a loss may not be negative.",
+        lambda x, sigma: _piecewise(x, 1 / sigma**2, sigma**2 * x**2 / 2, x - 0.5 / sigma**2),
+        "The two parts are swapped: quadratic near 0, linear far away.",
+        lambda x, sigma: _piecewise(x, 1 / sigma**2, x.abs() - 0.5 / sigma**2, sigma**2 * x**2 / 2),
+        "This is plain L1: there is no quadratic part.",
+        lambda x, sigma: x.abs(),
+        "This is quadratic everywhere: large errors would pull without limit.",
+        lambda x, sigma: sigma**2 * x**2 / 2,
+        "You add the losses up; one loss for every entry is asked for, of the input's shape.",
+        lambda x, sigma: right_smooth_l1(x, sigma).sum(),
+        "You average the losses; one loss for every entry is asked for, of the input's shape.",
+        lambda x, sigma: right_smooth_l1(x, sigma).mean(),
     ),
     by_package=True,
 )

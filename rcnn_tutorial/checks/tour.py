@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rcnn_tutorial.boxes import clip
-from rcnn_tutorial.checks.checking import Check, Misconception
+from rcnn_tutorial.checks.checking import Check, misconceptions
 
 __all__ = ["count_anchors", "read_shapes", "to_photo"]
 
@@ -20,52 +20,30 @@ def _count_anchors(height: int, width: int, stride: int, shapes: int) -> int:
     return math.ceil(height / stride) * math.ceil(width / stride) * shapes
 
 
-def _anchor_cases() -> list[tuple]:
-    return [(600, 800, 16, 9), (333, 1000, 16, 9), (352, 469, 16, 12), (100, 130, 8, 3), (601, 801, 32, 6)]
-
-
 count_anchors = Check(
     "count_anchors",
     _count_anchors,
-    _anchor_cases,
-    (
-        Misconception(
-            "You round down: a last, incomplete row of pixels gets its own row of cells, so 600 / 16 = 37.5 gives 38.",
-            lambda h, w, s, a: (h // s) * (w // s) * a,
-        ),
-        Misconception(
-            "You round to the nearest cell: an incomplete cell counts, however little of it there is.",
-            lambda h, w, s, a: int(h / s + 0.5) * int(w / s + 0.5) * a,
-        ),
-        Misconception(
-            "You add a cell to every side: where the stride divides the side, there is no further cell.",
-            lambda h, w, s, a: (h // s + 1) * (w // s + 1) * a,
-        ),
-        Misconception(
-            "You multiply first and round afterward, as the post's w/16 × h/16 × 9 does: rows and columns are whole "
-            "numbers each, so round each side.",
-            lambda h, w, s, a: h / s * w / s * a,
-        ),
-        Misconception(
-            "You multiply first and round afterward: rows and columns are whole numbers each, so round each side.",
-            lambda h, w, s, a: math.ceil(h / s * w / s) * a,
-        ),
-        Misconception(
-            "These are the cells: at each of them stand as many anchors as there are shapes.",
-            lambda h, w, s, a: math.ceil(h / s) * math.ceil(w / s),
-        ),
-        Misconception(
-            "You put anchors at every pixel: the head leaves one cell for every stride × stride pixels.",
-            lambda h, w, s, a: h * w * a,
-        ),
-        Misconception(
-            "You count the scores: two for every anchor, background and foreground.",
-            lambda h, w, s, a: 2 * _count_anchors(h, w, s, a),
-        ),
-        Misconception(
-            "You divide by the stride once: the grid is coarser in both directions.",
-            lambda h, w, s, a: math.ceil(h * w / s) * a,
-        ),
+    lambda: [(600, 800, 16, 9), (333, 1000, 16, 9), (352, 469, 16, 12), (100, 130, 8, 3), (601, 801, 32, 6)],
+    misconceptions(
+        "You round down: a last, incomplete row of pixels gets its own row of cells, so 600 / 16 = 37.5 gives 38.",
+        lambda h, w, s, a: (h // s) * (w // s) * a,
+        "You round to the nearest cell: an incomplete cell counts, however little of it there is.",
+        lambda h, w, s, a: int(h / s + 0.5) * int(w / s + 0.5) * a,
+        "You add a cell to every side: where the stride divides the side, there is no further cell.",
+        lambda h, w, s, a: (h // s + 1) * (w // s + 1) * a,
+        "You multiply first and round afterward, as the post's w/16 × h/16 × 9 does: rows and columns are whole "
+        "numbers each, so round each side.",
+        lambda h, w, s, a: h / s * w / s * a,
+        "You multiply first and round afterward: rows and columns are whole numbers each, so round each side.",
+        lambda h, w, s, a: math.ceil(h / s * w / s) * a,
+        "These are the cells: at each of them stand as many anchors as there are shapes.",
+        lambda h, w, s, a: math.ceil(h / s) * math.ceil(w / s),
+        "You put anchors at every pixel: the head leaves one cell for every stride × stride pixels.",
+        lambda h, w, s, a: h * w * a,
+        "You count the scores: two for every anchor, background and foreground.",
+        lambda h, w, s, a: 2 * _count_anchors(h, w, s, a),
+        "You divide by the stride once: the grid is coarser in both directions.",
+        lambda h, w, s, a: math.ceil(h * w / s) * a,
     ),
 )
 
@@ -78,57 +56,31 @@ def _read_shapes(features: Tensor, rpn_scores: Tensor, roi_scores: Tensor) -> tu
     return rpn_scores.shape[1] // (rows * columns), roi_scores.shape[2] - 1
 
 
-def _trace_cases() -> list[tuple]:
-    """(batch, channels, rows, columns), anchors a cell, ROIs, classes."""
-    sizes = [((1, 8, 5, 7), 9, 30, 20), ((2, 6, 4, 9), 12, 10, 3), ((3, 16, 8, 8), 3, 40, 80)]
-    return [
-        (
-            torch.zeros(features),
-            torch.zeros(features[0], features[2] * features[3] * anchors, 2),
-            torch.zeros(features[0], rois, classes + 1),
-        )
-        for features, anchors, rois, classes in sizes
-    ]
-
-
-def _swapped(features, rpn_scores, roi_scores):
-    return _read_shapes(features, rpn_scores, roi_scores)[::-1]
-
-
 read_shapes = Check(
     "read_shapes",
     _read_shapes,
-    _trace_cases,
-    (
-        Misconception(
-            "You count the background as a class: column 0 of the scores is background, the classes are the others.",
-            lambda f, r, s: (r.shape[1] // (f.shape[2] * f.shape[3]), s.shape[2]),
-        ),
-        Misconception(
-            "You count scores, not anchors: every anchor has two, background and foreground.",
-            lambda f, r, s: (r.shape[1] * r.shape[2] // (f.shape[2] * f.shape[3]), s.shape[2] - 1),
-        ),
-        Misconception(
-            "You read channels as rows: features are (batch, channels, rows, columns).",
-            lambda f, r, s: (r.shape[1] // (f.shape[1] * f.shape[2]), s.shape[2] - 1),
-        ),
-        Misconception(
-            "These are the anchors of the whole image: divide by the number of cells.",
-            lambda f, r, s: (r.shape[1], s.shape[2] - 1),
-        ),
-        Misconception(
-            "You count the anchors of one row of cells: divide by rows × columns.",
-            lambda f, r, s: (r.shape[1] // f.shape[2], s.shape[2] - 1),
-        ),
-        Misconception(
-            "You count the anchors of all images of the batch: dimension 0 is the batch, leave it out.",
-            lambda f, r, s: (r.shape[0] * r.shape[1] // (f.shape[2] * f.shape[3]), s.shape[2] - 1),
-        ),
-        Misconception(
-            "You read the number of ROIs as the number of classes: scores are (batch, ROIs, classes + 1).",
-            lambda f, r, s: (r.shape[1] // (f.shape[2] * f.shape[3]), s.shape[1]),
-        ),
-        Misconception("Your two numbers are in the wrong order: anchors a cell first, then classes.", _swapped),
+    lambda: [
+        (torch.zeros(1, 8, 5, 7), torch.zeros(1, 5 * 7 * 9, 2), torch.zeros(1, 30, 20 + 1)),
+        (torch.zeros(2, 6, 4, 9), torch.zeros(2, 4 * 9 * 12, 2), torch.zeros(2, 10, 3 + 1)),
+        (torch.zeros(3, 16, 8, 8), torch.zeros(3, 8 * 8 * 3, 2), torch.zeros(3, 40, 80 + 1)),
+    ],
+    misconceptions(
+        "You count the background as a class: column 0 of the scores is background, the classes are the others.",
+        lambda f, r, s: (r.shape[1] // (f.shape[2] * f.shape[3]), s.shape[2]),
+        "You count scores, not anchors: every anchor has two, background and foreground.",
+        lambda f, r, s: (r.shape[1] * r.shape[2] // (f.shape[2] * f.shape[3]), s.shape[2] - 1),
+        "You read channels as rows: features are (batch, channels, rows, columns).",
+        lambda f, r, s: (r.shape[1] // (f.shape[1] * f.shape[2]), s.shape[2] - 1),
+        "These are the anchors of the whole image: divide by the number of cells.",
+        lambda f, r, s: (r.shape[1], s.shape[2] - 1),
+        "You count the anchors of one row of cells: divide by rows × columns.",
+        lambda f, r, s: (r.shape[1] // f.shape[2], s.shape[2] - 1),
+        "You count the anchors of all images of the batch: dimension 0 is the batch, leave it out.",
+        lambda f, r, s: (r.shape[0] * r.shape[1] // (f.shape[2] * f.shape[3]), s.shape[2] - 1),
+        "You read the number of ROIs as the number of classes: scores are (batch, ROIs, classes + 1).",
+        lambda f, r, s: (r.shape[1] // (f.shape[2] * f.shape[3]), s.shape[1]),
+        "Your two numbers are in the wrong order: anchors a cell first, then classes.",
+        lambda *given: _read_shapes(*given)[::-1],
     ),
 )
 
@@ -157,51 +109,29 @@ to_photo = Check(
     "to_photo",
     _to_photo,
     _roi_cases,
-    (
-        Misconception(
-            "You multiply by the scale: that leads from the photo to the scaled image; the way back is a division.",
-            lambda rois, scale, h, w: clip(rois * scale, torch.tensor([h, w])),
-        ),
-        Misconception(
-            "You multiply by the scale, which leads from the photo to the scaled image: divide. And cut at the photo's "
-            "height and width: the scaled image was rounded to whole pixels.",
-            lambda rois, scale, h, w: rois * scale,
-        ),
-        Misconception(
-            "Boxes reach beyond the photo: the scaled image was rounded to whole pixels, so cut at height and width.",
-            lambda rois, scale, h, w: rois / scale,
-        ),
-        Misconception(
-            "Height and width are swapped: x is cut at the width, y at the height.",
-            lambda rois, scale, h, w: clip(rois / scale, torch.tensor([w, h])),
-        ),
-        Misconception(
-            "You cut before you divide: height and width are the photo's, the ROIs are still in scaled pixels.",
-            lambda rois, scale, h, w: clip(rois, torch.tensor([h, w])) / scale,
-        ),
-        Misconception(
-            "Your corners are rounded to whole pixels: corners are continuous, and rounding moves them.",
-            lambda rois, scale, h, w: _to_photo(rois, scale, h, w).round(),
-        ),
-        Misconception(
-            "Your corners are cut to whole pixels: corners are continuous, and int() moves them.",
-            lambda rois, scale, h, w: _to_photo(rois, scale, h, w).floor(),
-        ),
-        Misconception(
-            "Off by one pixel: with continuous corners a box may end at the width itself, not at width - 1.",
-            lambda rois, scale, h, w: clip(rois / scale, torch.tensor([h - 1, w - 1])),
-        ),
-        Misconception(
-            "You take the ROIs for cells of the feature map: they are in scaled pixels, the stride does not enter.",
-            lambda rois, scale, h, w: clip(rois * 16 / scale, torch.tensor([h, w])),
-        ),
-        Misconception(
-            "You cut x and y at the same limit: x is cut at the width, y at the height.",
-            lambda rois, scale, h, w: (rois / scale).clamp(0, max(h, w)),
-        ),
-        Misconception(
-            "It works for one box only: treat all N rows of the tensor.",
-            lambda rois, scale, h, w: _to_photo(rois[:1], scale, h, w),
-        ),
+    misconceptions(
+        "You multiply by the scale: that leads from the photo to the scaled image; the way back is a division.",
+        lambda rois, scale, h, w: clip(rois * scale, torch.tensor([h, w])),
+        "You multiply by the scale, which leads from the photo to the scaled image: divide. And cut at the photo's "
+        "height and width: the scaled image was rounded to whole pixels.",
+        lambda rois, scale, h, w: rois * scale,
+        "Boxes reach beyond the photo: the scaled image was rounded to whole pixels, so cut at height and width.",
+        lambda rois, scale, h, w: rois / scale,
+        "Height and width are swapped: x is cut at the width, y at the height.",
+        lambda rois, scale, h, w: clip(rois / scale, torch.tensor([w, h])),
+        "You cut before you divide: height and width are the photo's, the ROIs are still in scaled pixels.",
+        lambda rois, scale, h, w: clip(rois, torch.tensor([h, w])) / scale,
+        "Your corners are rounded to whole pixels: corners are continuous, and rounding moves them.",
+        lambda rois, scale, h, w: _to_photo(rois, scale, h, w).round(),
+        "Your corners are cut to whole pixels: corners are continuous, and int() moves them.",
+        lambda rois, scale, h, w: _to_photo(rois, scale, h, w).floor(),
+        "Off by one pixel: with continuous corners a box may end at the width itself, not at width - 1.",
+        lambda rois, scale, h, w: clip(rois / scale, torch.tensor([h - 1, w - 1])),
+        "You take the ROIs for cells of the feature map: they are in scaled pixels, the stride does not enter.",
+        lambda rois, scale, h, w: clip(rois * 16 / scale, torch.tensor([h, w])),
+        "You cut x and y at the same limit: x is cut at the width, y at the height.",
+        lambda rois, scale, h, w: (rois / scale).clamp(0, max(h, w)),
+        "It works for one box only: treat all N rows of the tensor.",
+        lambda rois, scale, h, w: _to_photo(rois[:1], scale, h, w),
     ),
 )

@@ -11,7 +11,7 @@ from torch import Tensor
 import rcnn_tutorial.evaluation as evaluation
 import rcnn_tutorial.training as training
 from rcnn_tutorial.boxes import box_iou
-from rcnn_tutorial.checks.checking import Check, Misconception
+from rcnn_tutorial.checks.checking import Check, misconceptions
 from rcnn_tutorial.config import TrainingConfig
 
 __all__ = ["learning_rate", "learns", "proposal_recall"]
@@ -25,24 +25,18 @@ def _learning_rate(step: int, steps: int, warmup: float, highest: float) -> floa
     return training.learning_rate(config, step, steps)
 
 
-def _schedule(rise=lambda done, warmup: 0.01 + 0.99 * done / warmup, fall=None):
-    """A wrong schedule from a wrong rise(steps done, steps of warm-up) or fall(step, steps, steps of warm-up)."""
+def _schedule(
+    rise=lambda done, first: 0.01 + 0.99 * done / first,
+    fall=lambda step, steps, first: (1 + math.cos(math.pi * (step - first) / (steps - first))) / 2,
+    length=lambda warmup, steps: round(warmup * steps),
+):
+    """A wrong schedule: one of its rise and fall, as shares of the highest rate, and its warm-up's length is wrong."""
 
     def wrong(step, steps, warmup, highest):
-        first = round(warmup * steps)
-        if step < first:
-            return highest * rise(step, first)
-        if fall is None:
-            return highest * (1 + math.cos(math.pi * (step - first) / (steps - first))) / 2
-        return highest * fall(step, steps, first)
+        first = length(warmup, steps)
+        return highest * (rise(step, first) if step < first else fall(step, steps, first))
 
     return wrong
-
-
-def _warmup_is_a_count(step, steps, warmup, highest):
-    if step < warmup:
-        return highest * (0.01 + 0.99 * step / warmup)
-    return highest * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2
 
 
 def _learning_rate_cases() -> list[tuple]:
@@ -58,65 +52,35 @@ learning_rate = Check(
     "learning_rate",
     _learning_rate,
     _learning_rate_cases,
-    (
-        Misconception(
-            "There is no warm-up: during the first warmup * steps steps the rate rises, in a straight line.",
-            lambda step, steps, warmup, highest: highest * (1 + math.cos(math.pi * step / steps)) / 2,
-        ),
-        Misconception(
-            "The rate jumps where warm-up ends: the cosine begins there, so count its steps from there.",
-            _schedule(fall=lambda step, steps, first: (1 + math.cos(math.pi * step / steps)) / 2),
-        ),
-        Misconception(
-            "The cosine ends too late: only steps - first steps are left for it after warm-up.",
-            _schedule(fall=lambda step, steps, first: (1 + math.cos(math.pi * (step - first) / steps)) / 2),
-        ),
-        Misconception(
-            "Warm-up begins at 0, where the first step would learn nothing; it begins at a hundredth of the highest.",
-            _schedule(rise=lambda done, first: done / first),
-        ),
-        Misconception(
-            "Warm-up adds 0.01 to the straight line; the line itself runs from 0.01 to 1, so its slope is 0.99.",
-            _schedule(rise=lambda done, first: 0.01 + done / first),
-        ),
-        Misconception(
-            "Steps count from 0 here; yours are one ahead.",
-            lambda step, steps, warmup, highest: _learning_rate(step + 1, steps, warmup, highest),
-        ),
-        Misconception(
-            "The rate falls below 0, which would climb the loss: a cosine runs from 1 to -1, so add 1 and halve.",
-            _schedule(fall=lambda step, steps, first: math.cos(math.pi * (step - first) / (steps - first))),
-        ),
-        Misconception(
-            "The rate starts at twice the highest: 1 + cos runs from 2 to 0, so halve it.",
-            _schedule(fall=lambda step, steps, first: 1 + math.cos(math.pi * (step - first) / (steps - first))),
-        ),
-        Misconception(
-            "The rate comes back up: half a turn of the cosine, pi, brings it to 0; yours makes a whole one.",
-            _schedule(
-                fall=lambda step, steps, first: (1 + math.cos(2 * math.pi * (step - first) / (steps - first))) / 2
-            ),
-        ),
-        Misconception(
-            "math.cos takes radians: half a turn is math.pi, not 180.",
-            _schedule(fall=lambda step, steps, first: (1 + math.cos(180 * (step - first) / (steps - first))) / 2),
-        ),
-        Misconception(
-            "After warm-up your rate falls in a straight line; half a cosine stays high first and lands softly.",
-            _schedule(fall=lambda step, steps, first: 1 - (step - first) / (steps - first)),
-        ),
-        Misconception(
-            "After warm-up your rate stays; it should fall to 0 along half a cosine.",
-            _schedule(fall=lambda step, steps, first: 1.0),
-        ),
-        Misconception(
-            "This is a share of the highest rate; multiply it by `highest`.",
-            lambda step, steps, warmup, highest: _learning_rate(step, steps, warmup, 1.0),
-        ),
-        Misconception(
-            "`warmup` is a share of the steps, not their number: there are round(warmup * steps) of them.",
-            _warmup_is_a_count,
-        ),
+    misconceptions(
+        "There is no warm-up: during the first warmup * steps steps the rate rises, in a straight line.",
+        lambda step, steps, warmup, highest: highest * (1 + math.cos(math.pi * step / steps)) / 2,
+        "The rate jumps where warm-up ends: the cosine begins there, so count its steps from there.",
+        _schedule(fall=lambda step, steps, first: (1 + math.cos(math.pi * step / steps)) / 2),
+        "The cosine ends too late: only steps - first steps are left for it after warm-up.",
+        _schedule(fall=lambda step, steps, first: (1 + math.cos(math.pi * (step - first) / steps)) / 2),
+        "Warm-up begins at 0, where the first step would learn nothing; it begins at a hundredth of the highest.",
+        _schedule(rise=lambda done, first: done / first),
+        "Warm-up adds 0.01 to the straight line; the line itself runs from 0.01 to 1, so its slope is 0.99.",
+        _schedule(rise=lambda done, first: 0.01 + done / first),
+        "Steps count from 0 here; yours are one ahead.",
+        lambda step, steps, warmup, highest: _learning_rate(step + 1, steps, warmup, highest),
+        "The rate falls below 0, which would climb the loss: a cosine runs from 1 to -1, so add 1 and halve.",
+        _schedule(fall=lambda step, steps, first: math.cos(math.pi * (step - first) / (steps - first))),
+        "The rate starts at twice the highest: 1 + cos runs from 2 to 0, so halve it.",
+        _schedule(fall=lambda step, steps, first: 1 + math.cos(math.pi * (step - first) / (steps - first))),
+        "The rate comes back up: half a turn of the cosine, pi, brings it to 0; yours makes a whole one.",
+        _schedule(fall=lambda step, steps, first: (1 + math.cos(2 * math.pi * (step - first) / (steps - first))) / 2),
+        "math.cos takes radians: half a turn is math.pi, not 180.",
+        _schedule(fall=lambda step, steps, first: (1 + math.cos(180 * (step - first) / (steps - first))) / 2),
+        "After warm-up your rate falls in a straight line; half a cosine stays high first and lands softly.",
+        _schedule(fall=lambda step, steps, first: 1 - (step - first) / (steps - first)),
+        "After warm-up your rate stays; it should fall to 0 along half a cosine.",
+        _schedule(fall=lambda step, steps, first: 1.0),
+        "This is a share of the highest rate; multiply it by `highest`.",
+        lambda step, steps, warmup, highest: _learning_rate(step, steps, warmup, 1.0),
+        "`warmup` is a share of the steps, not their number: there are round(warmup * steps) of them.",
+        _schedule(length=lambda warmup, steps: warmup),
     ),
     by_package=True,
 )
@@ -168,59 +132,31 @@ proposal_recall = Check(
     "proposal_recall",
     _proposal_recall,
     _proposal_recall_cases,
-    (
-        Misconception(
-            "This is precision, the share of the proposals that cover an object; recall is the share of the objects "
-            "that are covered.",
-            lambda proposals, objects, count: float(_covered(proposals[:count], objects).any(dim=0).float().mean()),
-        ),
-        Misconception(
-            "All proposals are counted: only the first `count`, the best, may cover an object.",
-            lambda proposals, objects, count: _proposal_recall(proposals, objects, len(proposals)),
-        ),
-        Misconception(
-            "These are the last `count` proposals; the best come first.",
-            lambda proposals, objects, count: _proposal_recall(proposals[-count:], objects, count),
-        ),
-        Misconception(
-            "An object that two proposals cover is counted twice: count objects, not pairs.",
-            lambda proposals, objects, count: float(_covered(proposals[:count], objects).sum()) / len(objects),
-        ),
-        Misconception(
-            "A proposal that covers two objects covers both: it need not choose.",
-            _once_each,
-        ),
-        Misconception(
-            "IoU of 0.5 exactly covers: the test is >=, not >.",
-            lambda proposals, objects, count: float(
-                (box_iou(objects, proposals[:count]) > 0.5).any(dim=1).float().mean()
-            ),
-        ),
-        Misconception(
-            "Your threshold is 0.7, as the anchors have it; recall is counted at IoU 0.5.",
-            lambda proposals, objects, count: float(
-                _covered(proposals[:count], objects, 0.7).any(dim=1).float().mean()
-            ),
-        ),
-        Misconception(
-            "Any overlap counts in your function; the IoU has to reach 0.5.",
-            lambda proposals, objects, count: float(
-                (box_iou(objects, proposals[:count]) > 0).any(dim=1).float().mean()
-            ),
-        ),
-        Misconception(
-            "This is the mean of the best IoUs; recall counts how many of them reach 0.5.",
-            lambda proposals, objects, count: float(box_iou(objects, proposals[:count]).amax(dim=1).mean()),
-        ),
-        Misconception(
-            "This is the number of covered objects; divide it by the number of all objects.",
-            lambda proposals, objects, count: _proposal_recall(proposals, objects, count) * len(objects),
-        ),
-        Misconception(
-            "You divide by the number of proposals; recall is a share of the objects.",
-            lambda proposals, objects, count: (
-                _proposal_recall(proposals, objects, count) * len(objects) / min(count, len(proposals))
-            ),
+    misconceptions(
+        "This is precision, the share of the proposals that cover an object; recall is the share of the objects "
+        "that are covered.",
+        lambda proposals, objects, count: float(_covered(proposals[:count], objects).any(dim=0).float().mean()),
+        "All proposals are counted: only the first `count`, the best, may cover an object.",
+        lambda proposals, objects, count: _proposal_recall(proposals, objects, len(proposals)),
+        "These are the last `count` proposals; the best come first.",
+        lambda proposals, objects, count: _proposal_recall(proposals[-count:], objects, count),
+        "An object that two proposals cover is counted twice: count objects, not pairs.",
+        lambda proposals, objects, count: float(_covered(proposals[:count], objects).sum()) / len(objects),
+        "A proposal that covers two objects covers both: it need not choose.",
+        _once_each,
+        "IoU of 0.5 exactly covers: the test is >=, not >.",
+        lambda proposals, objects, count: float((box_iou(objects, proposals[:count]) > 0.5).any(dim=1).float().mean()),
+        "Your threshold is 0.7, as the anchors have it; recall is counted at IoU 0.5.",
+        lambda proposals, objects, count: float(_covered(proposals[:count], objects, 0.7).any(dim=1).float().mean()),
+        "Any overlap counts in your function; the IoU has to reach 0.5.",
+        lambda proposals, objects, count: float((box_iou(objects, proposals[:count]) > 0).any(dim=1).float().mean()),
+        "This is the mean of the best IoUs; recall counts how many of them reach 0.5.",
+        lambda proposals, objects, count: float(box_iou(objects, proposals[:count]).amax(dim=1).mean()),
+        "This is the number of covered objects; divide it by the number of all objects.",
+        lambda proposals, objects, count: _proposal_recall(proposals, objects, count) * len(objects),
+        "You divide by the number of proposals; recall is a share of the objects.",
+        lambda proposals, objects, count: (
+            _proposal_recall(proposals, objects, count) * len(objects) / min(count, len(proposals))
         ),
     ),
     by_package=True,
@@ -239,7 +175,7 @@ def _reached(loss: str, detach_rois: bool) -> set[str]:
     return {"head", "tail", "classification"} | (set() if detach_rois else {"rpn"})
 
 
-def _in_order(names: set[str], frozen: Sequence[str] = ()) -> list[str]:
+def _in_order(names: set[str], frozen: Sequence[str]) -> list[str]:
     return [name for name in MODULES if name in names and name not in frozen]
 
 
@@ -260,20 +196,11 @@ def _learns_cases() -> list[tuple]:
     return [(loss, names, detach) for loss in losses for names in frozen for detach in (True, False)]
 
 
-def _without(loss_group: Sequence[str], lost: set[str]):
-    """A wrong answer that misses modules for some losses."""
+def _amiss(losses: Sequence[str], names: set[str]):
+    """A wrong answer where, for these losses, the modules `names` learn if they should not, and not if they should."""
 
     def wrong(loss, frozen, detach_rois):
-        return _in_order(_reached(loss, detach_rois) - (lost if loss in loss_group else set()), frozen)
-
-    return wrong
-
-
-def _with(loss_group: Sequence[str], added: set[str]):
-    """A wrong answer that has modules too many for some losses."""
-
-    def wrong(loss, frozen, detach_rois):
-        return _in_order(_reached(loss, detach_rois) | (added if loss in loss_group else set()), frozen)
+        return _in_order(_reached(loss, detach_rois) ^ (names if loss in losses else set()), frozen)
 
     return wrong
 
@@ -282,55 +209,32 @@ learns = Check(
     "learns",
     _learns,
     _learns_cases,
-    (
-        Misconception(
-            "All four modules learn from every loss in your function; the RPN's losses never pass the tail or the "
-            "classification layer.",
-            lambda loss, frozen, detach_rois: _in_order(set(MODULES), frozen),
+    misconceptions(
+        "All four modules learn from every loss in your function; the RPN's losses never pass the tail or the "
+        "classification layer.",
+        lambda loss, frozen, detach_rois: _in_order(set(MODULES), frozen),
+        "The RPN's losses teach the tail in your function: they are computed before any crop exists.",
+        _amiss(training.RPN_LOSSES, {"tail", "classification"}),
+        "A frozen module learns nothing: leave those in `frozen` out.",
+        lambda loss, frozen, detach_rois: _learns(loss, (), detach_rois),
+        "You ignore detach_rois: with it, the detector's losses do not reach the RPN (approximate joint training).",
+        lambda loss, frozen, detach_rois: _learns(loss, frozen, False),
+        "Without detaching there is a path: detector's loss, crop, ROI coordinates, the RPN's coefficients.",
+        lambda loss, frozen, detach_rois: _learns(loss, frozen, True),
+        "It is the other way round: detaching cuts the path from the detector's losses to the RPN.",
+        lambda loss, frozen, detach_rois: _learns(loss, frozen, not detach_rois),
+        "The head learns from all four losses: everything is computed from its features.",
+        _amiss(training.RPN_LOSSES + training.DETECTOR_LOSSES, {"head"}),
+        "Detaching the ROIs cuts their coordinates alone: the crop still hands its gradient to the features, "
+        "and so to the head.",
+        lambda loss, frozen, detach_rois: _learns(
+            loss, ("head", *frozen) if detach_rois and loss in training.DETECTOR_LOSSES else frozen, detach_rois
         ),
-        Misconception(
-            "The RPN's losses teach the tail in your function: they are computed before any crop exists.",
-            _with(training.RPN_LOSSES, {"tail", "classification"}),
-        ),
-        Misconception(
-            "A frozen module learns nothing: leave those in `frozen` out.",
-            lambda loss, frozen, detach_rois: _learns(loss, (), detach_rois),
-        ),
-        Misconception(
-            "You ignore detach_rois: with it, the detector's losses do not reach the RPN (approximate joint training).",
-            lambda loss, frozen, detach_rois: _learns(loss, frozen, False),
-        ),
-        Misconception(
-            "Without detaching there is a path: detector's loss, crop, ROI coordinates, the RPN's coefficients.",
-            lambda loss, frozen, detach_rois: _learns(loss, frozen, True),
-        ),
-        Misconception(
-            "It is the other way round: detaching cuts the path from the detector's losses to the RPN.",
-            lambda loss, frozen, detach_rois: _learns(loss, frozen, not detach_rois),
-        ),
-        Misconception(
-            "The head learns from all four losses: everything is computed from its features.",
-            _without(training.RPN_LOSSES + training.DETECTOR_LOSSES, {"head"}),
-        ),
-        Misconception(
-            "Detaching the ROIs cuts their coordinates alone: the crop still hands its gradient to the features, "
-            "and so to the head.",
-            lambda loss, frozen, detach_rois: _in_order(
-                _reached(loss, detach_rois) - ({"head"} if detach_rois and loss in training.DETECTOR_LOSSES else set()),
-                frozen,
-            ),
-        ),
-        Misconception(
-            "The head learns from the RPN's losses too: the RPN reads the same features as the detector.",
-            _without(training.RPN_LOSSES, {"head"}),
-        ),
-        Misconception(
-            "The tail learns too: the classification layer's gradient passes through fc7 into it.",
-            _without(training.DETECTOR_LOSSES, {"tail"}),
-        ),
-        Misconception(
-            "Freezing does not block the way: gradients pass through a module's fixed weights to what lies before it.",
-            _frozen_blocks_gradients,
-        ),
+        "The head learns from the RPN's losses too: the RPN reads the same features as the detector.",
+        _amiss(training.RPN_LOSSES, {"head"}),
+        "The tail learns too: the classification layer's gradient passes through fc7 into it.",
+        _amiss(training.DETECTOR_LOSSES, {"tail"}),
+        "Freezing does not block the way: gradients pass through a module's fixed weights to what lies before it.",
+        _frozen_blocks_gradients,
     ),
 )

@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import sys
 
 import pytest
 import torch
@@ -37,3 +38,17 @@ def test_what_is_no_answer_gets_a_sentence(check):
     assert not check(lambda *arguments: torch.zeros(5)).passed
     assert not check(lambda *arguments: "seven").passed
     assert "Pass the function itself" in check(torch.zeros(2, 3)).message
+
+
+@pytest.mark.parametrize("check", [check for check in CHECKS if check.by_package], ids=name_of)
+def test_what_is_called_the_package_s_own_function_is(check):
+    """Its right answer comes from a function of the package that is no part of the checks."""
+    called = set()
+    arguments = check.cases()[0]
+    sys.setprofile(lambda frame, event, _: called.add(frame.f_globals["__name__"]) if event == "call" else None)
+    try:
+        check.right(*arguments)
+    finally:
+        sys.setprofile(None)
+    kinds = ("rcnn_tutorial.checks", "rcnn_tutorial.config")
+    assert [name for name in called if name.startswith("rcnn_tutorial.") and not name.startswith(kinds)]
