@@ -20,21 +20,7 @@ from rcnn_tutorial.training.runs import CHECKPOINT
 from rcnn_tutorial.training.step import StepReport, train_step
 
 __all__ = [
-    "CHECKPOINT",
-    "DETECTOR_LOSSES",
-    "RPN_LOSSES",
-    "Muon",
-    "Phase",
-    "StepReport",
-    "alternating_phases",
-    "build_optimizers",
-    "fixed_parameters",
-    "image_generators",
-    "joint_phases",
-    "learning_rate",
-    "set_rate",
-    "train",
-    "train_alternating",
-    "train_step",
-    "update_average",
-]
+    "CHECKPOINT", "DETECTOR_LOSSES", "RPN_LOSSES", "Muon", "Phase", "StepReport", "alternating_phases",
+    "build_optimizers", "fixed_parameters", "image_generators", "joint_phases", "learning_rate", "set_rate", "train",
+    "train_alternating", "train_step", "update_average",
+]  # fmt: skip
