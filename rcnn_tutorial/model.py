@@ -154,9 +154,9 @@ class FasterRCNN(nn.Module):
         """Raise ConfigError for images that are elsewhere than the weights, or of another type of number."""
         for image in images:
             if image.device != self.device:
-                raise ConfigError(f"image on {image.device}, the model on {self.device}: move one with .to(device)")
+                raise ConfigError(f"an image on {image.device}, the model on {self.device}: move one with .to(device)")
             if image.dtype != self.dtype and not torch.is_autocast_enabled(self.device.type):
-                raise ConfigError(f"image of {image.dtype}, the model of {self.dtype}: convert one with .to(dtype)")
+                raise ConfigError(f"an image of {image.dtype}, the model of {self.dtype}: convert one with .to(dtype)")
 
     def extract_features(self, images: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Run the head. Returns features (B, channels, H, W) and each image's own rows and columns (B, 2), on the CPU.

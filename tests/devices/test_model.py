@@ -83,7 +83,7 @@ def test_frozen_batch_norm_needs_no_number_of_its_own(gpu):
 
 def test_an_image_left_on_the_cpu_is_named(gpu):
     model, (images, _) = toy_model().to(gpu.device), scenes((96, 128))
-    with pytest.raises(ConfigError, match=f"image on cpu, the model on {gpu.device}: move one"):
+    with pytest.raises(ConfigError, match=f"an image on cpu, the model on {gpu.device}: move one"):
         model.eval()(images)
 
 
