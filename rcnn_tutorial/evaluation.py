@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 
 from rcnn_tutorial import distributed
 from rcnn_tutorial.boxes import box_iou
-from rcnn_tutorial.data.batching import read_sample
+from rcnn_tutorial.data.records import tolerating
 from rcnn_tutorial.devices import on_cpu
 from rcnn_tutorial.errors import ConfigError, DataError
 from rcnn_tutorial.model import FasterRCNN
@@ -274,7 +274,10 @@ def _detect_all(
         for start in range(0, len(dataset), together):  # in step, so that none waits longer than for one batch
             first = start + distributed.rank() * batch_size
             indices = range(first, min(first + batch_size, len(dataset)))
-            samples = {index: sample for index in indices if (sample := read_sample(dataset, index, on_bad_file))}
+            samples = {}
+            for index in indices:
+                with tolerating(on_bad_file):
+                    samples[index] = dataset[index]
             for rows in distributed.gather(_rows(model, samples) if samples else []):
                 yield from rows
             bar.update(min(together, len(dataset) - start))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from rcnn_tutorial import spec as specs
 from rcnn_tutorial.data.batching import AugmentedDataset, CachedDataset, batches, collate, training_loader
 from rcnn_tutorial.data.coco import CocoFolder
-from rcnn_tutorial.data.images import CleanBoxes, clean_boxes, make_target, read_image
+from rcnn_tutorial.data.images import clean_boxes, read_image
 from rcnn_tutorial.data.samples import SAMPLES, load_sample, open_photo
 from rcnn_tutorial.data.toy import TOY_CLASSES, ToyScenes
 from rcnn_tutorial.data.transforms import training_transforms
@@ -24,7 +24,6 @@ __all__ = [
     "TOY_CLASSES",
     "AugmentedDataset",
     "CachedDataset",
-    "CleanBoxes",
     "CocoFolder",
     "ToyScenes",
     "VocFolder",
@@ -32,7 +31,6 @@ __all__ = [
     "clean_boxes",
     "collate",
     "load_sample",
-    "make_target",
     "open_dataset",
     "open_photo",
     "read_image",

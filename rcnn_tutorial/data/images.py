@@ -124,14 +124,3 @@ def fit_boxes(boxes: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     sides = torch.minimum(boxes[:, 2:] - boxes[:, :2], inside[:, 2:] - inside[:, :2])  # (N, 2)
     keep = boxes.isfinite().all(dim=1) & (sides >= MIN_SIDE).all(dim=1)  # (N,)
     return inside, keep, keep & (inside != boxes).any(dim=1)
-
-
-def make_target(boxes, labels, difficult, size: tuple[int, int], image_id: str) -> dict:
-    """The target dict of an image of `size` = (height, width) from arrays or lists of its N objects' values."""
-    boxes = torch.as_tensor(boxes, dtype=torch.float32).reshape(-1, 4)
-    return {
-        "boxes": tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=tuple(size)),  # (N, 4)
-        "labels": torch.as_tensor(labels, dtype=torch.int64).reshape(-1),  # (N,)
-        "difficult": torch.as_tensor(difficult, dtype=torch.bool).reshape(-1),  # (N,)
-        "image_id": image_id,
-    }

@@ -14,9 +14,10 @@ from torchvision.transforms.v2 import functional as F
 from rcnn_tutorial.assets import asset_path
 from rcnn_tutorial.config import VOC_CLASSES
 from rcnn_tutorial.data.files import PHOTO_ENDINGS, files_below, subfolder
-from rcnn_tutorial.data.images import clean_boxes, make_target, read_image
+from rcnn_tutorial.data.images import clean_boxes, read_image
 from rcnn_tutorial.data.voc import PHOTOS, find_voc_folder, open_voc_photo, voc_annotation
 from rcnn_tutorial.errors import ConfigError, DataError
+from rcnn_tutorial.targets import make_target
 
 SAMPLES = ("cat", "astronaut", "motorcycle", "rocket", "scene")
 MOST_PIXELS = 2_000_000  # of an own photo in the notebooks
@@ -111,5 +112,5 @@ def _first_photo(folder: Path) -> Path:
 
 
 def _without_objects(path: Path) -> tuple[Tensor, dict]:
-    image, nothing = read_image(path), torch.zeros(0)
-    return image, make_target(nothing.reshape(0, 4), nothing.long(), nothing.bool(), image.shape[-2:], str(path))
+    image = read_image(path)
+    return image, make_target([], [], [], image.shape[-2:], str(path))

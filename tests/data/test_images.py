@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision import tv_tensors
 
-from rcnn_tutorial.data.images import clean_boxes, image_size, make_target, read_image
+from rcnn_tutorial.data.images import clean_boxes, image_size, read_image
 from rcnn_tutorial.errors import DataError
+from rcnn_tutorial.targets import make_target
 
 FUZZ_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", 200))  # `make fuzz` tries more
 COLORS = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[0, 0, 0], [255, 255, 255], [51, 102, 153]]], np.uint8)
