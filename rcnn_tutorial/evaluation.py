@@ -95,16 +95,10 @@ def evaluate(
     if not rows:
         raise DataError("none of the images to evaluate on can be read; check their folder")
     detections, proposals, targets = (list(column) for column in zip(*rows, strict=True))
-    result = average_precision(detections, targets, dataset.classes, metric)
+    given = detections, targets, dataset.classes
+    result = coco_ap(*given) if metric == "coco" else voc_ap(*given, metric)
     recall = proposal_recall(proposals, targets, RECALL_COUNTS)
     return Evaluation(metric, result.mean, result.per_class, len(rows), recall, detections)
-
-
-def average_precision(detections: Sequence[dict], targets: Sequence[dict], classes: Sequence[str], metric: str):
-    """The APResult of one of METRICS."""
-    if metric == "coco":
-        return coco_ap(detections, targets, classes)
-    return voc_ap(detections, targets, classes, metric)
 
 
 def voc_ap(
@@ -285,19 +279,11 @@ def _detect_all(
 
 def _rows(model: FasterRCNN, samples: dict[int, tuple]) -> list[tuple[dict, Tensor, dict]]:
     """What `_detect_all` gives of some images (index: (image, target)), found in one batch; all on the CPU."""
-    images, targets = zip(*samples.values(), strict=True)
-    names = [f"number {index}" for index in samples]
-    objects = [objects_of(target, len(model.classes), name) for target, name in zip(targets, names, strict=True)]
-    found = _detect(model, [torch.as_tensor(image).to(model.device) for image in images])
-    return [(*pair, one._asdict()) for pair, one in zip(found, objects, strict=True)]
-
-
-def _detect(model: FasterRCNN, images: Sequence[Tensor]) -> list[tuple[dict[str, Tensor], Tensor]]:
-    """Detections of each image and its proposals (R, 4), best first, both on the CPU in the image's own pixels."""
-    trace = model.trace(images)
-    boxes = trace.proposals.boxes / trace.preprocessed.scales[:, None, None]  # (B, R, 4)
-    proposals = [some[valid].cpu() for some, valid in zip(boxes, trace.proposals.valid, strict=True)]
-    detections = [
-        {name: getattr(found, name).cpu() for name in ("boxes", "labels", "scores")} for found in trace.detections
-    ]
-    return list(zip(detections, proposals, strict=True))
+    trace = model.trace([torch.as_tensor(image).to(model.device) for image, _ in samples.values()])
+    boxes = trace.proposals.boxes / trace.preprocessed.scales[:, None, None]  # (B, R, 4) in the image's own pixels
+    rows = []
+    for i, (index, (_, target)) in enumerate(samples.items()):
+        objects = objects_of(target, len(model.classes), f"number {index}")
+        detections = {name: getattr(trace.detections[i], name).cpu() for name in ("boxes", "labels", "scores")}
+        rows.append((detections, boxes[i][trace.proposals.valid[i]].cpu(), objects._asdict()))
+    return rows
