@@ -114,8 +114,7 @@ def voc_ap(
     """
     counted = eleven_point_ap if metric == "voc07" else area_ap
     curves = precision_recall(detections, targets, classes, iou_threshold)
-    per_class = {name: counted(curve.precision, curve.recall) for name, curve in curves.items()}
-    per_class = {name: ap if curves[name].objects else math.nan for name, ap in per_class.items()}
+    per_class = {name: counted(c.precision, c.recall) if c.objects else math.nan for name, c in curves.items()}
     return APResult(_mean(per_class.values()), per_class)
 
 
@@ -194,19 +193,17 @@ class _Matches(NamedTuple):
 
 
 def _match(detections: Sequence[dict], targets: Sequence[dict]) -> _Matches:
-    labels, scores, overlaps, objects, counted = [], [], [], [], 0
+    rows, counted = [], 0
     for found, target in zip(detections, targets, strict=True):
         iou = box_iou(found["boxes"].double(), target["boxes"].double())  # (D, G)
         iou[found["labels"][:, None] != target["labels"]] = -1
         iou = torch.cat([iou, iou.new_full((len(iou), 1), -1)], dim=1)  # so that there is a maximum without objects
         best = iou.max(dim=1)
-        labels.append(found["labels"])
-        scores.append(found["scores"].double())
-        overlaps.append(best.values)
-        objects.append(best.indices + counted)
+        rows.append(_Matches(found["labels"], found["scores"].double(), best.values, best.indices + counted))
         counted += len(target["labels"])
-    order = torch.cat(scores).argsort(descending=True, stable=True)
-    return _Matches(*(torch.cat(column)[order] for column in (labels, scores, overlaps, objects)))
+    matches = _Matches(*(torch.cat(column) for column in zip(*rows, strict=True)))
+    order = matches.scores.argsort(descending=True, stable=True)
+    return _Matches(*(column[order] for column in matches))
 
 
 def _curve(matches: _Matches, label: int, objects: int, difficult: Tensor, iou_threshold: float) -> Curve:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import warnings
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -94,30 +93,12 @@ def _sixteen_bits(photo: Image.Image) -> Tensor:
     return (samples / 65535).expand(3, -1, -1).contiguous()
 
 
-class CleanBoxes(NamedTuple):
-    """What `clean_boxes` kept, and what it had to do for it."""
-
-    boxes: Tensor  # (M, 4) float32, inside the image, none of them empty
-    labels: Tensor  # (M,)
-    difficult: Tensor  # (M,)
-    clipped: int  # how many of these M were cut at the image's border
-    dropped: int  # N - M
-
-
-def clean_boxes(boxes: Tensor, labels: Tensor, difficult: Tensor, size: tuple[int, int]) -> CleanBoxes:
-    """Cut boxes at the border of the image and drop those without a finite, positive width and height.
-
-    boxes: (N, 4) in pixels; labels, difficult: (N,); size: the image's (height, width) in pixels. One bad box is
-    enough to turn a loss into NaN, since the regression targets hold the logarithm of its sides.
-    """
-    inside, keep, clipped = fit_boxes(boxes.reshape(-1, 4), torch.tensor(size))
-    return CleanBoxes(inside[keep], labels[keep], difficult[keep], int(clipped.sum()), int((~keep).sum()))
-
-
 def fit_boxes(boxes: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Cut boxes (N, 4) at the borders of images of `sizes`, (height, width) in pixels, (2,) or one for each (N, 2).
 
-    Returns the boxes (N, 4) float32; which of them to keep (N,) bool; which of those were changed (N,) bool.
+    Returns the boxes (N, 4) float32; which of them to keep (N,) bool: those with a finite, positive width and height;
+    which of those were changed (N,) bool. One bad box is enough to turn a loss into NaN, since the regression targets
+    hold the logarithm of its sides.
     """
     boxes = boxes.to(torch.float32)
     inside = clip(boxes, sizes)  # (N, 4)

@@ -14,7 +14,7 @@ from torchvision.transforms.v2 import functional as F
 from rcnn_tutorial.assets import asset_path
 from rcnn_tutorial.config import VOC_CLASSES
 from rcnn_tutorial.data.files import PHOTO_ENDINGS, files_below, subfolder
-from rcnn_tutorial.data.images import clean_boxes, read_image
+from rcnn_tutorial.data.images import fit_boxes, read_image
 from rcnn_tutorial.data.voc import PHOTOS, find_voc_folder, open_voc_photo, voc_annotation
 from rcnn_tutorial.errors import ConfigError, DataError
 from rcnn_tutorial.targets import make_target
@@ -64,8 +64,9 @@ def _compose(scene: dict, photos: dict) -> tuple[Tensor, dict]:
         image, target = _cut_tile(tile, *_load_photo(tile["photo"], photos))
         left, top, right, bottom = tile["place"]
         canvas[:, top:bottom, left:right] = image
-        kept = clean_boxes(target["boxes"], target["labels"], target["difficult"], image.shape[-2:])
-        parts.append((kept.boxes + torch.tensor([left, top, left, top]), kept.labels, kept.difficult))
+        boxes, keep, _ = fit_boxes(target["boxes"], torch.tensor(image.shape[-2:]))
+        boxes = boxes[keep] + torch.tensor([left, top, left, top])
+        parts.append((boxes, target["labels"][keep], target["difficult"][keep]))
     boxes, labels, difficult = (torch.cat(values) for values in zip(*parts, strict=True))
     canvas = canvas.clamp(0, 1)  # scaling rounds a little beyond
     return tv_tensors.Image(canvas), make_target(boxes, labels, difficult, scene["size"], "scene")

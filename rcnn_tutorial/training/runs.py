@@ -226,7 +226,7 @@ class Log:
         if self.path is not None:
             lines = [line for line in _lines(self.path) if json.loads(line)["step"] <= step]
             self.last = json.loads(lines[-1]) if lines else None
-            self._rewrite(lines)
+            self._rewrite(self.path, lines)
 
     def append(self, line: dict) -> None:
         """Add the line of a step. Raises DataError when the disk is full."""
@@ -243,7 +243,7 @@ class Log:
         self.last = line
         if self.path is not None:
             self.close()
-            self._rewrite([*_lines(self.path)[:-1], json.dumps(line) + "\n"])
+            self._rewrite(self.path, [*_lines(self.path)[:-1], json.dumps(line) + "\n"])
 
     def close(self) -> None:
         """Nothing is written from here on."""
@@ -251,9 +251,9 @@ class Log:
             with contextlib.suppress(OSError):  # a full disk was reported when the line was written
                 self.file.close()
 
-    def _rewrite(self, lines: list[str]) -> None:
-        write_atomically(self.path, "".join(lines).encode())
-        self.file = open(self.path, "a", buffering=1, encoding="utf-8")  # line by line: others may follow a run
+    def _rewrite(self, path: Path, lines: list[str]) -> None:
+        write_atomically(path, "".join(lines).encode())
+        self.file = open(path, "a", buffering=1, encoding="utf-8")  # line by line: others may follow a run
 
 
 def _lines(path: Path) -> list[str]:
