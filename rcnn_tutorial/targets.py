@@ -64,8 +64,10 @@ def make_target(boxes, labels, difficult, size: tuple[int, int], image_id: str) 
 
 
 def standard_target(target: dict, size: tuple[int, int], name: str) -> dict:
-    """The target as the package's own data sets write it (see `make_target`), and nothing else in it."""
-    return make_target(*objects_of(target, name=name), size, image_name(target, name))
+    """What is learned of a target, as `make_target` writes it: without difficult objects, and nothing else in it."""
+    objects = objects_of(target, name=name)
+    learned = (values[~objects.difficult] for values in objects)
+    return make_target(*learned, size, image_name(target, name))
 
 
 def image_name(target: dict, name: str) -> str:

@@ -112,7 +112,6 @@ class AugmentedDataset(Dataset):
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         epoch, index = key
         image, target = _standard(self.dataset[index], index)
-        target = without_difficult(target)
         if self.transforms is None:
             return image, target
         with torch.random.fork_rng(devices=[]):
@@ -130,13 +129,6 @@ def _standard(sample: Sample, index: int) -> Sample:
     except DataError as error:
         raise DataError(f"item {index} of the data set: {error}") from None
     return tv_tensors.Image(image), standard_target(target, image.shape[-2:], f"number {index}")
-
-
-def without_difficult(target: dict) -> dict:
-    """The target with only those of its objects that are not marked difficult."""
-    keep = ~target["difficult"]  # (N,)
-    boxes = tv_tensors.wrap(target["boxes"][keep], like=target["boxes"])
-    return {**target, "boxes": boxes, "labels": target["labels"][keep], "difficult": target["difficult"][keep]}
 
 
 def mixed_seed(*numbers: int) -> int:
