@@ -106,11 +106,9 @@ def load_training(path: str | Path, config: Config, training: TrainingConfig) ->
     checkpoint = read_checkpoint(path)
     if not {"step", "config", "training"} <= checkpoint.info.keys():
         raise DataError(f"{path}: holds a model but no state of a training to resume; load it with load_model")
-    before = {
-        "config": to_dict(_decoded(checkpoint, Config, "config")),
-        "training": to_dict(_decoded(checkpoint, TrainingConfig, "training")),
-    }
-    now = {"config": to_dict(config), "training": to_dict(training)}
+    parts = {"config": config, "training": training}
+    before = {name: to_dict(_decoded(checkpoint, type(part), name)) for name, part in parts.items()}
+    now = {name: to_dict(part) for name, part in parts.items()}
     for field, old, new in differences(before, now):
         if field not in FREE:
             raise ConfigError(f"{path}: was written with {field} = {old!r}, not {new!r}; resume with the same value")

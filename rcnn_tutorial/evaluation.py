@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 
 from rcnn_tutorial import distributed
 from rcnn_tutorial.boxes import box_iou
-from rcnn_tutorial.data.batching import read_sample
+from rcnn_tutorial.data.records import tolerating
 from rcnn_tutorial.devices import on_cpu
 from rcnn_tutorial.errors import ConfigError, DataError
 from rcnn_tutorial.model import FasterRCNN
@@ -95,16 +95,10 @@ def evaluate(
     if not rows:
         raise DataError("none of the images to evaluate on can be read; check their folder")
     detections, proposals, targets = (list(column) for column in zip(*rows, strict=True))
-    result = average_precision(detections, targets, dataset.classes, metric)
+    given = detections, targets, dataset.classes
+    result = coco_ap(*given) if metric == "coco" else voc_ap(*given, metric)
     recall = proposal_recall(proposals, targets, RECALL_COUNTS)
     return Evaluation(metric, result.mean, result.per_class, len(rows), recall, detections)
-
-
-def average_precision(detections: Sequence[dict], targets: Sequence[dict], classes: Sequence[str], metric: str):
-    """The APResult of one of METRICS."""
-    if metric == "coco":
-        return coco_ap(detections, targets, classes)
-    return voc_ap(detections, targets, classes, metric)
 
 
 def voc_ap(
@@ -120,8 +114,7 @@ def voc_ap(
     """
     counted = eleven_point_ap if metric == "voc07" else area_ap
     curves = precision_recall(detections, targets, classes, iou_threshold)
-    per_class = {name: counted(curve.precision, curve.recall) for name, curve in curves.items()}
-    per_class = {name: ap if curves[name].objects else math.nan for name, ap in per_class.items()}
+    per_class = {name: counted(c.precision, c.recall) if c.objects else math.nan for name, c in curves.items()}
     return APResult(_mean(per_class.values()), per_class)
 
 
@@ -200,19 +193,17 @@ class _Matches(NamedTuple):
 
 
 def _match(detections: Sequence[dict], targets: Sequence[dict]) -> _Matches:
-    labels, scores, overlaps, objects, counted = [], [], [], [], 0
+    rows, counted = [], 0
     for found, target in zip(detections, targets, strict=True):
         iou = box_iou(found["boxes"].double(), target["boxes"].double())  # (D, G)
         iou[found["labels"][:, None] != target["labels"]] = -1
         iou = torch.cat([iou, iou.new_full((len(iou), 1), -1)], dim=1)  # so that there is a maximum without objects
         best = iou.max(dim=1)
-        labels.append(found["labels"])
-        scores.append(found["scores"].double())
-        overlaps.append(best.values)
-        objects.append(best.indices + counted)
+        rows.append(_Matches(found["labels"], found["scores"].double(), best.values, best.indices + counted))
         counted += len(target["labels"])
-    order = torch.cat(scores).argsort(descending=True, stable=True)
-    return _Matches(*(torch.cat(column)[order] for column in (labels, scores, overlaps, objects)))
+    matches = _Matches(*(torch.cat(column) for column in zip(*rows, strict=True)))
+    order = matches.scores.argsort(descending=True, stable=True)
+    return _Matches(*(column[order] for column in matches))
 
 
 def _curve(matches: _Matches, label: int, objects: int, difficult: Tensor, iou_threshold: float) -> Curve:
@@ -274,7 +265,10 @@ def _detect_all(
         for start in range(0, len(dataset), together):  # in step, so that none waits longer than for one batch
             first = start + distributed.rank() * batch_size
             indices = range(first, min(first + batch_size, len(dataset)))
-            samples = {index: sample for index in indices if (sample := read_sample(dataset, index, on_bad_file))}
+            samples = {}
+            for index in indices:
+                with tolerating(on_bad_file):
+                    samples[index] = dataset[index]
             for rows in distributed.gather(_rows(model, samples) if samples else []):
                 yield from rows
             bar.update(min(together, len(dataset) - start))
@@ -282,19 +276,11 @@ def _detect_all(
 
 def _rows(model: FasterRCNN, samples: dict[int, tuple]) -> list[tuple[dict, Tensor, dict]]:
     """What `_detect_all` gives of some images (index: (image, target)), found in one batch; all on the CPU."""
-    images, targets = zip(*samples.values(), strict=True)
-    names = [f"number {index}" for index in samples]
-    objects = [objects_of(target, len(model.classes), name) for target, name in zip(targets, names, strict=True)]
-    found = _detect(model, [torch.as_tensor(image).to(model.device) for image in images])
-    return [(*pair, one._asdict()) for pair, one in zip(found, objects, strict=True)]
-
-
-def _detect(model: FasterRCNN, images: Sequence[Tensor]) -> list[tuple[dict[str, Tensor], Tensor]]:
-    """Detections of each image and its proposals (R, 4), best first, both on the CPU in the image's own pixels."""
-    trace = model.trace(images)
-    boxes = trace.proposals.boxes / trace.preprocessed.scales[:, None, None]  # (B, R, 4)
-    proposals = [some[valid].cpu() for some, valid in zip(boxes, trace.proposals.valid, strict=True)]
-    detections = [
-        {name: getattr(found, name).cpu() for name in ("boxes", "labels", "scores")} for found in trace.detections
-    ]
-    return list(zip(detections, proposals, strict=True))
+    trace = model.trace([torch.as_tensor(image).to(model.device) for image, _ in samples.values()])
+    boxes = trace.proposals.boxes / trace.preprocessed.scales[:, None, None]  # (B, R, 4) in the image's own pixels
+    rows = []
+    for i, (index, (_, target)) in enumerate(samples.items()):
+        objects = objects_of(target, len(model.classes), f"number {index}")
+        detections = {name: getattr(trace.detections[i], name).cpu() for name in ("boxes", "labels", "scores")}
+        rows.append((detections, boxes[i][trace.proposals.valid[i]].cpu(), objects._asdict()))
+    return rows

@@ -122,7 +122,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; give the path of a weights file") from None
-    except MemoryError:
+    except (MemoryError, DataError):
         raise
     except Exception as error:  # torch and safetensors raise half a dozen types for a damaged file
         raise DataError(f"{path}: {_reason(error)}") from error
@@ -134,14 +134,14 @@ def _check_beginning(path: Path) -> None:
         start = file.read(16)
     if not start.startswith(BEGINNINGS):
         shown = start.split(b"\n")[0].decode("ascii", "backslashreplace")
-        raise ValueError(f"begins with {shown!r}" if start else "is empty")
+        found = f"it begins with {shown!r}" if start else "it is empty"
+        remedy = "download the file itself, not a page about it or a pointer to it"
+        raise DataError(f"{path}: not a weights file ({found}); {remedy}")
 
 
 def _reason(error: Exception) -> str:
     """Why a file cannot be read, and what to do, without torch's own advice (which is to trust the file)."""
     text = " ".join(str(error).split())
-    if isinstance(error, ValueError) and text.startswith(("begins with", "is empty")):
-        return f"not a weights file (it {text}); download the file itself, not a page about it or a pointer to it"
     if isinstance(error, OSError):
         return f"cannot be read ({error.strerror or text}); name another file"
     if kind := UNUSABLE.search(text):

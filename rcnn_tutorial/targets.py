@@ -49,14 +49,25 @@ def objects_of(target: dict, classes: int | None = None, name: str | None = None
     return Objects(boxes, labels, _difficult(target, len(boxes), where))
 
 
-def standard_target(target: dict, size: tuple[int, int], name: str) -> dict:
-    """The target as the package's own data sets write it, boxes as BoundingBoxes, and nothing else in it.
+def make_target(boxes, labels, difficult, size: tuple[int, int], image_id: str) -> dict:
+    """The target of an image of `size` = (height, width) from tensors, arrays or lists of its N objects' values.
 
-    Transforms move boxes along with the pixels only if they are marked so. size: height and width of the image.
+    Its boxes are BoundingBoxes: transforms move boxes along with the pixels only if they are marked so.
     """
-    boxes, labels, difficult = objects_of(target, name=name)
-    boxes = tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=tuple(size))
-    return {"boxes": boxes, "labels": labels, "difficult": difficult, "image_id": image_name(target, name)}
+    boxes = torch.as_tensor(boxes, dtype=torch.float32).reshape(-1, 4)
+    return {
+        "boxes": tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=tuple(size)),  # (N, 4)
+        "labels": torch.as_tensor(labels, dtype=torch.int64).reshape(-1),  # (N,)
+        "difficult": torch.as_tensor(difficult, dtype=torch.bool).reshape(-1),  # (N,)
+        "image_id": image_id,
+    }
+
+
+def standard_target(target: dict, size: tuple[int, int], name: str) -> dict:
+    """What is learned of a target, as `make_target` writes it: without difficult objects, and nothing else in it."""
+    objects = objects_of(target, name=name)
+    learned = (values[~objects.difficult] for values in objects)
+    return make_target(*learned, size, image_name(target, name))
 
 
 def image_name(target: dict, name: str) -> str:

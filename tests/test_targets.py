@@ -206,7 +206,7 @@ def test_a_model_of_another_type_can_be_trained(kind):
 
 
 def test_an_image_of_another_type_than_the_model_is_refused():
-    with pytest.raises(ConfigError, match="an image of torch.float64, the model of torch.float32: convert one"):
+    with pytest.raises(ConfigError, match="image of torch.float64, the model of torch.float32: convert one"):
         new_model().eval()([IMAGE.double()])
     with torch.autocast("cpu", torch.bfloat16):
         assert len(new_model().eval()([IMAGE])) == 1

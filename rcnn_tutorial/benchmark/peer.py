@@ -26,8 +26,10 @@ def build_peer(model: FasterRCNN, backbone: Backbone | None = None) -> Torchvisi
     """
     config = model.config
     head, tail = (model.head, model.tail) if backbone is None else (backbone.head, backbone.tail)
+    head = copy.deepcopy(head)
+    head.out_channels = model.rpn.rpn_net.in_channels  # where torchvision looks for it
     return TorchvisionFasterRCNN(
-        PeerBackbone(copy.deepcopy(head), model.rpn.rpn_net.in_channels),
+        head,
         min_size=config.preprocessing.target_size,
         max_size=config.preprocessing.max_size,
         image_mean=config.preprocessing.mean,
@@ -75,19 +77,6 @@ def _settings(config: Config) -> dict:
         "box_nms_thresh": config.inference.nms_threshold,
         "box_detections_per_img": config.inference.max_detections,
     }
-
-
-class PeerBackbone(nn.Module):
-    """A head with the attribute that torchvision looks for."""
-
-    def __init__(self, head: nn.Module, out_channels: int):
-        super().__init__()
-        self.head = head
-        self.out_channels = out_channels
-
-    def forward(self, images: Tensor) -> Tensor:
-        """images: (B, 3, H, W). Returns features (B, channels, h, w)."""
-        return self.head(images)
 
 
 class PeerAnchors(AnchorGenerator):

@@ -49,7 +49,7 @@ def photo_step(side: str) -> Work:
     training = replace(TrainingConfig(), batch_size=1, learning_rate=1e-6)  # random weights must not run away
     if side == "ours":
         return partial(our_step(model, training), *photo_batch(), 1)
-    frozen = list(peer.backbone.head)[: model.config.backbone.frozen_blocks]
+    frozen = list(peer.backbone)[: model.config.backbone.frozen_blocks]
     return partial(peer_step(tune(peer, *frozen) if side == "tuned" else peer, training), *photo_batch(), 1)
 
 

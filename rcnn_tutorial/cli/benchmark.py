@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
 
     repeats = {} if args.repeats is None else {"repeats": args.repeats}
     rows = [row for name in args.cases or BY_DEFAULT for row in cases.CASES[name](**repeats)]
-    ratios = [{"ratio": row.ratio, "tuned_ratio": row.tuned_ratio} for row in rows]
-    figures = {"machine": machine(), "rows": [row._asdict() | two for row, two in zip(rows, ratios, strict=True)]}
+    measured = [row._asdict() | {"ratio": row.ratio, "tuned_ratio": row.tuned_ratio} for row in rows]
+    figures = {"machine": machine(), "rows": measured}
     text = json.dumps(figures, indent=2) if args.json else f"{as_table(rows)}\n\n{machine()}"
     emit(text, f"the result is {json.dumps(figures)}")

@@ -34,6 +34,9 @@ def run(args: argparse.Namespace) -> None:
     """Find the objects in photos; writes annotated pictures and prints what was found."""
     photos = _without_system_files(args.images)
     pictures = list(_picture_paths(photos, args.out))
+
+    from tqdm import tqdm
+
     from rcnn_tutorial.checkpoints import load_model
     from rcnn_tutorial.data.images import read_image
 
@@ -42,8 +45,8 @@ def run(args: argparse.Namespace) -> None:
     model = load_model(args.weights, chosen_device(args.device)).for_inference()
     score = SCORE if args.score is None else args.score
     _warn_of_low_score(args, model.config.inference.score_threshold)
-    found = []
-    for path, picture in zip(_progress(photos), pictures, strict=True):
+    found, progress = [], tqdm(photos, desc="detect", unit="image", file=sys.stderr, disable=len(photos) < 2)
+    for path, picture in zip(progress, pictures, strict=True):
         image = read_image(path)
         detections = _detect_one(model, image, score)
         _write_picture(picture, image, detections, model.classes)
@@ -115,9 +118,3 @@ def _write_picture(path: Path, image, detections: dict, classes: Sequence[str]) 
     picture = draw_detections(image, detections, classes)
     picture.save(data, **({"format": "JPEG", "quality": 95} if path.suffix == ".jpg" else {"format": "PNG"}))
     write_atomically(path, data.getvalue())
-
-
-def _progress(items: Sequence) -> Iterable:
-    from tqdm import tqdm
-
-    return tqdm(items, desc="detect", unit="image", file=sys.stderr, disable=len(items) < 2)

@@ -38,13 +38,9 @@ def run(args: argparse.Namespace) -> None:
         more = {"batch_size": args.batch_size, "on_bad_file": args.on_bad_file}
         result = evaluation.evaluate(model, dataset, args.metric, device, **more)
         if is_writer():
-            _print_result(result, args.json)
-
-
-def _print_result(result, as_json: bool) -> None:
-    report = _as_report(result)
-    text = json.dumps(report, indent=2) if as_json else _as_table(result)
-    emit(text, f"the result is {json.dumps(report)}")
+            report = _as_report(result)
+            text = json.dumps(report, indent=2) if args.json else _as_table(result)
+            emit(text, f"the result is {json.dumps(report)}")
 
 
 def _as_report(result) -> dict:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import filecmp
 import re
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,11 +45,14 @@ def write_handout(folder: Path) -> Copied:
     All or nothing: raises DataError when a lesson of the same name lies there with other content.
     """
     lessons = {folder / path.name: student_copy(path) for path in sorted(course_folder().glob("*.ipynb"))}
-    new = {path: text for path, text in lessons.items() if not path.exists()}
-    _refuse([path for path in lessons.keys() - new.keys() if not _holds(path, lessons[path])])
-    for path, text in new.items():
-        write_atomically(_prepared(path), text.encode())
-    return Copied(list(new), [])
+    there = [path for path in lessons if path.exists()]
+    for path in there:
+        if not path.is_file() or path.read_bytes() != lessons[path].encode():
+            raise DataError(f"{path}: is there already and differs; name another folder, or move it away")
+    written = [path for path in lessons if path not in there]
+    for path in written:
+        write_atomically(_prepared(path), lessons[path].encode())
+    return Copied(written, [])
 
 
 def student_copy(path: Path) -> str:
@@ -67,18 +69,9 @@ def _belongs(path: Path) -> bool:
     return path.is_file() and not any(part.startswith(".") for part in path.parts[-2:])
 
 
-def _holds(path: Path, text: str) -> bool:
-    return path.is_file() and path.read_bytes() == text.encode()
-
-
 def _prepared(path: Path) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{path.parent}: cannot be made a folder ({error.strerror}); name another place") from error
     return path
-
-
-def _refuse(changed: Iterable[Path]) -> None:
-    for path in sorted(changed):
-        raise DataError(f"{path}: is there already and differs; name another folder, or move it away")

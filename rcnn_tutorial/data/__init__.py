@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rcnn_tutorial import spec as specs
-from rcnn_tutorial.data.batching import AugmentedDataset, CachedDataset, batches, collate, training_loader
+from rcnn_tutorial.data.batching import AugmentedDataset, CachedDataset, training_loader
 from rcnn_tutorial.data.coco import CocoFolder
-from rcnn_tutorial.data.images import CleanBoxes, clean_boxes, make_target, read_image
+from rcnn_tutorial.data.images import read_image
 from rcnn_tutorial.data.samples import SAMPLES, load_sample, open_photo
 from rcnn_tutorial.data.toy import TOY_CLASSES, ToyScenes
-from rcnn_tutorial.data.transforms import training_transforms
 from rcnn_tutorial.data.voc import VocFolder
 from rcnn_tutorial.errors import ConfigError
 
@@ -24,20 +23,14 @@ __all__ = [
     "TOY_CLASSES",
     "AugmentedDataset",
     "CachedDataset",
-    "CleanBoxes",
     "CocoFolder",
     "ToyScenes",
     "VocFolder",
-    "batches",
-    "clean_boxes",
-    "collate",
     "load_sample",
-    "make_target",
     "open_dataset",
     "open_photo",
     "read_image",
     "training_loader",
-    "training_transforms",
 ]
 
 TOY_LENGTHS = {"train": 20_000, "val": 500}

@@ -11,10 +11,11 @@ import itertools
 import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 from torchvision import tv_tensors
 
 from rcnn_tutorial.config import TrainingConfig
@@ -39,11 +40,13 @@ def training_loader(
     With `group_shapes` the batches are those of `grouping.grouped`.
     part: which of `parts` equal slices of every batch to load, when as many processes share it.
     """
-    sizes = image_sizes(dataset, training.on_bad_file == "skip") if training.group_shapes else None
+    skip = training.on_bad_file == "skip"
+    order = partial(grouped, image_sizes(dataset, skip)) if training.group_shapes else partial(batches, len(dataset))
+    steps = partial(order, training.batch_size, training.seed, start_step)
     augmented = AugmentedDataset(dataset, training_transforms(training), training.seed)
     return _Loader(
-        _ErrorsBesideItems(augmented, training.on_bad_file == "skip"),
-        batch_sampler=_Batches(part, parts, len(dataset), training.batch_size, training.seed, start_step, sizes),
+        _ErrorsBesideItems(augmented, skip),
+        batch_sampler=_PartOfEach(steps, part, parts),
         num_workers=training.workers,
         collate_fn=_samples_and_errors,
         worker_init_fn=_ignore_interrupts,
@@ -62,8 +65,7 @@ def batches(length: int, batch_size: int, seed: int, start_step: int = 0) -> Ite
             f"batches of {batch_size} from {length} images, step {start_step}: use at least 1, at least 1, at least 0"
         )
     epoch, position = divmod(start_step * batch_size, length)
-    items = itertools.chain.from_iterable(_epochs(length, seed, epoch))
-    items = itertools.islice(items, position, None)
+    items = itertools.islice(_items(length, seed, epoch), position, None)
     return (list(itertools.islice(items, batch_size)) for _ in itertools.count())
 
 
@@ -110,23 +112,11 @@ class AugmentedDataset(Dataset):
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         epoch, index = key
         image, target = _standard(self.dataset[index], index)
-        target = without_difficult(target)
         if self.transforms is None:
             return image, target
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(mixed_seed(self.seed, epoch, index))
             return self.transforms(image, target)
-
-
-def read_sample(dataset: Dataset, index: int, on_bad_file: str) -> Sample | None:
-    """Sample `index`; with `on_bad_file` = "skip" None for one that cannot be read, with a warning that names it."""
-    try:
-        return dataset[index]
-    except TutorialError as error:
-        if on_bad_file != "skip":
-            raise
-        warnings.warn(f"left out: {error}", stacklevel=2)
-        return None
 
 
 def _standard(sample: Sample, index: int) -> Sample:
@@ -141,33 +131,26 @@ def _standard(sample: Sample, index: int) -> Sample:
     return tv_tensors.Image(image), standard_target(target, image.shape[-2:], f"number {index}")
 
 
-def without_difficult(target: dict) -> dict:
-    """The target with only those of its objects that are not marked difficult."""
-    keep = ~target["difficult"]  # (N,)
-    boxes = tv_tensors.wrap(target["boxes"][keep], like=target["boxes"])
-    return {**target, "boxes": boxes, "labels": target["labels"][keep], "difficult": target["difficult"][keep]}
-
-
 def mixed_seed(*numbers: int) -> int:
     """A seed that differs, for all practical purposes, for every sequence of numbers."""
     digest = hashlib.blake2b(repr(numbers).encode(), digest_size=4).digest()
     return int.from_bytes(digest, "big")  # torch's CPU generator uses 32 bits
 
 
-def _epochs(length: int, seed: int, first: int) -> Iterator[list[tuple[int, int]]]:
-    for epoch in itertools.count(first):
+def _items(length: int, seed: int, first_epoch: int) -> Iterator[tuple[int, int]]:
+    for epoch in itertools.count(first_epoch):
         order = torch.randperm(length, generator=torch.Generator().manual_seed(mixed_seed(seed, epoch)))
-        yield [(epoch, index) for index in order.tolist()]
+        yield from ((epoch, index) for index in order.tolist())
 
 
-class _Batches(Sampler):
-    """One part of `batches` in the form that DataLoader asks for: something that can be iterated again and again."""
+class _PartOfEach:
+    """A slice of every batch of `steps()`, in the form that DataLoader asks for: to be iterated again and again."""
 
-    def __init__(self, part: int, parts: int, length: int, batch_size: int, seed: int, start_step: int, sizes=None):
-        self.part, self.parts, self.arguments, self.sizes = part, parts, (length, batch_size, seed, start_step), sizes
+    def __init__(self, steps: Callable[[], Iterator[list]], part: int, parts: int):
+        self.steps, self.part, self.parts = steps, part, parts
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        for batch in batches(*self.arguments) if self.sizes is None else grouped(self.sizes, *self.arguments[1:]):
+    def __iter__(self) -> Iterator[list]:
+        for batch in self.steps():
             share = len(batch) // self.parts
             yield batch[self.part * share : (self.part + 1) * share]
 
@@ -180,23 +163,18 @@ class _Loader(DataLoader):
     """
 
     def __iter__(self) -> Iterator[tuple[list[Tensor], list[dict]]]:
-        for samples, errors in _alive(super().__iter__()):
-            if None in samples:
-                raise errors[-1]
-            for error in errors:
-                warnings.warn(f"left out: {error}", stacklevel=2)
-            yield collate(samples)
-
-
-def _alive(loaded: Iterator) -> Iterator:
-    """Say what it means when a worker process is gone, instead of torch's report of its signal."""
-    try:
-        yield from loaded
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        reason = str(error).splitlines()[0]
-        raise TutorialError(f"a process that loads images is gone ({reason}); resume with fewer --workers") from error
+        try:
+            for samples, errors in super().__iter__():
+                if None in samples:
+                    raise errors[-1]
+                for error in errors:
+                    warnings.warn(f"left out: {error}", stacklevel=2)
+                yield collate(samples)
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            gone = f"a process that loads images is gone ({str(error).splitlines()[0]})"
+            raise TutorialError(f"{gone}; resume with fewer --workers") from error
 
 
 def _ignore_interrupts(_worker: int) -> None:

@@ -8,6 +8,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from reprlib import repr as brief
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,6 @@ from rcnn_tutorial.data.records import (
     PhotoDataset,
     Record,
     Undecidable,
-    brief,
     check_label,
     class_labels,
     declared_size,

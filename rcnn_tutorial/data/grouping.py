@@ -47,17 +47,16 @@ def image_sizes(dataset, skip: bool) -> list[tuple[int, int]]:
             f"group_shapes: the data set ({type(dataset).__name__}) has no method get_height_and_width(index); "
             "add it, or leave --group-shapes away"
         )
-    return [_size(dataset, index, skip) for index in range(len(dataset))]
-
-
-def _size(dataset, index: int, skip: bool) -> tuple[int, int]:
-    try:
-        height, width = dataset.get_height_and_width(index)
-    except DataError:
-        if not skip:
-            raise
-        return 0, 0
-    return height, width
+    sizes = []
+    for index in range(len(dataset)):
+        try:
+            height, width = dataset.get_height_and_width(index)
+        except DataError:
+            if not skip:
+                raise
+            height, width = 0, 0
+        sizes.append((height, width))
+    return sizes
 
 
 def _shape(size: tuple[int, int]) -> tuple[float, int]:

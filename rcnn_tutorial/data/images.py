@@ -6,7 +6,6 @@ import contextlib
 import os
 import warnings
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -94,44 +93,15 @@ def _sixteen_bits(photo: Image.Image) -> Tensor:
     return (samples / 65535).expand(3, -1, -1).contiguous()
 
 
-class CleanBoxes(NamedTuple):
-    """What `clean_boxes` kept, and what it had to do for it."""
-
-    boxes: Tensor  # (M, 4) float32, inside the image, none of them empty
-    labels: Tensor  # (M,)
-    difficult: Tensor  # (M,)
-    clipped: int  # how many of these M were cut at the image's border
-    dropped: int  # N - M
-
-
-def clean_boxes(boxes: Tensor, labels: Tensor, difficult: Tensor, size: tuple[int, int]) -> CleanBoxes:
-    """Cut boxes at the border of the image and drop those without a finite, positive width and height.
-
-    boxes: (N, 4) in pixels; labels, difficult: (N,); size: the image's (height, width) in pixels. One bad box is
-    enough to turn a loss into NaN, since the regression targets hold the logarithm of its sides.
-    """
-    inside, keep, clipped = fit_boxes(boxes.reshape(-1, 4), torch.tensor(size))
-    return CleanBoxes(inside[keep], labels[keep], difficult[keep], int(clipped.sum()), int((~keep).sum()))
-
-
 def fit_boxes(boxes: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Cut boxes (N, 4) at the borders of images of `sizes`, (height, width) in pixels, (2,) or one for each (N, 2).
 
-    Returns the boxes (N, 4) float32; which of them to keep (N,) bool; which of those were changed (N,) bool.
+    Returns the boxes (N, 4) float32; which of them to keep (N,) bool: those with a finite, positive width and height;
+    which of those were changed (N,) bool. One bad box is enough to turn a loss into NaN, since the regression targets
+    hold the logarithm of its sides.
     """
     boxes = boxes.to(torch.float32)
     inside = clip(boxes, sizes)  # (N, 4)
     sides = torch.minimum(boxes[:, 2:] - boxes[:, :2], inside[:, 2:] - inside[:, :2])  # (N, 2)
     keep = boxes.isfinite().all(dim=1) & (sides >= MIN_SIDE).all(dim=1)  # (N,)
     return inside, keep, keep & (inside != boxes).any(dim=1)
-
-
-def make_target(boxes, labels, difficult, size: tuple[int, int], image_id: str) -> dict:
-    """The target dict of an image of `size` = (height, width) from arrays or lists of its N objects' values."""
-    boxes = torch.as_tensor(boxes, dtype=torch.float32).reshape(-1, 4)
-    return {
-        "boxes": tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=tuple(size)),  # (N, 4)
-        "labels": torch.as_tensor(labels, dtype=torch.int64).reshape(-1),  # (N,)
-        "difficult": torch.as_tensor(difficult, dtype=torch.bool).reshape(-1),  # (N,)
-        "image_id": image_id,
-    }

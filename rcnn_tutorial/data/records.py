@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import reprlib
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from reprlib import repr as brief  # a value of an untrusted file, short enough for an error message
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from rcnn_tutorial.data.images import fit_boxes, make_target, read_image
+from rcnn_tutorial.data.images import fit_boxes, read_image
 from rcnn_tutorial.data.values import as_name, as_number
-from rcnn_tutorial.errors import DataError
+from rcnn_tutorial.errors import DataError, TutorialError
+from rcnn_tutorial.targets import make_target
 
 MAX_SIDE = 10**6  # pixels; no image is larger, so a declared size beyond it is a mistake
 CORNER = (-1, 2)  # pixels; boxes that all lie between these are shares of the image
@@ -75,15 +76,13 @@ class PhotoDataset(torch.utils.data.Dataset):
 def tolerating(on_bad_file: str) -> Iterator[None]:
     """Do what `on_bad_file` says about an image or annotation that cannot be read.
 
-    "fail" raises its DataError, "skip" leaves the image out with a warning that names the file. A wrong entry takes its
+    "fail" raises its error, "skip" leaves the image out with a warning that names the file. A wrong entry takes its
     whole image along, since an object without its box would be learned as background.
     """
     try:
         yield
-    except Undecidable:
-        raise
-    except DataError as error:
-        if on_bad_file != "skip":
+    except TutorialError as error:
+        if on_bad_file != "skip" or isinstance(error, Undecidable):
             raise
         warnings.warn(f"left out: {error}", stacklevel=3)
 
@@ -145,11 +144,6 @@ def to_float32(boxes: np.ndarray) -> np.ndarray:
     """Boxes (N, 4) of any size in float32; values too large for it become infinite, for `fit_boxes` to drop."""
     with np.errstate(over="ignore", invalid="ignore"):
         return boxes.astype(np.float32)
-
-
-def brief(value) -> str:
-    """`value`, from an untrusted file, in a form that fits into a line of an error message."""
-    return reprlib.repr(value)
 
 
 def _check_photos_once(records: list[Record]) -> None:

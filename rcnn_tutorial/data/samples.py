@@ -14,9 +14,10 @@ from torchvision.transforms.v2 import functional as F
 from rcnn_tutorial.assets import asset_path
 from rcnn_tutorial.config import VOC_CLASSES
 from rcnn_tutorial.data.files import PHOTO_ENDINGS, files_below, subfolder
-from rcnn_tutorial.data.images import clean_boxes, make_target, read_image
+from rcnn_tutorial.data.images import fit_boxes, read_image
 from rcnn_tutorial.data.voc import PHOTOS, find_voc_folder, open_voc_photo, voc_annotation
 from rcnn_tutorial.errors import ConfigError, DataError
+from rcnn_tutorial.targets import make_target
 
 SAMPLES = ("cat", "astronaut", "motorcycle", "rocket", "scene")
 MOST_PIXELS = 2_000_000  # of an own photo in the notebooks
@@ -63,8 +64,9 @@ def _compose(scene: dict, photos: dict) -> tuple[Tensor, dict]:
         image, target = _cut_tile(tile, *_load_photo(tile["photo"], photos))
         left, top, right, bottom = tile["place"]
         canvas[:, top:bottom, left:right] = image
-        kept = clean_boxes(target["boxes"], target["labels"], target["difficult"], image.shape[-2:])
-        parts.append((kept.boxes + torch.tensor([left, top, left, top]), kept.labels, kept.difficult))
+        boxes, keep, _ = fit_boxes(target["boxes"], torch.tensor(image.shape[-2:]))
+        boxes = boxes[keep] + torch.tensor([left, top, left, top])
+        parts.append((boxes, target["labels"][keep], target["difficult"][keep]))
     boxes, labels, difficult = (torch.cat(values) for values in zip(*parts, strict=True))
     canvas = canvas.clamp(0, 1)  # scaling rounds a little beyond
     return tv_tensors.Image(canvas), make_target(boxes, labels, difficult, scene["size"], "scene")
@@ -111,5 +113,5 @@ def _first_photo(folder: Path) -> Path:
 
 
 def _without_objects(path: Path) -> tuple[Tensor, dict]:
-    image, nothing = read_image(path), torch.zeros(0)
-    return image, make_target(nothing.reshape(0, 4), nothing.long(), nothing.bool(), image.shape[-2:], str(path))
+    image = read_image(path)
+    return image, make_target([], [], [], image.shape[-2:], str(path))

@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from torchvision import tv_tensors
 
 from rcnn_tutorial.errors import ConfigError
+from rcnn_tutorial.targets import make_target
 
 SPLITS = ("train", "val")
 MIN_SIDE = 64  # pixels; below it the smallest objects are too small to tell apart
@@ -106,13 +107,9 @@ class ToyScenes(torch.utils.data.Dataset):
     def _target(self, shapes: list[Shape], sprites: list[Sprite], index: int) -> dict:
         visible = visible_shares(sprites, self.size)  # (N,)
         kept = np.flatnonzero(visible >= HIDDEN)
-        boxes = np.array([tight_box(sprites[i], self.size) for i in kept], dtype=np.float32).reshape(-1, 4)
-        return {
-            "boxes": tv_tensors.BoundingBoxes(torch.from_numpy(boxes), format="XYXY", canvas_size=self.size),
-            "labels": torch.tensor([shapes[i].label for i in kept], dtype=torch.int64),
-            "difficult": torch.from_numpy(visible[kept] < DIFFICULT),
-            "image_id": f"toy-{self.split}-{self.seed}-{index:05d}",
-        }
+        boxes, labels = [tight_box(sprites[i], self.size) for i in kept], [shapes[i].label for i in kept]
+        name = f"toy-{self.split}-{self.seed}-{index:05d}"
+        return make_target(boxes, labels, visible[kept] < DIFFICULT, self.size, name)
 
 
 def _check_integer(name: str, value: int, low: int) -> None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from itertools import compress
 from pathlib import Path
+from reprlib import repr as brief
 from xml.etree.ElementTree import Element
 
 import defusedxml.ElementTree
@@ -32,7 +33,6 @@ from rcnn_tutorial.data.images import image_size
 from rcnn_tutorial.data.records import (
     PhotoDataset,
     Record,
-    brief,
     check_label,
     class_labels,
     declared_size,

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rcnn_tutorial import roles
 from rcnn_tutorial.config import Config, PreprocessingConfig
-from rcnn_tutorial.data.images import clean_boxes
+from rcnn_tutorial.data.images import fit_boxes
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, integer, number
@@ -87,10 +87,8 @@ def cut_to_aspect(image: Tensor, boxes: Tensor, aspect: float) -> tuple[Tensor, 
     height, width = image.shape[-2:]
     rows, columns = min(height, max(1, round(width / aspect))), min(width, max(1, round(height * aspect)))
     top, left = (height - rows) // 2, (width - columns) // 2
-    moved = boxes - boxes.new_tensor([left, top, left, top])
-    labels = torch.zeros(len(boxes))
-    kept = clean_boxes(moved, labels, labels.bool(), (rows, columns)).boxes
-    return image[:, top : top + rows, left : left + columns], kept
+    moved, keep, _ = fit_boxes(boxes - boxes.new_tensor([left, top, left, top]), torch.tensor([rows, columns]))
+    return image[:, top : top + rows, left : left + columns], moved[keep]
 
 
 def _thumbnail(image: Tensor, config: PreprocessingConfig) -> Tensor:

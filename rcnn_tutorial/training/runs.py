@@ -47,7 +47,7 @@ class Run:
             try:
                 self.checkpoint = load_training(folder / CHECKPOINT, config, training)
             except BaseException:
-                self._release()
+                self._close()
                 raise
             self.step = self.checkpoint.info["step"]
             warn_of_other_data(self.checkpoint, self.data)
@@ -59,11 +59,11 @@ class Run:
 
     def __exit__(self, *_) -> None:
         self.log.close()
-        self._release()
+        self._close()
 
-    def _release(self) -> None:
+    def _close(self) -> None:
         if self.claim is not None:
-            self.claim.release()
+            self.claim.close()
 
     def save(self, step: int, networks: dict, optimizers: Sequence, detect_with: str) -> None:
         """Write the checkpoint; see `save_training`."""
@@ -73,7 +73,7 @@ class Run:
 
 
 class Claim:
-    """A folder that belongs to one training of all on this file system, until `release` or the end of the process.
+    """A folder that belongs to one training of all on this file system, until `close` or the end of the process.
 
     The operating system keeps the lock, so that a process that was killed leaves none. Raises ConfigError where
     another training has it; a file system that knows no locks is warned of.
@@ -85,7 +85,7 @@ class Claim:
         self.folder, self.path = folder, folder / LOCK
         self.file: BinaryIO | None = None
         while not self._has_the_name():
-            self.release()
+            self.close()
             if not self._acquire():
                 break
 
@@ -124,7 +124,7 @@ class Claim:
         except FileNotFoundError:
             return False
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Let others have the folder."""
         if self.file is None:
             return
@@ -135,14 +135,8 @@ class Claim:
         self.file.close()
         self.file = None
 
-    def __enter__(self) -> Claim:
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.release()
-
     def __del__(self):
-        self.release()  # of a training whose reports nobody asked for
+        self.close()  # of a training whose reports nobody asked for
 
 
 def _lock(file) -> None:
@@ -196,7 +190,7 @@ def _claim(folder: Path, resume: bool) -> Claim:
     claimed = Claim(folder)
     # The log alone is what a training leaves that was killed before anything else was saved.
     if not resume and present and (present != [LOG] or _is_foreign(folder / LOG)):
-        claimed.release()
+        claimed.close()
         goes_on = "pass --resume to go on from it, or " if _is_run(folder) else ""
         raise ConfigError(f"{folder / present[0]} exists already; {goes_on}name another --out")
     return claimed
@@ -260,12 +254,6 @@ class Log:
     def _rewrite(self, path: Path, lines: list[str]) -> None:
         write_atomically(path, "".join(lines).encode())
         self.file = open(path, "a", buffering=1, encoding="utf-8")  # line by line: others may follow a run
-
-    def __enter__(self) -> Log:
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.close()
 
 
 def _lines(path: Path) -> list[str]:

@@ -83,7 +83,7 @@ def test_a_tuned_peer_detects_the_same(pair):
     tuned = copy.deepcopy(peer)
     assert tune(tuned, tuned) is tuned
     assert not any(isinstance(part, nn.BatchNorm2d) for part in tuned.modules())
-    assert tuned.backbone.head.stem[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert tuned.backbone.stem[0].weight.is_contiguous(memory_format=torch.channels_last)
     for found, expected in zip(tuned(images), peer(images), strict=True):
         torch.testing.assert_close(found["boxes"], expected["boxes"], atol=1e-3, rtol=0)
         torch.testing.assert_close(found["scores"], expected["scores"], atol=1e-4, rtol=0)

@@ -4,6 +4,7 @@ import json
 import shlex
 import shutil
 import signal
+from contextlib import closing
 
 import pytest
 import torch
@@ -252,7 +253,7 @@ def test_a_folder_with_files_of_other_names_is_used(run, voc, small, tmp_path):
 @pytest.mark.parametrize("options", [[], ["--resume"]])
 def test_a_second_training_in_the_folder_is_refused(options, run, voc, small, tmp_path, complaint):
     start = ["train", "--data", voc, *small, "--out", tmp_path]
-    with runs.Claim(tmp_path):
+    with closing(runs.Claim(tmp_path)):
         (tmp_path / "config.json").write_text('{"training": {}}', encoding="utf-8")
         assert run([*start, *options]) == 2
         assert f"{tmp_path}: a training is running there" in complaint()

@@ -7,9 +7,9 @@ from torchvision import tv_tensors
 
 from rcnn_tutorial.config import TrainingConfig
 from rcnn_tutorial.data.batching import AugmentedDataset, CachedDataset, batches, collate, training_loader
-from rcnn_tutorial.data.images import make_target
 from rcnn_tutorial.data.transforms import training_transforms
 from rcnn_tutorial.errors import ConfigError, DataError
+from rcnn_tutorial.targets import make_target
 
 
 class Photos(torch.utils.data.Dataset):

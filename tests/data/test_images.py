@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision import tv_tensors
 
-from rcnn_tutorial.data.images import clean_boxes, image_size, make_target, read_image
+from rcnn_tutorial.data.images import fit_boxes, image_size, read_image
 from rcnn_tutorial.errors import DataError
+from rcnn_tutorial.targets import make_target
 
 FUZZ_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", 200))  # `make fuzz` tries more
 COLORS = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[0, 0, 0], [255, 255, 255], [51, 102, 153]]], np.uint8)
@@ -207,21 +208,18 @@ NUMBERS = st.floats(-150, 150, width=32) | st.sampled_from([float("nan"), float(
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS, NUMBERS), max_size=6))
-def test_clean_boxes_are_inside_and_not_empty(rows):
-    boxes = torch.tensor(rows).reshape(-1, 4)
-    labels = torch.arange(len(rows))
-    clean = clean_boxes(boxes, labels, labels % 2 == 0, (60, 80))
-    x1, y1, x2, y2 = clean.boxes.T
+def test_boxes_that_fit_are_inside_and_not_empty(rows):
+    boxes, size = torch.tensor(rows).reshape(-1, 4), torch.tensor((60, 80))
+    inside, keep, changed = fit_boxes(boxes, size)
+    x1, y1, x2, y2 = inside[keep].T
     assert (x1 >= 0).all() and (y1 >= 0).all() and (x2 <= 80).all() and (y2 <= 60).all()
     assert (x2 > x1).all() and (y2 > y1).all()
-    assert clean.dropped == len(rows) - len(clean.boxes)
-    assert torch.equal(clean.difficult, clean.labels % 2 == 0)  # all stayed in step
-    assert clean.clipped == (clean.boxes != boxes[clean.labels]).any(dim=1).sum()
-    again = clean_boxes(clean.boxes, clean.labels, clean.difficult, (60, 80))
-    assert torch.equal(again.boxes, clean.boxes) and again.clipped == again.dropped == 0
+    assert torch.equal(changed[keep], (inside != boxes).any(dim=1)[keep]) and not changed[~keep].any()
+    again, kept, changed = fit_boxes(inside[keep], size)
+    assert torch.equal(again, inside[keep]) and kept.all() and not changed.any()
 
 
-def test_clean_boxes_by_example():
+def test_boxes_that_fit_by_example():
     boxes = torch.tensor(
         [
             [10, 10, 20, 20],  # fine
@@ -234,10 +232,9 @@ def test_clean_boxes_by_example():
             [0, 0, 80, 60],  # the whole image
         ]
     )
-    clean = clean_boxes(boxes, torch.arange(8), torch.zeros(8, dtype=torch.bool), (60, 80))
-    assert clean.boxes.tolist() == [[10, 10, 20, 20], [0, 10, 20, 60], [0, 0, 80, 60]]
-    assert clean.labels.tolist() == [0, 1, 7]
-    assert (clean.clipped, clean.dropped) == (1, 5)
+    inside, keep, changed = fit_boxes(boxes, torch.tensor((60, 80)))
+    assert inside[keep].tolist() == [[10, 10, 20, 20], [0, 10, 20, 60], [0, 0, 80, 60]]
+    assert keep.nonzero().flatten().tolist() == [0, 1, 7] and changed.nonzero().flatten().tolist() == [1]
 
 
 def test_target_without_objects():

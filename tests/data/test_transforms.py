@@ -3,9 +3,9 @@ import torch
 from torchvision import tv_tensors
 
 from rcnn_tutorial.config import TrainingConfig
-from rcnn_tutorial.data.images import make_target
 from rcnn_tutorial.data.transforms import FILL, training_transforms
 from rcnn_tutorial.errors import ConfigError
+from rcnn_tutorial.targets import make_target
 
 SIZE = (90, 120)
 BOXES = [[10, 10, 40, 30], [60, 50, 110, 85], [0, 0, 120, 90], [80, 5, 84, 9]]

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -42,12 +43,12 @@ def model():
 
 
 def test_a_folder_is_claimed_once_and_free_after_release(tmp_path):
-    with Claim(tmp_path / "new" / "run") as claimed:
+    with closing(Claim(tmp_path / "new" / "run")) as claimed:
         with pytest.raises(ConfigError, match="run: a training is running there; close.. its reports first$"):
             Claim(claimed.folder)
-        Claim(tmp_path / "another").release()
+        Claim(tmp_path / "another").close()
     assert list(claimed.folder.iterdir()) == []
-    Claim(claimed.folder).release()
+    Claim(claimed.folder).close()
 
 
 @pytest.mark.parametrize("kind", ["alone", "fork"])
@@ -62,7 +63,7 @@ def test_another_process_is_kept_out_until_the_first_is_killed(tmp_path, kind):
             Claim(tmp_path)
         holder.send_signal(signal.SIGKILL)
         holder.wait()
-        with Claim(tmp_path):  # although a process that it started lives on, and the file is still there
+        with closing(Claim(tmp_path)):  # although a process that it started lives on, and the file is still there
             pass
     finally:
         holder.stdin.close()
@@ -80,7 +81,7 @@ def test_a_lock_that_its_owner_removes_meanwhile_is_taken_anew(tmp_path, monkeyp
             removed.append(True)
 
     monkeypatch.setattr(runs, "_lock", slow)
-    with Claim(tmp_path):
+    with closing(Claim(tmp_path)):
         assert (tmp_path / ".lock").exists()
         with pytest.raises(ConfigError):
             Claim(tmp_path)
@@ -148,7 +149,7 @@ def test_a_refused_request_leaves_the_folder_free_and_as_it_was(tmp_path):
 def test_a_log_alone_is_replaced_if_it_is_a_run_s_that_had_saved_nothing_yet(content, replaced, tmp_path):
     (tmp_path / "log.jsonl").write_text(content, encoding="utf-8")
     if replaced:
-        claim(tmp_path, resume=False).release()
+        claim(tmp_path, resume=False).close()
     else:
         with pytest.raises(ConfigError, match="log.jsonl exists already; name another --out$"):
             claim(tmp_path, resume=False)
@@ -164,7 +165,7 @@ def test_a_link_that_leads_nowhere_is_a_file_too(tmp_path):
 def test_a_log_is_cut_back_appended_to_and_amended(tmp_path):
     lines = [{"step": step, "phase": "joint", "validation": None} for step in (1, 2, 3)]
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    with Log(tmp_path, 2) as log:
+    with closing(Log(tmp_path, 2)) as log:
         assert log.last == lines[1]
         log.append(lines[2])
         log.amend(lines[2] | {"validation": 0.5})
@@ -175,7 +176,7 @@ def test_a_log_is_cut_back_appended_to_and_amended(tmp_path):
 
 
 def test_a_log_of_no_folder_keeps_nothing_but_the_last_line():
-    with Log(None, 0) as log:
+    with closing(Log(None, 0)) as log:
         log.append({"step": 1})
         log.amend({"step": 1, "validation": 0.5})
         assert log.last == {"step": 1, "validation": 0.5}
