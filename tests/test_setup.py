@@ -135,12 +135,13 @@ def test_make_help_lists_every_target(project):
     assert {line.split()[1] for line in done.stdout.splitlines()} == set(phony)
 
 
-def test_ci_runs_make_test_and_reports_its_failure(tmp_path):
-    (tmp_path / "make").write_text('#!/bin/sh\necho "$PWD $*"\nexit 7\n', encoding="utf-8")
+@pytest.mark.parametrize("failing, called", [("lint", ["lint"]), ("test", ["lint", "test"])])
+def test_ci_checks_and_tests_and_reports_a_failure(tmp_path, failing, called):
+    (tmp_path / "make").write_text(f'#!/bin/sh\necho "$PWD $*"\n[ "$1" != {failing} ] || exit 7\n', encoding="utf-8")
     (tmp_path / "make").chmod(0o755)
     environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     done = subprocess.run([ROOT / ".ci" / "run"], cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8")
-    assert (done.returncode, done.stdout) == (7, f"{ROOT} test\n")
+    assert (done.returncode, done.stdout.splitlines()) == (7, [f"{ROOT} {target}" for target in called])
 
 
 def test_dependencies_have_lower_bounds_only():
