@@ -81,7 +81,9 @@ class Explorer(Shown, widgets.Box):
                 raise TypeError(f"control {name!r}: the name is taken by {type(self).__name__}; choose another")
             setattr(self, name, control)
         self.update()
-        super().__init__(self._parts(), _dom_classes=self._classes())  # last: the browser is told once, of the whole
+        # One or two controls go above the picture: a column of their own would stay empty.
+        classes = ["rcnn-explorer"] + ["rcnn-stacked"] * (len(self.controls) <= 2)
+        super().__init__(self._parts(), _dom_classes=classes)  # last: the browser is told once, of the whole
         for control in self.controls.values():
             control.observe(self.update, "value")
         for canvas in self.canvases:
@@ -154,10 +156,6 @@ class Explorer(Shown, widgets.Box):
             widgets.VBox(list(self.controls.values()), _dom_classes=["rcnn-controls"]),
             widgets.VBox([pictures, self._line], _dom_classes=["rcnn-right"]),
         ]
-
-    def _classes(self) -> list[str]:
-        """One or two controls go above the picture: a column of their own would stay empty."""
-        return ["rcnn-explorer"] + ["rcnn-stacked"] * (len(self.controls) <= 2)
 
 
 class SummaryLine(WholeWidget):

@@ -4,10 +4,11 @@ import math
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from rcnn_tutorial import roles
-from rcnn_tutorial.boxes import clip
+from rcnn_tutorial.boxes import centers_and_sizes, clip
 from rcnn_tutorial.config import AnchorTargetConfig, Config
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.explorers.canvas import Canvas, Handle
@@ -84,16 +85,14 @@ class AnchorLabelExplorer(Explorer):
     def _agree(self) -> None:
         """Sliders and picture show the same object: whichever the reader moved last wins."""
         sliders = [self.center_x, self.center_y, self.object_width, self.object_height]
-        box = self.canvas.handles["object"]
-        x, y, width, height = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2, box[2] - box[0], box[3] - box[1]
-        values = [min(max(round(v), s.min), s.max) for v, s in zip((x, y, width, height), sliders, strict=True)]
-        if box != self._seen:
-            for slider, value in zip(sliders, values, strict=True):
+        center, size = centers_and_sizes(self.canvas.box("object"))  # (2,) each
+        place = [round(value) for value in (*center.tolist(), *size.tolist())]
+        if self.canvas.handles["object"] != self._seen:
+            for slider, value in zip(sliders, place, strict=True):
                 slider.value = value
-            if values != [round(v) for v in (x, y, width, height)]:  # smaller than the sliders can tell, say
-                self.canvas.move(object=box_around(*values))
-        elif values != [slider.value for slider in sliders]:
-            self.canvas.move(object=box_around(*(slider.value for slider in sliders)))
+        told = [slider.value for slider in sliders]
+        if told != place:  # the reader moved a slider, or made the box smaller than the sliders can tell, say
+            self.canvas.move(object=box_around(*told))
         self._seen = self.canvas.handles["object"]
 
     def _ground_truth(self) -> GroundTruth:
@@ -101,10 +100,8 @@ class AnchorLabelExplorer(Explorer):
         movable = clip(self.canvas.box("object"), self.size)[None]  # (1, 4)
         chosen = {MOVABLE: movable, BOTH: torch.cat([movable, self.objects]), NONE: movable[:0]}
         boxes = chosen[self.objects_counted.value]
-        padded = torch.cat([boxes, torch.zeros(1, 4)])  # a batch has room for one object at least
-        labels = torch.ones(len(padded), dtype=torch.long)
-        labels[-1] = 0
-        return GroundTruth(padded[None], labels[None])
+        labels = torch.ones(1, len(boxes), dtype=torch.long)
+        return GroundTruth(F.pad(boxes[None], (0, 0, 0, 1)), F.pad(labels, (0, 1)))  # room for one object at least
 
     def _layers(self, assignment: AnchorAssignment, sampled: Tensor) -> list[Layer]:
         """sampled: (N,)."""
@@ -155,7 +152,7 @@ def spread_centers(anchors: Tensor, config: Config, stride: int) -> Tensor:
     row, column = torch.meshgrid(torch.arange(ratios), torch.arange(scales), indexing="ij")
     offsets = torch.stack([column - (scales - 1) / 2, row - (ratios - 1) / 2], dim=-1).view(-1, 2)  # (A, 2)
     offsets = offsets * stride / (max(ratios, scales) + 1)
-    centers = (anchors[:, :2] + anchors[:, 2:]) / 2  # (N, 2)
+    centers, _ = centers_and_sizes(anchors)  # (N, 2)
     return centers + offsets.repeat(len(anchors) // len(offsets), 1)
 
 
@@ -199,9 +196,9 @@ class SmoothL1Explorer(Explorer):
         """Draw the curve and the point on it; say in which part it lies."""
         sigma = self.sigma.value
         x = torch.tensor(self.difference.value, requires_grad=True)
-        smooth_l1(x, sigma).backward()
-        difference, slope = float(x.detach()), float(x.grad)
-        loss = float(smooth_l1(x.detach(), sigma))
+        y = smooth_l1(x, sigma)
+        y.backward()
+        difference, slope, loss = x.item(), x.grad.item(), y.item()
         bend = 1 / sigma**2
         self.canvas.draw(self._layers(sigma, bend, difference, loss))
         part = "quadratic" if abs(difference) < bend else "linear"
