@@ -62,7 +62,8 @@ class AnchorExplorer(Explorer):
         """Grid, cell and shapes. anchors: (rows, columns, A, 4), inside: (rows, columns, A)."""
         centers, _ = centers_and_sizes(anchors[:, :, 0])  # (rows, columns, 2)
         cell, kept = anchors[row, column], inside[row, column]  # (A, 4), (A,)
-        dropped, rest = ([name for name, fits in zip(names, kept, strict=True) if fits == one] for one in (False, True))
+        dropped = [name for name, fits in zip(names, kept.tolist(), strict=True) if not fits]
+        rest = [name for name, fits in zip(names, kept.tolist(), strict=True) if fits]
         return [
             Points(centers.view(-1, 2), roles.PLAIN, radius=1.5, name=f"grid, every {self.stride.value} pixels"),
             Boxes(cell[~kept], roles.BEFORE, labels=dropped, name="leaves the image"),

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from rcnn_tutorial import roles
+from rcnn_tutorial.boxes import centers_and_sizes
 from rcnn_tutorial.config import AnchorConfig
 from rcnn_tutorial.figures.drawing import figure_of, plot_layers
 from rcnn_tutorial.figures.style import from_any_device, plots
@@ -27,7 +28,7 @@ def shapes_figure(image: Tensor, anchors: Tensor, config: AnchorConfig, width: f
         rows = slice(k * scales, (k + 1) * scales)
         role = Role(_ON_PHOTOS[k % 3], _DASHES[k % 4], f"ratio {ratio:g}: {', '.join(sizes[rows])}")
         layers.append(Boxes(anchors[rows], role, width=5))
-    layers.append(Points((anchors[:1, :2] + anchors[:1, 2:]) / 2, radius=6))
+    layers.append(Points(centers_and_sizes(anchors[:1])[0], radius=6))
     return figure_of([Scene(image, layers)], width)
 
 
@@ -55,8 +56,8 @@ def iou_figure(first: Tensor, second: Tensor, iou: float) -> Figure:
     """Two boxes (4,) and their intersection."""
     with plots(6.4, 4) as (figure, axes):
         shared = torch.cat([torch.maximum(first, second)[:2], torch.minimum(first, second)[2:]])  # (4,)
-        boxes = {"first box": (first, roles.BEFORE), "second box": (second, roles.AFTER)}
-        layers = [Boxes(box[None], role, name=name) for name, (box, role) in boxes.items()]
+        layers = [Boxes(first[None], roles.BEFORE, name="first box")]
+        layers.append(Boxes(second[None], roles.AFTER, name="second box"))
         if bool((shared[:2] < shared[2:]).all()):
             layers.insert(0, Boxes(shared[None], roles.CHOSEN._replace(dash="dotted"), fill=0.35, name="intersection"))
         plot_layers(axes, layers)

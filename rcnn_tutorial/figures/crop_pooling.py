@@ -138,9 +138,8 @@ def crop_figure(image: Tensor, channel: Tensor, corners: Tensor, size: int, stri
     crop = F.grid_sample(channel[None, None], grid, align_corners=True)[0, 0]  # (size, size)
     with plots(11, 3.9, 1, 3, width_ratios=[1.25, 1.25, 1]) as (figure, (photo, cells, out)):
         draw_scene(photo, Scene(image, _grid(corners, positions * stride), "The ROI on the photo (pixels)"))
-        _show_cells(cells, channel, "On the feature map (cells)", _grid(corners / stride, positions))
-        first = Points([(0.0, 0.0)], radius=6)
-        _show_cells(out, crop, f"The {size}×{size} crop", [first], channel)
+        _show_cells(cells, channel, "On the feature map (cells)", _grid(corners / stride, positions), channel)
+        _show_cells(out, crop, f"The {size}×{size} crop", [Points([(0.0, 0.0)], radius=6)], channel)
         figure.supxlabel("The white dot is the first sample: top left in the crop.", fontsize=12)
     return figure
 
@@ -238,9 +237,8 @@ def align_corners_figure(image: Tensor, rois: Tensor, size: int, stride: int, fe
         Points(good, roles.AFTER, radius=4, name="True: corner samples on the corners"),
         Points(bad, roles.BEFORE, shape="cross", radius=5, name="False: shrunk and shifted"),
     ]
-    return figure_of(
-        [Scene(0.55 * image + 0.45, layers, "The same theta, sampled with align_corners True and False")], 9.0
-    )
+    title = "The same theta, sampled with align_corners True and False"
+    return figure_of([Scene(0.55 * image + 0.45, layers, title)], 9.0)
 
 
 @from_any_device
@@ -252,22 +250,15 @@ def corner_gradient_figure(image: Tensor, roi: Tensor, gradient: Tensor, title: 
     """
     longest = torch.maximum(gradient[:2].abs(), gradient[2:].abs()).norm().clamp(min=1e-12)
     step = gradient / longest * length * min(image.shape[-2:])  # (4,) pixels
-    arrows = torch.stack([roi_corners(roi), roi_corners(roi) + _corner_steps(step)], dim=1)  # (4, 2, 2)
+    arrows = torch.stack([roi_corners(roi), roi_corners(roi + step)], dim=1)  # (4, 2, 2)
     layers = [Boxes(roi[None], Role(roles.RED), width=5), Lines(arrows, roles.AFTER, width=7, arrow=True)]
     return figure_of([Scene(image, layers, title)], 7.5, legend="")
 
 
-def _corner_steps(step: Tensor) -> Tensor:
-    """The change of x1, y1, x2, y2 (4,) as a change of each corner, clockwise from the top left: (4, 2)."""
-    return step[[0, 1, 2, 1, 2, 3, 0, 3]].view(4, 2)
-
-
-def _show_cells(
-    axes: Axes, cells: Tensor, title: str, layers: Sequence[Layer], colors_of: Tensor | None = None
-) -> None:
-    """A map (rows, columns) with cell i around the coordinate i, in the colors of another map where one is given."""
-    colors, (rows, columns) = cells if colors_of is None else colors_of, cells.shape
-    axes.imshow(cells.numpy(), cmap="viridis", vmin=float(colors.min()), vmax=float(colors.max()))
+def _show_cells(axes: Axes, cells: Tensor, title: str, layers: Sequence[Layer], colors_of: Tensor) -> None:
+    """A map (rows, columns) with cell i around the coordinate i, in the colors of a second map."""
+    rows, columns = cells.shape
+    axes.imshow(cells.numpy(), cmap="viridis", vmin=float(colors_of.min()), vmax=float(colors_of.max()))
     for layer in layers:
         draw_layer(axes, layer)
     axes.set(xticks=[], yticks=[], title=title, anchor="N", xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))

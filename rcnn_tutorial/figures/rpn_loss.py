@@ -21,7 +21,6 @@ from rcnn_tutorial.stages.rpn_loss import smooth_l1
 
 TYPE_B = roles.FOREGROUND._replace(name="type B")
 TYPE_A = Role(roles.WHITE, "dashed", "type A")
-_LINES = ("-", "--", "-.", ":")
 
 
 @from_any_device
@@ -170,7 +169,7 @@ def smooth_l1_figure(sigmas: Sequence[float] = (0.5, 1, 3), reach: float = 2.0) 
     x = torch.linspace(-reach, reach, 801, requires_grad=True)  # (K,)
     with plots(12, 4.2, 1, 2) as (figure, (left, right)):
         colors = roles.BLUE, roles.GREEN, roles.RED, roles.PALETTE[6]
-        for sigma, line, color in zip(sigmas, _LINES, colors, strict=False):
+        for sigma, line, color in zip(sigmas, ("-", "--", "-.", ":"), colors, strict=False):
             loss = smooth_l1(x, sigma)  # (K,)
             (slope,) = torch.autograd.grad(loss.sum(), x)
             name = rf"$\sigma$ = {sigma:g}, bend at {1 / sigma**2:.2f}"

@@ -3,6 +3,7 @@
 What the explorer shares comes first: the losses' look, the moving average, and the verdict on a detection.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -236,20 +237,13 @@ def gradient_norms(
 
     images, targets: as the model takes them, on any device.
 
-    None where no path leads from the loss to the part, which is not the same as a gradient of 0. The model stays as
-    it is, its gradients, the modes of its parts and the batch norms' statistics included.
+    None where no path leads from the loss to the part, which is not the same as a gradient of 0. A copy of the model is
+    asked: its gradients, the modes of its parts and the batch norms' statistics stay.
     """
-    statistics = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    modes = [(module, module.training) for module in model.modules()]
+    model = copy.deepcopy(model).train()
     generator = torch.Generator(model.device).manual_seed(seed)
-    losses = model.train()([image.to(model.device) for image in images], targets, generator)
-    norms = {name: {part: _norm(loss, model.get_submodule(part)) for part in PARTS} for name, loss in losses.items()}
-    for module, mode in modes:
-        module.training = mode
-    with torch.no_grad():
-        for name, buffer in model.named_buffers():
-            buffer.copy_(statistics[name])
-    return norms
+    losses = model([image.to(model.device) for image in images], targets, generator)
+    return {name: {part: _norm(loss, model.get_submodule(part)) for part in PARTS} for name, loss in losses.items()}
 
 
 def _norm(loss: Tensor, part: torch.nn.Module) -> float | None:
