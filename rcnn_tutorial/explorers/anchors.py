@@ -73,8 +73,7 @@ class AnchorExplorer(Explorer):
 
     def _choose_cell(self, change) -> None:
         x, y = change["new"]
-        column, row = int(x / self.stride.value), int(y / self.stride.value)
-        self.set(column=min(column, self.column.max), row=min(row, self.row.max))
+        self.set(column=int(x / self.stride.value), row=int(y / self.stride.value))
 
 
 def _sentence(inside: Tensor, row: int, column: int, names: list[str]) -> str:

@@ -33,11 +33,7 @@ class PreprocessingExplorer(Explorer):
     fields: ClassVar = {"target_size": "target_size", "max_size": "max_size"}
 
     def __init__(
-        self,
-        image: Tensor,
-        boxes: Tensor | None = None,
-        config: PreprocessingConfig | None = None,
-        stride: int = 16,
+        self, image: Tensor, boxes: Tensor | None = None, config: PreprocessingConfig | None = None, stride: int = 16
     ):
         self.image = image = to_cpu(image, single=True)
         self.boxes = torch.zeros(0, 4) if boxes is None else to_cpu(boxes, single=True)

@@ -116,15 +116,14 @@ class AnchorLabelExplorer(Explorer):
             layers.append(Points(undecided, _UNDECIDED, shape="ring", radius=2.5))
         if self.objects_counted.value == BOTH:
             layers.append(Boxes(self.objects, roles.GROUND_TRUTH, name="photo's objects"))
+        overlaps = assignment.max_overlaps[0]  # (N,)
         for role, members, line in ((_TYPE_B, assignment.type_b[0], 5), (_TYPE_A, assignment.type_a[0], 3)):
             rows = torch.nonzero((labels == anchor_target.FOREGROUND) & members).flatten()  # (F,)
-            overlaps = assignment.max_overlaps[0, rows].tolist()
-            hover = [self._hover(row, overlap) for row, overlap in zip(rows.tolist(), overlaps, strict=True)]
+            hover = [
+                f"anchor {row:,}: {self.names[row % len(self.names)]}, IoU {overlaps[row]:.4f}" for row in rows.tolist()
+            ]
             layers.append(Boxes(self.anchors[rows], role, width=line, hover=hover))
         return layers
-
-    def _hover(self, row: int, overlap: float) -> str:
-        return f"anchor {row:,}: {self.names[row % len(self.names)]}, IoU {overlap:.4f}"
 
 
 def target_controls(config: AnchorTargetConfig) -> dict:

@@ -14,12 +14,13 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from rcnn_tutorial import roles
+from rcnn_tutorial.boxes import centers_and_sizes
 from rcnn_tutorial.config import CropPoolingConfig
 from rcnn_tutorial.figures.drawing import draw_layer, draw_scene, figure_of
 from rcnn_tutorial.figures.style import from_any_device, plots
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Layer, Lines, Points, Scene
-from rcnn_tutorial.stages.crop_pooling import crop_pool, crop_theta
+from rcnn_tutorial.stages.crop_pooling import crop_pool, crop_theta, sample_crops
 
 METHODS = {"crop": "Crop pooling", "align": "RoIAlign", "pool": "RoIPool"}
 
@@ -33,14 +34,12 @@ def roi_corners(rois: Tensor, degrees: float | Tensor = 0.0) -> Tensor:
     rois: (..., 4) pixels. degrees: clockwise on the screen (y points down), a number or (...). Returns (..., 4, 2):
     x, y of what was the top left corner, then clockwise.
     """
-    x1, y1, x2, y2 = rois.unbind(-1)  # (...) each
+    center, size = centers_and_sizes(rois)  # (..., 2) each
+    upright = rois.new_tensor([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)]) * size[..., None, :]  # (..., 4, 2)
     angle = torch.deg2rad(torch.as_tensor(degrees, dtype=rois.dtype, device=rois.device))
-    cosine, sine = angle.cos(), angle.sin()
-    center = torch.stack([x1 + x2, y1 + y2], dim=-1) / 2  # (..., 2)
-    right = torch.stack([(x2 - x1) * cosine, (x2 - x1) * sine], dim=-1) / 2  # (..., 2) half of the upper side
-    down = torch.stack([(y1 - y2) * sine, (y2 - y1) * cosine], dim=-1) / 2  # (..., 2) half of the left side
-    corners = [center - right - down, center + right - down, center + right + down, center - right + down]
-    return torch.stack(corners, dim=-2)  # (..., 4, 2)
+    cosine, sine = angle.cos()[..., None], angle.sin()[..., None]  # (..., 1)
+    x, y = upright.unbind(-1)  # (..., 4) each
+    return center[..., None, :] + torch.stack([x * cosine - y * sine, x * sine + y * cosine], dim=-1)  # (..., 4, 2)
 
 
 def corner_theta(corners: Tensor, stride: int, feature_size: tuple[int, int]) -> Tensor:
@@ -134,8 +133,7 @@ def crop_figure(image: Tensor, channel: Tensor, corners: Tensor, size: int, stri
     """
     theta = corner_theta(corners, stride, channel.shape)[None]  # (1, 2, 3)
     positions = sample_positions(theta, size, channel.shape)[0].flatten(0, 1)  # (size * size, 2)
-    grid = F.affine_grid(theta, (1, 1, size, size), align_corners=True)  # (1, size, size, 2)
-    crop = F.grid_sample(channel[None, None], grid, align_corners=True)[0, 0]  # (size, size)
+    crop = sample_crops(channel[None, None], theta[None], size)[0, 0]  # (size, size)
     with plots(11, 3.9, 1, 3, width_ratios=[1.25, 1.25, 1]) as (figure, (photo, cells, out)):
         draw_scene(photo, Scene(image, _grid(corners, positions * stride), "The ROI on the photo (pixels)"))
         _show_cells(cells, channel, "On the feature map (cells)", _grid(corners / stride, positions), channel)
@@ -150,11 +148,10 @@ def rulers_figure(side: tuple[float, float], stride: int, cells: int, size: int)
 
     side: first and last pixel of the ROI along the axis. cells: how many the feature map has along it.
     """
-    positions = torch.linspace(side[0] / stride, side[1] / stride, size)  # (size,) cells
     whole = (cells - 1) * stride
+    shares = torch.linspace(*side, size) / whole  # (size,) of the map's extent: 0..1
     with plots(9, 3.8) as (figure, axes):
         names = ["pixel of the photo", "cell of the map", r"map: $x^s\in[-1,1]$", r"crop: $x^t\in[-1,1]$"]
-        shares = positions * stride / whole  # (size,) of the map's extent: 0..1
         for row, (low, high, digits) in enumerate([(0, whole, 0), (0, cells - 1, 1), (-1, 1, 2)]):
             _draw_ruler(axes, -row, low, high, (float(shares[0]), float(shares[-1])), digits)
         axes.plot([0, 1], [-3, -3], color=roles.GREEN, linewidth=4)
@@ -242,14 +239,14 @@ def align_corners_figure(image: Tensor, rois: Tensor, size: int, stride: int, fe
 
 
 @from_any_device
-def corner_gradient_figure(image: Tensor, roi: Tensor, gradient: Tensor, title: str, length: float = 0.16) -> Figure:
+def corner_gradient_figure(image: Tensor, roi: Tensor, gradient: Tensor, title: str) -> Figure:
     """Which way the corners should move for a score to rise: an arrow at each of the four.
 
-    image: (3, H, W) in [0, 1]. roi: (4,) pixels. gradient: (4,) of the score, in x1, y1, x2, y2. length: of the longest
-    arrow, as a share of the image's shorter side; only the arrows' proportions mean something.
+    image: (3, H, W) in [0, 1]. roi: (4,) pixels. gradient: (4,) of the score, in x1, y1, x2, y2. Only the proportions
+    of the arrows mean something.
     """
     longest = torch.maximum(gradient[:2].abs(), gradient[2:].abs()).norm().clamp(min=1e-12)
-    step = gradient / longest * length * min(image.shape[-2:])  # (4,) pixels
+    step = gradient / longest * 0.16 * min(image.shape[-2:])  # (4,) pixels
     arrows = torch.stack([roi_corners(roi), roi_corners(roi + step)], dim=1)  # (4, 2, 2)
     layers = [Boxes(roi[None], Role(roles.RED), width=5), Lines(arrows, roles.AFTER, width=7, arrow=True)]
     return figure_of([Scene(image, layers, title)], 7.5, legend="")

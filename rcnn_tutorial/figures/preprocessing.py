@@ -55,12 +55,12 @@ def mean_figure(image: Tensor, config: PreprocessingConfig) -> Figure:
 
 
 @from_any_device
-def rule_figure(config: PreprocessingConfig, photos: Mapping[str, tuple[int, int]], longest: float = 4.0) -> Figure:
+def rule_figure(config: PreprocessingConfig, photos: Mapping[str, tuple[int, int]]) -> Figure:
     """Both sides of a scaled photo over its aspect: where the rule's one limit ends and the other begins.
 
-    photos: name -> (height, width), marked on the curves. longest: largest long side / short side to be drawn.
+    photos: name -> (height, width), marked on the curves.
     """
-    sides = torch.linspace(1000, 1000 * longest, 301).round()  # (301,) long sides of photos whose short side is 1000
+    sides = torch.linspace(1000, 4000, 301).round()  # (301,) long sides of photos whose short side is 1000
     scales = torch.tensor([scale_for(1000, int(side), config.target_size, config.max_size) for side in sides])
     with plots(9, 4.6) as (figure, axes):
         axes.plot(sides / 1000, scales * sides, color=roles.BLUE, linestyle="dashed", label="long side")
@@ -72,7 +72,7 @@ def rule_figure(config: PreprocessingConfig, photos: Mapping[str, tuple[int, int
         for name, size in photos.items():
             _mark_photo(axes, name, size, config)
         axes.set(xlabel="long side / short side of the photo", ylabel="pixels after scaling")
-        axes.set(xlim=(1, longest), ylim=(0, 1.1 * config.max_size))
+        axes.set(xlim=(1, 4), ylim=(0, 1.1 * config.max_size))
         axes.legend(loc="center right")
     return figure
 

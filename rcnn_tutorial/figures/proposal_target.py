@@ -34,16 +34,13 @@ def ground_truth(objects: Tensor) -> list[Boxes]:
 
 
 @from_any_device
-def boxes_figure(
-    image: Tensor, size: tuple[int, int], panels: Mapping[str, Sequence[Layer]], width: float = 10.0
-) -> Figure:
+def boxes_figure(image: Tensor, size: tuple[int, int], panels: Mapping[str, Sequence[Layer]]) -> Figure:
     """Groups of boxes on the photo.
 
     image: (3, H, W) in [0, 1] at any scale. size: height and width of the boxes' coordinates.
-    panels: title -> layers, side by side. width: of all panels, in inches.
+    panels: title -> layers, side by side.
     """
-    scenes = [Scene(_gray(image), layers, title, size=size) for title, layers in panels.items()]
-    return figure_of(scenes, width)
+    return figure_of([Scene(_gray(image), layers, title, size=size) for title, layers in panels.items()], 10.0)
 
 
 @from_any_device

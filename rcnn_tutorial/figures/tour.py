@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from rcnn_tutorial import roles
-from rcnn_tutorial.boxes import clip
+from rcnn_tutorial.boxes import centers_and_sizes, clip
 from rcnn_tutorial.config import Config
 from rcnn_tutorial.figures.drawing import figure_of
 from rcnn_tutorial.figures.rpn_loss import best_of_cells
@@ -47,12 +47,6 @@ class Tour(NamedTuple):
     def anchor(self) -> int:
         """Index of the anchor that the followed ROI started as."""
         return int(self.trace.proposals.anchor_indices[0, self.roi])
-
-    @property
-    def anchors_per_cell(self) -> int:
-        """A."""
-        rows, columns = self.trace.features.shape[-2:]
-        return len(self.trace.anchors) // (rows * columns)
 
 
 class StageView(NamedTuple):
@@ -107,12 +101,12 @@ def view_features(tour: Tour) -> StageView:
 
 def view_anchors(tour: Tour) -> StageView:
     """Stage 3: the grid, and the shapes of one cell, among them the anchor of the followed ROI."""
-    shapes = tour.anchors_per_cell
-    anchors = tour.trace.anchors.view(-1, shapes, 4)  # (cells, A, 4)
+    anchors = tour.trace.anchors.view(tour.trace.features[0, 0].numel(), -1, 4)  # (cells, A, 4)
+    shapes = anchors.shape[1]
     cell = tour.anchor // shapes
-    centers = (anchors[:, 0, :2] + anchors[:, 0, 2:]) / 2 / tour.scale  # (cells, 2)
+    centers, _ = centers_and_sizes(anchors[:, 0])  # (cells, 2)
     layers = [
-        Points(centers, radius=1.5),
+        Points(centers / tour.scale, radius=1.5),
         Boxes(to_photo(tour, anchors[cell]), width=1.5, name="the shapes of one cell"),
         _followed_anchor(tour),
     ]
@@ -163,8 +157,7 @@ def view_crop(tour: Tour) -> StageView:
     x1, y1, x2, y2 = (roi / tour.scale).tolist()
     crop = tour.trace.proposed.crops[tour.roi].abs().mean(dim=0)  # (size, size)
     size = len(crop)
-    x, y = torch.linspace(x1, x2, size), torch.linspace(y1, y2, size)
-    points = torch.cartesian_prod(y, x).flip(1)  # (size * size, 2)
+    points = torch.cartesian_prod(torch.linspace(y1, y2, size), torch.linspace(x1, x2, size)).flip(1)
     half_x, half_y = max(x2 - x1, 1) / max(size - 1, 1) / 2, max(y2 - y1, 1) / max(size - 1, 1) / 2
     columns, rows = ((roi[2:] - roi[:2]) / tour.stride).tolist()
     extent = x1 - half_x, y1 - half_y, x2 + half_x, y2 + half_y

@@ -123,7 +123,7 @@ def _mark_phases(axes: Axes, reports: Sequence[StepReport]) -> None:
 
 
 @from_any_device
-def compare_figure(runs: Mapping[str, Sequence[StepReport]], names: Sequence[str] = LOSSES, title: str = "") -> Figure:
+def compare_figure(runs: Mapping[str, Sequence[StepReport]], names: Sequence[str] = LOSSES) -> Figure:
     """The losses of several training runs, as moving averages.
 
     names: the losses that are added up. At most five runs.
@@ -135,7 +135,7 @@ def compare_figure(runs: Mapping[str, Sequence[StepReport]], names: Sequence[str
             totals = [sum(report.losses.get(loss, 0.0) for loss in names) for report in reports]
             look = {"marker": MARKERS[i], "markevery": max(1, len(steps) // 10), "markersize": 8}
             axes.plot(steps, moving_average(totals), label=name, **look)
-        axes.set(xlabel="step", ylabel=f"{what}\n(mean of {WINDOW} steps)", title=title)
+        axes.set(xlabel="step", ylabel=f"{what}\n(mean of {WINDOW} steps)")
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
@@ -158,21 +158,17 @@ def schedule_figure(schedules: Mapping[str, Sequence[float]]) -> Figure:
 
 @from_any_device
 def progress_figure(
-    image: Tensor,
-    target: Mapping[str, Tensor],
-    moments: Mapping[str, Mapping[str, Tensor]],
-    classes: Sequence[str],
-    shown: int = 6,
+    image: Tensor, target: Mapping[str, Tensor], moments: Mapping[str, Mapping[str, Tensor]], classes: Sequence[str]
 ) -> Figure:
     """One scene at several moments of training, each with its best detections.
 
-    moments: title -> detections, of which `best_places` picks `shown`. image: (3, H, W) in [0, 1]. target: boxes (G, 4)
+    moments: title -> detections, of which `best_places` picks six. image: (3, H, W) in [0, 1]. target: boxes (G, 4)
     in its pixels, labels (G,). The boxes are right (solid), in the place of an object but misnamed (dash-dotted), or
     elsewhere (dashed).
     """
     scenes = []
     for title, found in moments.items():
-        best = best_places(found, shown)
+        best = best_places(found, 6)
         verdicts = judge(best, target)
         layers = [
             Boxes(box[None], VERDICT_LOOKS[verdict], labels=[classes[label - 1]])
@@ -230,9 +226,7 @@ def recall_figure(recalls: Mapping[str, Mapping[int, float]]) -> Figure:
 # ---- gradients
 
 
-def gradient_norms(
-    model: FasterRCNN, images: Sequence[Tensor], targets: Sequence[dict], seed: int = 0
-) -> dict[str, dict[str, float | None]]:
+def gradient_norms(model: FasterRCNN, images: Sequence[Tensor], targets: Sequence[dict]) -> dict[str, dict]:
     """How strongly each loss pulls at each part of the model: {loss: {part: norm of the gradient}}.
 
     images, targets: as the model takes them, on any device.
@@ -241,7 +235,7 @@ def gradient_norms(
     asked: its gradients, the modes of its parts and the batch norms' statistics stay.
     """
     model = copy.deepcopy(model).train()
-    generator = torch.Generator(model.device).manual_seed(seed)
+    generator = torch.Generator(model.device).manual_seed(0)
     losses = model([image.to(model.device) for image in images], targets, generator)
     return {name: {part: _norm(loss, model.get_submodule(part)) for part in PARTS} for name, loss in losses.items()}
 
