@@ -121,8 +121,8 @@ class TrainingMonitor(Explorer):
     def _make_controls(self) -> dict[str, widgets.Widget]:
         config, training = self.model.config, self.training
         rates = sorted({*LEARNING_RATES, training.learning_rate})
-        stages = (config.rpn, config.classification)
-        weights = [weight for stage in stages for weight in (stage.class_loss_weight, stage.box_loss_weight)]
+        rpn, rois = config.rpn, config.classification
+        weights = rpn.class_loss_weight, rpn.box_loss_weight, rois.class_loss_weight, rois.box_loss_weight
         return {
             "transport": widgets.HBox(self.buttons).add_class("rcnn-several"),
             "steps": integer("Steps in all", training.steps, 20, max(1200, training.steps), 20),

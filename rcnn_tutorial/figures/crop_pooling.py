@@ -48,15 +48,12 @@ def corner_theta(corners: Tensor, stride: int, feature_size: tuple[int, int]) ->
     corners: (..., 4, 2) pixels, clockwise from the one that becomes the crop's top left; of a parallelogram, so that
     the third is not needed. feature_size: rows and columns. Returns (..., 2, 3), as `crop_theta` for upright boxes.
     """
-    rows, columns = feature_size
-    extent = corners.new_tensor([max(columns - 1, 1), max(rows - 1, 1)])  # (2,) cells from the first to the last center
-    cells = corners / stride  # (..., 4, 2)
-    top_left, top_right, bottom_left = cells[..., 0, :], cells[..., 1, :], cells[..., 3, :]  # (..., 2) each
+    last = corners.new_tensor(feature_size).flip(0) - 1  # (2,) x, y of the last cell's center
+    top_left, top_right, _, bottom_left = (corners / stride).unbind(-2)  # (..., 2) each, cells
     right = (top_right - top_left) / 2  # (..., 2) where one unit of u leads
     down = (bottom_left - top_left) / 2  # (..., 2) where one unit of v leads
     center = (top_right + bottom_left) / 2  # (..., 2) where u = v = 0 lies
-    last = corners.new_tensor([columns - 1, rows - 1])  # (2,)
-    return torch.stack([2 * right, 2 * down, 2 * center - last], dim=-1) / extent[:, None]  # (..., 2, 3)
+    return torch.stack([2 * right, 2 * down, 2 * center - last], dim=-1) / last.clamp(min=1)[:, None]  # (..., 2, 3)
 
 
 def sample_positions(theta: Tensor, size: int, feature_size: tuple[int, int], align_corners: bool = True) -> Tensor:
@@ -67,8 +64,7 @@ def sample_positions(theta: Tensor, size: int, feature_size: tuple[int, int], al
     shape = (len(theta), 1, size, size)
     # A single sample has no corners to align: it lies at the center, which affine_grid would warn about.
     grid = F.affine_grid(theta, shape, align_corners=align_corners and size > 1)  # (S, size, size, 2)
-    rows, columns = feature_size
-    cells = grid.new_tensor([columns, rows])  # (2,)
+    cells = grid.new_tensor(feature_size).flip(0)  # (2,) columns, rows
     return (grid + 1) / 2 * (cells - 1) if align_corners else ((grid + 1) * cells - 1) / 2
 
 
@@ -104,8 +100,7 @@ def pool_bins(roi: Tensor, size: int, stride: int, feature_size: tuple[int, int]
     """
     x1, y1, x2, y2 = [math.floor(side + 0.5) for side in (roi / stride).tolist()]  # rounded to whole cells
     rows, columns = feature_size
-    x = _pool_edges(x1, x2, size, columns)
-    y = _pool_edges(y1, y2, size, rows)
+    x, y = _pool_edges(x1, x2, size, columns), _pool_edges(y1, y2, size, rows)
     return torch.tensor([(left, top, right, bottom) for top, bottom in y for left, right in x], dtype=torch.float32)
 
 

@@ -45,8 +45,8 @@ def detections_scene(image: Tensor, detections: dict[str, Tensor], classes: Sequ
         scores = detections["scores"]
         texts = [f"{text} {score:.2f}" for text, score in zip(texts, scores, strict=True)]
         order = torch.argsort(scores, stable=True).tolist()
-    roles = {label: Role(class_color(label)) for label in labels}
-    return Scene(image, [Boxes(boxes[[i]], roles[labels[i]], labels=[texts[i]]) for i in order], title)
+    layers = [Boxes(boxes[[i]], Role(class_color(labels[i])), labels=[texts[i]]) for i in order]
+    return Scene(image, layers, title)
 
 
 def paint(scene: Scene) -> Image.Image:
