@@ -210,28 +210,25 @@ class SmoothL1Explorer(Explorer):
 
     def _layers(self, sigma: float, bend: float, x: float, loss: float) -> list[Layer]:
         d = self.differences
-        axes = self._place(torch.tensor([[-self.REACH, 0.0], [self.REACH, 0.0]]))[None]
-        ticks = torch.tensor([[float(t), 0.0] for t in range(-2, 3)])
-        heights = torch.tensor([[0.0, float(t)] for t in range(1, 3)])
-        bends = torch.tensor([[[s * bend, 0.0], [s * bend, self.TOP]] for s in (-1, 1)])
+        bends = [[(place, 0), (place, self.TOP)] for place in (-bend, bend)]
         return [
-            Lines(axes, width=1),
-            Points(self._place(ticks), labels=[f"{t:g}" for t, _ in ticks.tolist()]),
-            Points(self._place(heights), labels=[f"loss {t:g}" for _, t in heights.tolist()]),
+            Lines(self._place([[(-self.REACH, 0), (self.REACH, 0)]]), width=1),
+            Points(self._place([(tick, 0) for tick in range(-2, 3)]), labels=[str(tick) for tick in range(-2, 3)]),
+            Points(self._place([(0, 1), (0, 2)]), labels=["loss 1", "loss 2"]),
             Lines(self._place(bends), Role(roles.PALETTE[1], "dotted", "where it turns linear")),
             Lines(self._curve(d.abs()), Role(roles.WHITE, "dashed", "|x|"), width=2),
             Lines(self._curve(sigma**2 * d**2 / 2), Role(roles.RED, "dashdot", "sigma² x² / 2"), width=2),
             Lines(self._curve(smooth_l1(d, sigma)), roles.AFTER, width=4, name="smooth L1"),
-            Points(self._place(torch.tensor([[x, loss]])), Role(roles.YELLOW), radius=7, labels=[f"loss {loss:.2f}"]),
+            Points(self._place([(x, loss)]), Role(roles.YELLOW), radius=7, labels=[f"loss {loss:.2f}"]),
         ]
 
     def _curve(self, losses: Tensor) -> Tensor:
         """One line (1, K, 2) through the losses (K,); what lies above the picture is left to the canvas to cut."""
         return self._place(torch.stack([self.differences, losses], dim=-1))[None]
 
-    def _place(self, points: Tensor) -> Tensor:
+    def _place(self, points: Tensor | list) -> Tensor:
         """(difference, loss) (..., 2) in the pixels of the drawing, the loss upward, with a margin for the axis."""
-        height, width = self.SIZE
+        (height, width), points = self.SIZE, torch.as_tensor(points, dtype=torch.float32)
         x = (points[..., 0] / self.REACH + 1) / 2 * width
         y = height - 30 - points[..., 1] / self.TOP * (height - 40)
         return torch.stack([x, y], dim=-1)

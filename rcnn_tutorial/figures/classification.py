@@ -111,11 +111,11 @@ def _pair(roi: Tensor, target: Tensor, title: str) -> Scene:
     low, high = torch.minimum(roi, target)[:2], torch.maximum(roi, target)[2:]
     corner = low - 0.08 * (high - low)  # (2,)
     columns, rows = (1.16 * (high - low)).tolist()
-    moved = [(box - corner[[0, 1, 0, 1]])[None] for box in (roi, target)]  # (1, 4) each
-    way = torch.stack([centers_and_sizes(box)[0][0] for box in moved])  # (2, 2)
+    moved = torch.stack([roi, target]) - corner[[0, 1, 0, 1]]  # (2, 4)
+    way, _ = centers_and_sizes(moved)  # (2, 2)
     layers = [
-        Boxes(moved[0], roles.ROI, width=4),
-        Boxes(moved[1], roles.FOREGROUND, width=4, name="object"),
+        Boxes(moved[:1], roles.ROI, width=4),
+        Boxes(moved[1:], roles.FOREGROUND, width=4, name="object"),
         Lines(way[None], INK, arrow=True, width=4),
         Points(way[:1], INK),
     ]

@@ -147,16 +147,15 @@ def _join_levels(axes: Axes, above: list[_Place], below: list[_Place]) -> None:
 def _join_columns(axes: Axes, last: dict[str, _Place], rpn: _Place) -> None:
     """The features go to the RPN and to crop pooling, the ROIs to crop pooling. last: the last box of every part."""
     features, rois, crops = last["head"], last["proposal layer"], last["crop pooling"]
-    right = features.x + features.width / 2
-    turn = (right + rpn.x - rpn.width / 2) / 2
-    _arrow(axes, [(right, features.y), (turn, features.y), (turn, rpn.y), (rpn.x - rpn.width / 2, rpn.y)])
-    gap = rois.x + rois.width / 2, crops.x - crops.width / 2
-    inner, outer = gap[0] + (gap[1] - gap[0]) / 3, gap[0] + (gap[1] - gap[0]) * 2 / 3
-    floor, end = -_HEIGHT - 0.25, (gap[1], crops.y)
-    _arrow(axes, [(gap[0], rois.y), (inner, rois.y), (inner, crops.y + 0.12), (end[0], end[1] + 0.12)])
-    start = (features.x, features.y - _BOX / 2)
-    path = [start, (start[0], floor), (outer, floor), (outer, crops.y - 0.12), (end[0], end[1] - 0.12)]
-    _arrow(axes, path)
+    start, end = features.x + features.width / 2, rpn.x - rpn.width / 2
+    turn = (start + end) / 2
+    _arrow(axes, [(start, features.y), (turn, features.y), (turn, rpn.y), (end, rpn.y)])
+    start, end = rois.x + rois.width / 2, crops.x - crops.width / 2
+    inner, outer = start + (end - start) / 3, start + (end - start) * 2 / 3
+    upper, lower, floor = crops.y + 0.12, crops.y - 0.12, -_HEIGHT - 0.25
+    _arrow(axes, [(start, rois.y), (inner, rois.y), (inner, upper), (end, upper)])
+    below = features.y - _BOX / 2
+    _arrow(axes, [(features.x, below), (features.x, floor), (outer, floor), (outer, lower), (end, lower)])
     paper = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
     halfway = (rois.y + crops.y) / 2
     for x, y, text in (
