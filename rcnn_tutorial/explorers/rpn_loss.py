@@ -202,11 +202,11 @@ class SmoothL1Explorer(Explorer):
         self.canvas.draw(self._layers(sigma, bend, difference, loss))
         part = "quadratic" if abs(difference) < bend else "linear"
         pixels = bend * self.anchor_width.value
-        return (
-            f"Sigma {sigma:.1f}: quadratic up to 1 / sigma² = {bend:.4f}, linear beyond. Difference "
-            f"{difference:.2f} lies on the {part} part: loss {loss:.4f}, slope {slope:.4f}. "
-            f"For a center, {bend:.4f} is {pixels:,.1f} pixels on an anchor {self.anchor_width.value} pixels wide."
+        text = (
+            f"Sigma {sigma:.1f}: quadratic up to 1 / sigma² = {bend:.4f}, linear beyond. Difference {difference:.2f} "
         )
+        text += f"lies on the {part} part: loss {loss:.4f}, slope {slope:.4f}. For a center, {bend:.4f} is "
+        return text + f"{pixels:,.1f} pixels on an anchor {self.anchor_width.value} pixels wide."
 
     def _layers(self, sigma: float, bend: float, x: float, loss: float) -> list[Layer]:
         d = self.differences

@@ -279,10 +279,8 @@ class TrainingMonitor(Explorer):
         right, other, elsewhere = (
             verdicts.count(verdict) for verdict in (figures.RIGHT, figures.OTHER_CLASS, figures.ELSEWHERE)
         )
-        return (
-            f"Best detections shown: {len(verdicts)}; right: {right}, misnamed: {other}, "
-            f"elsewhere: {elsewhere}. Objects in the scene: {len(self.target['labels'])}."
-        )
+        text = f"Best detections shown: {len(verdicts)}; right: {right}, misnamed: {other}, elsewhere: {elsewhere}. "
+        return text + f"Objects in the scene: {len(self.target['labels'])}."
 
 
 def _round_up(value: float) -> float:

@@ -110,16 +110,14 @@ def _stretches(steps: Sequence[int]) -> list[slice]:
 
 
 def _mark_phases(axes: Axes, reports: Sequence[StepReport]) -> None:
-    names = list(dict.fromkeys(report.phase for report in reports))
-    if len(names) < 2:
+    starts = {report.phase: report.step for report in reversed(reports)}  # the first step of each
+    if len(starts) < 2:
         return
-    top = 1.25 * max(max(report.losses.values()) for report in reports)
-    for name in names:
-        steps = [report.step for report in reports if report.phase == name]
-        axes.axvline(steps[0] - 0.5, color="#888888", linewidth=1)
+    for name, start in starts.items():
+        axes.axvline(start - 0.5, color="#888888", linewidth=1)
         text = name.replace(": ", "\n").replace(" on ", "\non ")
-        axes.text(steps[0], 0.98, text, transform=axes.get_xaxis_transform(), va="top", fontsize=12)
-    axes.set_ylim(0, 1.2 * top)  # room for the names
+        axes.text(start, 0.98, text, transform=axes.get_xaxis_transform(), va="top", fontsize=12)
+    axes.set_ylim(0, 1.5 * max(max(report.losses.values()) for report in reports))  # room for the names
 
 
 @from_any_device
