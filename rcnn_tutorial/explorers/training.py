@@ -55,12 +55,10 @@ class LossCurves(Canvas):
             x = torch.tensor([step for step, _ in known]) * (width / steps)  # (K,)
             values = [value for _, value in known]
             role = figures.LOSS_LOOKS[name]
-            for curve, look in (
-                (values, {"role": Role(role.color), "width": 1.0, "opacity": 0.5}),
-                (figures.moving_average(values), {"role": role, "width": 4.0}),
-            ):
-                line = torch.stack([x, height - torch.tensor(curve) * (height / top)], dim=-1)[None]  # (1, K, 2)
-                layers.append(Lines(line, **look))
+            y = height - torch.tensor([values, figures.moving_average(values)]) * (height / top)  # (2, K)
+            thin, thick = torch.stack([x.expand(2, -1), y], dim=-1)[:, None]  # (1, K, 2) each
+            layers.append(Lines(thin, Role(role.color), width=1.0, opacity=0.5))
+            layers.append(Lines(thick, role, width=4.0))
         self.draw(layers)
         self.summary = f"Losses of {len(reports)} of {steps} steps."
         if len(reports) == steps:

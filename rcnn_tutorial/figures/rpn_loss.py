@@ -42,8 +42,8 @@ def rpn_figure(rpn: RegionProposalNetwork, features: Tensor) -> Figure:
     links = [("features", "rpn_net"), ("rpn_net", "scores"), ("rpn_net", "coefficients")]
     links += [("scores", "flat scores"), ("coefficients", "flat coefficients"), ("flat scores", "foreground")]
     with plots(12, 4.2) as (figure, axes):
+        arrow = {"arrowstyle": "-|>", "color": "#333333", "linewidth": 1.5, "mutation_scale": 16}
         for (x, y, *_), (end_x, end_y, *_) in ((blocks[start], blocks[end]) for start, end in links):
-            arrow = {"arrowstyle": "-|>", "color": "#333333", "linewidth": 1.5, "mutation_scale": 16}
             axes.annotate("", xy=(end_x - 0.42, end_y), xytext=(x + 0.42, y), arrowprops=arrow)
         for name, (x, y, title, note) in blocks.items():
             shape = " × ".join(f"{side:,}" for side in shapes[name])
