@@ -181,10 +181,8 @@ def floats(values, *shape: int | None) -> np.ndarray:
     array = torch.as_tensor(values, dtype=torch.float32).detach().cpu().numpy()
     if array.size == 0:
         return np.zeros((0, *(size or 1 for size in shape)), np.float32)
-    fits = array.ndim == len(shape) + 1 and all(
-        w is None or w == n for w, n in zip(shape, array.shape[1:], strict=True)
-    )
-    if not fits:
+    sides = array.shape[1:]
+    if len(sides) != len(shape) or any(wanted not in (None, n) for wanted, n in zip(shape, sides, strict=True)):
         raise ConfigError(f"a layer of shape {array.shape}: expected (N, {', '.join(str(s or 'K') for s in shape)})")
     return np.ascontiguousarray(array)
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from rcnn_tutorial import roles
-from rcnn_tutorial.boxes import box_area, box_iou, encode
+from rcnn_tutorial.boxes import box_area, box_iou, centers_and_sizes, encode
 from rcnn_tutorial.config import AnchorConfig
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas, Handle
@@ -52,18 +52,18 @@ class AnchorExplorer(Explorer):
         stride, (rows, columns) = self.stride.value, self.grid(self.stride.value)
         self.column.max, self.row.max = columns - 1, rows - 1
         row, column = self.row.value, self.column.value
-        anchors = generate_anchors(rows, columns, stride, config).view(rows, columns, -1, 4)
-        inside = inside_image(anchors.view(-1, 4), torch.tensor([self.size]), self.border.value)[0]
-        inside = inside.view(rows, columns, -1)  # (rows, columns, A)
-        self.canvas.draw(self._layers(anchors, inside, row, column, _size_names(config)))
-        return _sentence(inside, row, column, _size_names(config))
+        names = [f"{width:g}×{height:g}" for width, height in anchor_sizes(config).tolist()]  # of the A shapes
+        anchors = generate_anchors(rows, columns, stride, config)  # (N, 4)
+        inside = inside_image(anchors, torch.tensor([self.size]), self.border.value).view(rows, columns, -1)
+        self.canvas.draw(self._layers(anchors.view(rows, columns, -1, 4), inside, row, column, names))
+        return _sentence(inside, row, column, names)
 
     def _layers(self, anchors: Tensor, inside: Tensor, row: int, column: int, names: list[str]) -> list:
         """Grid, cell and shapes. anchors: (rows, columns, A, 4), inside: (rows, columns, A)."""
-        centers = (anchors[:, :, 0, :2] + anchors[:, :, 0, 2:]) / 2  # (rows, columns, 2)
+        centers, _ = centers_and_sizes(anchors[:, :, 0])  # (rows, columns, 2)
         cell, kept = anchors[row, column], inside[row, column]  # (A, 4), (A,)
-        dropped = [name for name, keep in zip(names, kept.tolist(), strict=True) if not keep]
-        rest = [name for name, keep in zip(names, kept.tolist(), strict=True) if keep]
+        dropped = [name for name, fits in zip(names, kept.tolist(), strict=True) if not fits]
+        rest = [name for name, fits in zip(names, kept.tolist(), strict=True) if fits]
         return [
             Points(centers.view(-1, 2), roles.PLAIN, radius=1.5, name=f"grid, every {self.stride.value} pixels"),
             Boxes(cell[~kept], roles.BEFORE, labels=dropped, name="leaves the image"),
@@ -73,12 +73,7 @@ class AnchorExplorer(Explorer):
 
     def _choose_cell(self, change) -> None:
         x, y = change["new"]
-        column, row = int(x / self.stride.value), int(y / self.stride.value)
-        self.set(column=min(column, self.column.max), row=min(row, self.row.max))
-
-
-def _size_names(config: AnchorConfig) -> list[str]:
-    return [f"{width:g}×{height:g}" for width, height in anchor_sizes(config).tolist()]
+        self.set(column=int(x / self.stride.value), row=int(y / self.stride.value))
 
 
 def _sentence(inside: Tensor, row: int, column: int, names: list[str]) -> str:
@@ -123,16 +118,12 @@ class IoUExplorer(Explorer):
         area = float(box_area(overlap).sum())
         union = float(box_area(first) + box_area(second)) - area
         iou = float(box_iou(first[None], second[None]))
-        center = (overlap[:, :2] + overlap[:, 2:]) / 2
-        self.canvas.draw(
-            [
-                Boxes(overlap, roles.CHOSEN._replace(dash="dotted"), fill=0.35, name="intersection"),
-                Points(center, roles.CHOSEN, labels=[f"IoU {iou:.4f}"] * len(overlap), name=""),
-            ]
-        )
-        return (
-            f"Intersection {area:,.0f} / union {union:,.0f} square pixels = IoU {iou:.4f}. {_in_words(first, second)}"
-        )
+        center, _ = centers_and_sizes(overlap)
+        common = Boxes(overlap, roles.CHOSEN._replace(dash="dotted"), fill=0.35, name="intersection")
+        number = Points(center, roles.CHOSEN, labels=[f"IoU {iou:.4f}"] * len(overlap), name="")
+        self.canvas.draw([common, number])
+        shares = f"Intersection {area:,.0f} / union {union:,.0f} square pixels"
+        return f"{shares} = IoU {iou:.4f}. {_in_words(first, second)}"
 
     def _show_example(self, change) -> None:
         first, second = self.place(change["new"])

@@ -150,11 +150,10 @@ class Canvas(Shown, WholeWidget):
 
 def _answer_hover(canvas: Canvas, content: dict, _buffers) -> None:
     """Hover texts stay here until the pointer rests on a box: 2 000 of them would cost more than the boxes."""
-    if "hover" not in content:
-        return
-    layer, index = content["hover"]
-    known = 0 <= layer < len(canvas.layers) and isinstance(canvas.layers[layer], Boxes)
-    canvas.send({"hover": [layer, index], "text": canvas.layers[layer].hover_text(index) if known else ""})
+    if "hover" in content:
+        layer, index = content["hover"]
+        known = 0 <= layer < len(canvas.layers) and isinstance(canvas.layers[layer], Boxes)
+        canvas.send({"hover": [layer, index], "text": canvas.layers[layer].hover_text(index) if known else ""})
 
 
 def message(layer: Layer) -> dict:

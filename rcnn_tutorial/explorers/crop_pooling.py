@@ -10,16 +10,7 @@ from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas, Handle
 from rcnn_tutorial.explorers.explorer import Explorer, choice, flag, integer
-from rcnn_tutorial.figures.crop_pooling import (
-    METHODS,
-    align_bins,
-    align_positions,
-    cell_boxes,
-    corner_theta,
-    pool_bins,
-    roi_corners,
-    sample_positions,
-)
+from rcnn_tutorial.figures import crop_pooling as geometry
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Heatmap, Layer, Lines, Picture, Points
 from rcnn_tutorial.stages.crop_pooling import crop_pool, sample_crops
@@ -46,7 +37,7 @@ class CropPoolingExplorer(Explorer):
         self.photo = image[None]  # (1, 3, H, W)
         strongest = int(features.std(dim=(1, 2), correction=0).argmax())
         controls = {
-            "method": choice("Method", [(name, method) for method, name in METHODS.items()], "crop"),
+            "method": choice("Method", [(name, method) for method, name in geometry.METHODS.items()], "crop"),
             "size": integer("Pool size", size, 1, 14),
             "align_corners": flag("align_corners", True),
             "rotation": integer("Rotation (degrees)", 0, -45, 45, 5),
@@ -65,7 +56,9 @@ class CropPoolingExplorer(Explorer):
         """Draw where the method reads, and the crop; say how the two lie to each other."""
         method, size, roi = self.method.value, self.size.value, self.canvas.box("roi")
         if method != "crop" and self.rotation.value:
-            raise ConfigError(f"{METHODS[method]} cuts upright boxes only; set the rotation to 0, or take crop pooling")
+            raise ConfigError(
+                f"{geometry.METHODS[method]} cuts upright boxes only; set the rotation to 0, or take crop pooling"
+            )
         cells, stride = self.chosen_map()
         reading, sentence = getattr(self, f"read_{method}")(roi, size, stride, tuple(cells.shape[-2:]))
         self.canvas.draw([*self.ground(cells, stride), *reading])
@@ -87,32 +80,26 @@ class CropPoolingExplorer(Explorer):
         if self.map.value == PHOTO:
             return []
         rows, columns = cells.shape[-2:]
-        extent = cell_boxes(torch.tensor([0, 0, columns, rows]), stride).tolist()
+        extent = geometry.cell_boxes(torch.tensor([0, 0, columns, rows]), stride).tolist()
         return [shown(cells[0], cells, extent)]
-
-    def theta(self, roi: Tensor, stride: int, feature_size: tuple[int, int]) -> Tensor:
-        """Of the turned ROI: (1, 2, 3)."""
-        return corner_theta(roi_corners(roi, self.rotation.value), stride, feature_size)[None]
 
     def crop(self, cells: Tensor, roi: Tensor, size: int, stride: int) -> Tensor:
         """cells: (1, channels, rows, columns). Returns (1, channels, size, size)."""
         if self.method.value == "crop":
-            theta = self.theta(roi, stride, tuple(cells.shape[-2:]))[None]  # (1, 1, 2, 3)
-            return sample_crops(cells, theta, size, self.align_corners.value)
+            corners = geometry.roi_corners(roi, self.rotation.value)  # (4, 2)
+            theta = geometry.corner_theta(corners, stride, cells.shape[-2:])  # (2, 3)
+            return sample_crops(cells, theta[None, None], size, self.align_corners.value)
         return crop_pool(cells, roi[None, None], stride, CropPoolingConfig(method=self.method.value, size=size))
 
     def read_crop(self, roi: Tensor, size: int, stride: int, feature_size: tuple[int, int]) -> tuple[list[Layer], str]:
         """The sample grid of crop pooling."""
-        corners = roi_corners(roi, self.rotation.value)  # (4, 2)
-        theta = self.theta(roi, stride, feature_size)
-        positions = sample_positions(theta, size, feature_size, self.align_corners.value)[0]  # (size, size, 2)
+        corners = geometry.roi_corners(roi, self.rotation.value)  # (4, 2)
+        theta = geometry.corner_theta(corners, stride, feature_size)[None]  # (1, 2, 3)
+        positions = geometry.sample_positions(theta, size, feature_size, self.align_corners.value)[0]  # (size, size, 2)
         points = positions * stride  # (size, size, 2) pixels
         turned = corners[None] if self.rotation.value else corners[:0, None]  # (1 or 0, 4, 2)
         role = Role(roles.GREEN, "dashed", "the ROI, turned" if len(turned) else "")
-        layers = [
-            Lines(turned, role, closed=True),
-            *point_layers(points.flatten(0, 1), f"{size * size} samples"),
-        ]
+        layers = [Lines(turned, role, closed=True), *point_layers(points.flatten(0, 1), f"{size * size} samples")]
         last = positions.new_tensor([feature_size[1] - 1, feature_size[0] - 1])
         outside = ((positions < -1e-3) | (positions > last + 1e-3)).any(-1).sum()
         span = torch.stack([(points[0, -1] - points[0, 0]).norm(), (points[-1, 0] - points[0, 0]).norm()])  # (2,)
@@ -123,10 +110,10 @@ class CropPoolingExplorer(Explorer):
 
     def read_align(self, roi: Tensor, size: int, stride: int, feature_size: tuple[int, int]) -> tuple[list[Layer], str]:
         """RoIAlign's bins and the points that it averages in each."""
-        positions = align_positions(roi, size, stride)  # (size, size, rows, columns, 2) cells
+        positions = geometry.align_positions(roi, size, stride)  # (size, size, rows, columns, 2) cells
         rows, columns = positions.shape[2:4]
         points = (positions * stride).reshape(-1, 2)
-        bins = align_bins(roi, size, stride)  # (size * size, 4)
+        bins = geometry.align_bins(roi, size, stride)  # (size * size, 4)
         layers = [Boxes(bins, roles.OTHER, width=2, name="bins")]
         if len(points) <= MOST_POINTS:
             layers += point_layers(points, "points")
@@ -136,12 +123,12 @@ class CropPoolingExplorer(Explorer):
 
     def read_pool(self, roi: Tensor, size: int, stride: int, feature_size: tuple[int, int]) -> tuple[list[Layer], str]:
         """RoIPool's bins of whole cells."""
-        bins = pool_bins(roi, size, stride, feature_size)  # (size * size, 4) cells
+        bins = geometry.pool_bins(roi, size, stride, feature_size)  # (size * size, 4) cells
         first, last = bins[:, :2].amin(0), bins[:, 2:].amax(0)  # (2,) each
         rounded = torch.cat([first, last - 1]) * stride  # (4,) the outermost cells' centers, pixels
         moved = (rounded - roi).abs().max()
         name = "bins of whole cells (they may overlap)"
-        layers = [Boxes(cell_boxes(bins, stride), roles.BEFORE, width=2, name=name)]
+        layers = [Boxes(geometry.cell_boxes(bins, stride), roles.BEFORE, width=2, name=name)]
         columns, rows = (last - first).int().tolist()
         sentence = f"{self.roi_in_words(roi, stride)}. RoIPool rounds it to {columns} × {rows} whole cells, "
         sentence += f"which moves a side by up to {float(moved):.1f} pixels, and keeps the largest value in each "

@@ -81,7 +81,12 @@ class Explorer(Shown, widgets.Box):
                 raise TypeError(f"control {name!r}: the name is taken by {type(self).__name__}; choose another")
             setattr(self, name, control)
         self.update()
-        super().__init__(self._parts(), _dom_classes=self._classes())  # last: the browser is told once, of the whole
+        pictures = widgets.Box(self.canvases, _dom_classes=["rcnn-pictures"])
+        left = widgets.VBox(list(self.controls.values()), _dom_classes=["rcnn-controls"])
+        right = widgets.VBox([pictures, self._line], _dom_classes=["rcnn-right"])  # on a narrow page, below `left`
+        # One or two controls go above the picture: a column of their own would stay empty.
+        classes = ["rcnn-explorer"] + ["rcnn-stacked"] * (len(self.controls) <= 2)
+        super().__init__([left, right], _dom_classes=classes)  # so late, because the browser is told once, of the whole
         for control in self.controls.values():
             control.observe(self.update, "value")
         for canvas in self.canvases:
@@ -146,18 +151,6 @@ class Explorer(Shown, widgets.Box):
         """Print the summary, every sentence on a line of its own, long ones on several."""
         sentences = self.summary.replace(". ", ".\n").splitlines()
         print(*(textwrap.fill(sentence, LINE) for sentence in sentences), sep="\n", end="\n\n")
-
-    def _parts(self) -> list[widgets.Widget]:
-        """Controls at the left, pictures at the right with the summary under them; one column on a narrow page."""
-        pictures = widgets.Box(self.canvases, _dom_classes=["rcnn-pictures"])
-        return [
-            widgets.VBox(list(self.controls.values()), _dom_classes=["rcnn-controls"]),
-            widgets.VBox([pictures, self._line], _dom_classes=["rcnn-right"]),
-        ]
-
-    def _classes(self) -> list[str]:
-        """One or two controls go above the picture: a column of their own would stay empty."""
-        return ["rcnn-explorer"] + ["rcnn-stacked"] * (len(self.controls) <= 2)
 
 
 class SummaryLine(WholeWidget):

@@ -152,12 +152,9 @@ class DetectionExplorer(Explorer):
             probabilities[:, column] = self.probabilities[:, column]
         candidates = int((probabilities[self.valid, 1:] > threshold).sum())
         found = detect(self.boxes, probabilities, config, self.valid)
-        layers: list[Layer] = [Boxes(self.objects, roles.GROUND_TRUTH, width=2)]
-        by_best_score = dict.fromkeys(found.labels.tolist())
-        layers += [
-            self._class_layer(label, found, dash) for label, dash in zip(by_best_score, cycle(DASHES), strict=False)
-        ]
-        self.canvas.draw(layers)
+        looks = zip(dict.fromkeys(found.labels.tolist()), cycle(DASHES), strict=False)  # the class of the best first
+        classes = [self._class_layer(label, found, dash) for label, dash in looks]
+        self.canvas.draw([Boxes(self.objects, roles.GROUND_TRUTH, width=2), *classes])
         return self._in_words(found.labels.tolist(), candidates, threshold)
 
     def _class_layer(self, label: int, found: Detections, dash: str) -> Boxes:

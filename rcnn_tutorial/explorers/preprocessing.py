@@ -33,11 +33,7 @@ class PreprocessingExplorer(Explorer):
     fields: ClassVar = {"target_size": "target_size", "max_size": "max_size"}
 
     def __init__(
-        self,
-        image: Tensor,
-        boxes: Tensor | None = None,
-        config: PreprocessingConfig | None = None,
-        stride: int = 16,
+        self, image: Tensor, boxes: Tensor | None = None, config: PreprocessingConfig | None = None, stride: int = 16
     ):
         self.image = image = to_cpu(image, single=True)
         self.boxes = torch.zeros(0, 4) if boxes is None else to_cpu(boxes, single=True)
@@ -53,18 +49,14 @@ class PreprocessingExplorer(Explorer):
     def draw(self) -> str:
         """Draw the photo before and after; say which limit decides."""
         config = Config(preprocessing=self.adjusted(self.config)).preprocessing  # may refuse
-        photo, boxes = self._cut_photo()
+        photo, boxes = self.image, self.boxes
+        if abs(self.aspect.value - self.own_aspect) > 0.51 * _ASPECT_STEP:
+            photo, boxes = cut_to_aspect(photo, boxes, self.aspect.value)
         scaled = preprocess([photo], config)
         scaled_boxes = boxes * scaled.scales[0]  # (N, 4)
         side = round(1.03 * max(_FIELD, config.max_size, *photo.shape[-2:]))
         self.canvas.draw(self._layers(scaled, scaled_boxes, config), size=(side, side))
         return _sentence(scaled, config, self.stride) + _objects_sentence(boxes, scaled_boxes)
-
-    def _cut_photo(self) -> tuple[Tensor, Tensor]:
-        """The photo and its boxes at the chosen aspect, whole where that is its own."""
-        if abs(self.aspect.value - self.own_aspect) <= 0.51 * _ASPECT_STEP:
-            return self.image, self.boxes
-        return cut_to_aspect(self.image, self.boxes, self.aspect.value)
 
     def _layers(self, scaled: Preprocessed, boxes: Tensor, config: PreprocessingConfig) -> list[Layer]:
         height, width = scaled.sizes[0].tolist()

@@ -1,7 +1,7 @@
 """The explorer of the fifth notebook: scored anchors become proposals, proposals become the ROIs of a training step."""
 
-import dataclasses
 import functools
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -16,6 +16,7 @@ from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
 from rcnn_tutorial.figures.rpn_loss import best_of_cells
 from rcnn_tutorial.model import Trace
+from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Heatmap, Layer, Lines, Points
 from rcnn_tutorial.stages.preprocessing import GroundTruth
 from rcnn_tutorial.stages.proposal import Proposals, proposal_layer
@@ -69,13 +70,9 @@ class ProposalTargetExplorer(Explorer):
 
     def _ranked(self, pre_nms: int, threshold: float) -> Proposals:
         """What NMS leaves, at most MOST, best first; keeping fewer of them is a matter of cutting the list."""
-        config = dataclasses.replace(
-            self.config.proposals, test_pre_nms_top_n=pre_nms, test_post_nms_top_n=MOST, nms_threshold=threshold
-        )
-        trace = self.trace
-        return proposal_layer(
-            trace.rpn, trace.anchors, trace.available, trace.preprocessed.sizes, config, training=False
-        )
+        limits = {"test_pre_nms_top_n": pre_nms, "test_post_nms_top_n": MOST, "nms_threshold": threshold}
+        trace, config = self.trace, replace(self.config.proposals, **limits)
+        return proposal_layer(trace.rpn, trace.anchors, trace.available, trace.preprocessed.sizes, config, False)
 
     def _targets(self, proposals: Proposals) -> ProposalTargets:
         config = self.adjusted(self.config.proposal_targets)
@@ -105,11 +102,10 @@ class ProposalTargetExplorer(Explorer):
         boxes = proposals.boxes[0, : self.shown.value]  # (K, 4)
         anchors = self.trace.anchors[proposals.anchor_indices[0, : len(boxes)]]  # (K, 4)
         (start, before), (end, after) = centers_and_sizes(anchors), centers_and_sizes(boxes)  # (K, 2) each
+        rows = zip(proposals.scores[0].tolist(), before.tolist(), after.tolist(), strict=False)
         hover = [
-            f"proposal {i + 1}: foreground probability {score:.3f}, {w:.0f}×{h:.0f} became {u:.0f}×{v:.0f}"
-            for i, (score, (w, h), (u, v)) in enumerate(
-                zip(proposals.scores[0, : len(boxes)].tolist(), before.tolist(), after.tolist(), strict=True)
-            )
+            f"proposal {i}: foreground probability {score:.3f}, {w:.0f}×{h:.0f} became {u:.0f}×{v:.0f}"
+            for i, (score, (w, h), (u, v)) in enumerate(rows, start=1)
         ]
         moves = torch.stack([start, end], dim=1)  # (K, 2, 2)
         layers = [
@@ -122,17 +118,15 @@ class ProposalTargetExplorer(Explorer):
     def _rois(self, _proposals: Proposals, targets: ProposalTargets) -> tuple[list[Layer], str]:
         places = first_draws(targets.roi_indices[0])  # (K,) a box drawn twice would only look thicker
         foreground = targets.labels[0, places] > 0  # (K,)
-        chosen = {
-            "background": (places[~foreground][: self.shown.value], roles.BACKGROUND),
-            "foreground": (places[foreground][: self.shown.value], roles.FOREGROUND),
-        }
-        layers: list[Layer] = []
-        for kind, (members, role) in chosen.items():
-            hover = [self._hover(targets, place) for place in members.tolist()]
-            boxes = targets.rois[0, members]  # (M, 4)
-            layers.append(Boxes(boxes, role, width=2, name=f"{kind} ROI", hover=hover))
-        drawn = " and ".join(f"{len(members)} {kind}" for kind, (members, _) in reversed(chosen.items()))
-        return layers, f"Drawn: {drawn} ROIs."
+        below = self._roi_layer(targets, places[~foreground], roles.BACKGROUND)
+        above = self._roi_layer(targets, places[foreground], roles.FOREGROUND)
+        return [below, above], f"Drawn: {len(above.boxes)} foreground and {len(below.boxes)} background ROIs."
+
+    def _roi_layer(self, targets: ProposalTargets, places: Tensor, role: Role) -> Boxes:
+        """The first few of the ROIs at these places (M,) of the sample."""
+        places = places[: self.shown.value]
+        hover = [self._hover(targets, place) for place in places.tolist()]
+        return Boxes(targets.rois[0, places], role, width=2, name=f"{role.name} ROI", hover=hover)
 
     def _hover(self, targets: ProposalTargets, place: int) -> str:
         label, overlap = int(targets.labels[0, place]), float(targets.max_overlaps[0, place])

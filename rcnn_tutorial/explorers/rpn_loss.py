@@ -4,10 +4,11 @@ import math
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from rcnn_tutorial import roles
-from rcnn_tutorial.boxes import clip
+from rcnn_tutorial.boxes import centers_and_sizes, clip
 from rcnn_tutorial.config import AnchorTargetConfig, Config
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.explorers.canvas import Canvas, Handle
@@ -84,16 +85,14 @@ class AnchorLabelExplorer(Explorer):
     def _agree(self) -> None:
         """Sliders and picture show the same object: whichever the reader moved last wins."""
         sliders = [self.center_x, self.center_y, self.object_width, self.object_height]
-        box = self.canvas.handles["object"]
-        x, y, width, height = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2, box[2] - box[0], box[3] - box[1]
-        values = [min(max(round(v), s.min), s.max) for v, s in zip((x, y, width, height), sliders, strict=True)]
-        if box != self._seen:
-            for slider, value in zip(sliders, values, strict=True):
+        center, size = centers_and_sizes(self.canvas.box("object"))  # (2,) each
+        place = [round(value) for value in (*center.tolist(), *size.tolist())]
+        if self.canvas.handles["object"] != self._seen:
+            for slider, value in zip(sliders, place, strict=True):
                 slider.value = value
-            if values != [round(v) for v in (x, y, width, height)]:  # smaller than the sliders can tell, say
-                self.canvas.move(object=box_around(*values))
-        elif values != [slider.value for slider in sliders]:
-            self.canvas.move(object=box_around(*(slider.value for slider in sliders)))
+        told = [slider.value for slider in sliders]
+        if told != place:  # the reader moved a slider, or made the box smaller than the sliders can tell, say
+            self.canvas.move(object=box_around(*told))
         self._seen = self.canvas.handles["object"]
 
     def _ground_truth(self) -> GroundTruth:
@@ -101,10 +100,8 @@ class AnchorLabelExplorer(Explorer):
         movable = clip(self.canvas.box("object"), self.size)[None]  # (1, 4)
         chosen = {MOVABLE: movable, BOTH: torch.cat([movable, self.objects]), NONE: movable[:0]}
         boxes = chosen[self.objects_counted.value]
-        padded = torch.cat([boxes, torch.zeros(1, 4)])  # a batch has room for one object at least
-        labels = torch.ones(len(padded), dtype=torch.long)
-        labels[-1] = 0
-        return GroundTruth(padded[None], labels[None])
+        labels = torch.ones(1, len(boxes), dtype=torch.long)
+        return GroundTruth(F.pad(boxes[None], (0, 0, 0, 1)), F.pad(labels, (0, 1)))  # room for one object at least
 
     def _layers(self, assignment: AnchorAssignment, sampled: Tensor) -> list[Layer]:
         """sampled: (N,)."""
@@ -119,15 +116,14 @@ class AnchorLabelExplorer(Explorer):
             layers.append(Points(undecided, _UNDECIDED, shape="ring", radius=2.5))
         if self.objects_counted.value == BOTH:
             layers.append(Boxes(self.objects, roles.GROUND_TRUTH, name="photo's objects"))
+        overlaps = assignment.max_overlaps[0]  # (N,)
         for role, members, line in ((_TYPE_B, assignment.type_b[0], 5), (_TYPE_A, assignment.type_a[0], 3)):
             rows = torch.nonzero((labels == anchor_target.FOREGROUND) & members).flatten()  # (F,)
-            overlaps = assignment.max_overlaps[0, rows].tolist()
-            hover = [self._hover(row, overlap) for row, overlap in zip(rows.tolist(), overlaps, strict=True)]
+            hover = [
+                f"anchor {row:,}: {self.names[row % len(self.names)]}, IoU {overlaps[row]:.4f}" for row in rows.tolist()
+            ]
             layers.append(Boxes(self.anchors[rows], role, width=line, hover=hover))
         return layers
-
-    def _hover(self, row: int, overlap: float) -> str:
-        return f"anchor {row:,}: {self.names[row % len(self.names)]}, IoU {overlap:.4f}"
 
 
 def target_controls(config: AnchorTargetConfig) -> dict:
@@ -155,7 +151,7 @@ def spread_centers(anchors: Tensor, config: Config, stride: int) -> Tensor:
     row, column = torch.meshgrid(torch.arange(ratios), torch.arange(scales), indexing="ij")
     offsets = torch.stack([column - (scales - 1) / 2, row - (ratios - 1) / 2], dim=-1).view(-1, 2)  # (A, 2)
     offsets = offsets * stride / (max(ratios, scales) + 1)
-    centers = (anchors[:, :2] + anchors[:, 2:]) / 2  # (N, 2)
+    centers, _ = centers_and_sizes(anchors)  # (N, 2)
     return centers + offsets.repeat(len(anchors) // len(offsets), 1)
 
 
@@ -199,43 +195,40 @@ class SmoothL1Explorer(Explorer):
         """Draw the curve and the point on it; say in which part it lies."""
         sigma = self.sigma.value
         x = torch.tensor(self.difference.value, requires_grad=True)
-        smooth_l1(x, sigma).backward()
-        difference, slope = float(x.detach()), float(x.grad)
-        loss = float(smooth_l1(x.detach(), sigma))
+        y = smooth_l1(x, sigma)
+        y.backward()
+        difference, slope, loss = x.item(), x.grad.item(), y.item()
         bend = 1 / sigma**2
         self.canvas.draw(self._layers(sigma, bend, difference, loss))
         part = "quadratic" if abs(difference) < bend else "linear"
         pixels = bend * self.anchor_width.value
-        return (
-            f"Sigma {sigma:.1f}: quadratic up to 1 / sigma² = {bend:.4f}, linear beyond. Difference "
-            f"{difference:.2f} lies on the {part} part: loss {loss:.4f}, slope {slope:.4f}. "
-            f"For a center, {bend:.4f} is {pixels:,.1f} pixels on an anchor {self.anchor_width.value} pixels wide."
+        text = (
+            f"Sigma {sigma:.1f}: quadratic up to 1 / sigma² = {bend:.4f}, linear beyond. Difference {difference:.2f} "
         )
+        text += f"lies on the {part} part: loss {loss:.4f}, slope {slope:.4f}. For a center, {bend:.4f} is "
+        return text + f"{pixels:,.1f} pixels on an anchor {self.anchor_width.value} pixels wide."
 
     def _layers(self, sigma: float, bend: float, x: float, loss: float) -> list[Layer]:
         d = self.differences
-        axes = self._place(torch.tensor([[-self.REACH, 0.0], [self.REACH, 0.0]]))[None]
-        ticks = torch.tensor([[float(t), 0.0] for t in range(-2, 3)])
-        heights = torch.tensor([[0.0, float(t)] for t in range(1, 3)])
-        bends = torch.tensor([[[s * bend, 0.0], [s * bend, self.TOP]] for s in (-1, 1)])
+        bends = [[(place, 0), (place, self.TOP)] for place in (-bend, bend)]
         return [
-            Lines(axes, width=1),
-            Points(self._place(ticks), labels=[f"{t:g}" for t, _ in ticks.tolist()]),
-            Points(self._place(heights), labels=[f"loss {t:g}" for _, t in heights.tolist()]),
+            Lines(self._place([[(-self.REACH, 0), (self.REACH, 0)]]), width=1),
+            Points(self._place([(tick, 0) for tick in range(-2, 3)]), labels=[str(tick) for tick in range(-2, 3)]),
+            Points(self._place([(0, 1), (0, 2)]), labels=["loss 1", "loss 2"]),
             Lines(self._place(bends), Role(roles.PALETTE[1], "dotted", "where it turns linear")),
             Lines(self._curve(d.abs()), Role(roles.WHITE, "dashed", "|x|"), width=2),
             Lines(self._curve(sigma**2 * d**2 / 2), Role(roles.RED, "dashdot", "sigma² x² / 2"), width=2),
             Lines(self._curve(smooth_l1(d, sigma)), roles.AFTER, width=4, name="smooth L1"),
-            Points(self._place(torch.tensor([[x, loss]])), Role(roles.YELLOW), radius=7, labels=[f"loss {loss:.2f}"]),
+            Points(self._place([(x, loss)]), Role(roles.YELLOW), radius=7, labels=[f"loss {loss:.2f}"]),
         ]
 
     def _curve(self, losses: Tensor) -> Tensor:
         """One line (1, K, 2) through the losses (K,); what lies above the picture is left to the canvas to cut."""
         return self._place(torch.stack([self.differences, losses], dim=-1))[None]
 
-    def _place(self, points: Tensor) -> Tensor:
+    def _place(self, points: Tensor | list) -> Tensor:
         """(difference, loss) (..., 2) in the pixels of the drawing, the loss upward, with a margin for the axis."""
-        height, width = self.SIZE
+        (height, width), points = self.SIZE, torch.as_tensor(points, dtype=torch.float32)
         x = (points[..., 0] / self.REACH + 1) / 2 * width
         y = height - 30 - points[..., 1] / self.TOP * (height - 40)
         return torch.stack([x, y], dim=-1)

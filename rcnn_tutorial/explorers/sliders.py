@@ -44,7 +44,7 @@ def browsers_number(value: float, low: float, high: float, step: float) -> float
 class _OnSteps(traitlets.HasTraits):
     """What both sliders do; the methods bear the names of those in ipywidgets that they replace."""
 
-    _sent = traitlets.Any()  # what the page was sent, as it was sent
+    _sent = traitlets.Instance(deque, (), {"maxlen": REMEMBERED})  # what the page was sent, as it was sent
 
     @traitlets.validate("value")
     def _validate_value(self, proposal):
@@ -67,10 +67,6 @@ class _OnSteps(traitlets.HasTraits):
     @traitlets.observe("value")
     def _remember(self, _change) -> None:
         self._sent.append(self.get_state("value")["value"])
-
-    @traitlets.default("_sent")
-    def _nothing_sent(self):
-        return deque(maxlen=REMEMBERED)
 
     def set_state(self, sync_data: dict) -> None:
         """Take what the page says, unless it only repeats, moved to its own place, what it was sent."""

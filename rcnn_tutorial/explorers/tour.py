@@ -37,9 +37,8 @@ class TourExplorer(Explorer):
             photo, device = self.photos[name], next(self.model.parameters()).device
             with torch.no_grad():
                 trace = self.model.trace([photo.to(device)])
-            self._tours[name] = Tour(
-                to_cpu(photo, single=True), to_cpu(trace, single=True), self.model.config, self.model.stride, self.shown
-            )
+            photo, trace = to_cpu((photo, trace), single=True)
+            self._tours[name] = Tour(photo, trace, self.model.config, self.model.stride, self.shown)
         return self._tours[name]
 
     def draw(self) -> str:

@@ -19,17 +19,7 @@ from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError, TutorialError
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, button, choice, flag, integer, number
-from rcnn_tutorial.figures.training import (
-    ELSEWHERE,
-    LOSS_LOOKS,
-    LOSSES,
-    OTHER_CLASS,
-    RIGHT,
-    VERDICT_LOOKS,
-    best_places,
-    judge,
-    moving_average,
-)
+from rcnn_tutorial.figures import training as figures
 from rcnn_tutorial.model import FasterRCNN
 from rcnn_tutorial.roles import GROUND, Role
 from rcnn_tutorial.scene import Boxes, Layer, Lines, Points
@@ -60,17 +50,15 @@ class LossCurves(Canvas):
         (height, width), steps = (self.size[0] - FOOT, self.size[1]), self.steps
         top = _round_up(max((loss for report in reports for loss in report.losses.values()), default=2.0))
         layers = self._axes(top)
-        for name in LOSSES:
+        for name in figures.LOSSES:
             known = [(report.step, report.losses[name]) for report in reports if name in report.losses]
             x = torch.tensor([step for step, _ in known]) * (width / steps)  # (K,)
             values = [value for _, value in known]
-            role = LOSS_LOOKS[name]
-            for curve, look in (
-                (values, {"role": Role(role.color), "width": 1.0, "opacity": 0.5}),
-                (moving_average(values), {"role": role, "width": 4.0}),
-            ):
-                line = torch.stack([x, height - torch.tensor(curve) * (height / top)], dim=-1)[None]  # (1, K, 2)
-                layers.append(Lines(line, **look))
+            role = figures.LOSS_LOOKS[name]
+            y = height - torch.tensor([values, figures.moving_average(values)]) * (height / top)  # (2, K)
+            thin, thick = torch.stack([x.expand(2, -1), y], dim=-1)[:, None]  # (1, K, 2) each
+            layers.append(Lines(thin, Role(role.color), width=1.0, opacity=0.5))
+            layers.append(Lines(thick, role, width=4.0))
         self.draw(layers)
         self.summary = f"Losses of {len(reports)} of {steps} steps."
         if len(reports) == steps:
@@ -82,13 +70,12 @@ class LossCurves(Canvas):
     def _axes(self, top: float) -> list[Layer]:
         """Faint lines at quarters of both axes and at zero, with the numbers that belong to them."""
         height, width = self.size[0] - FOOT, self.size[1]
-        quarters = torch.tensor([0.25, 0.5, 0.75])
-        across = [[[0.0, height * q], [width, height * q]] for q in (*quarters.tolist(), 1.0)]
-        down = [[[width * q, 0.0], [width * q, height]] for q in quarters.tolist()]
-        left = torch.stack([torch.zeros(3), height * quarters], dim=-1)  # (3, 2)
-        bottom = torch.stack([width * quarters, torch.full((3,), float(self.size[0]))], dim=-1)  # (3, 2)
-        losses = [f"{top * (1 - q):g}" for q in quarters.tolist()]
-        counts = [f"step {round(self.steps * q)}" for q in quarters.tolist()]
+        quarters = (0.25, 0.5, 0.75)
+        across = [[(0, height * q), (width, height * q)] for q in (*quarters, 1)]
+        down = [[(width * q, 0), (width * q, height)] for q in quarters]
+        left, bottom = [(0, height * q) for q in quarters], [(width * q, self.size[0]) for q in quarters]
+        losses = [f"{top * (1 - q):g}" for q in quarters]
+        counts = [f"step {round(self.steps * q)}" for q in quarters]
         return [
             Lines(torch.tensor(across + down), roles.PLAIN, width=1.0, opacity=0.25),
             Points(left, Role(GROUND), radius=0.0, labels=losses),
@@ -120,7 +107,7 @@ class TrainingMonitor(Explorer):
         self.dataset, self.training, self.device = dataset, training, device
         self.image, self.target = to_cpu(scene, single=True)
         self._start = copy.deepcopy(model.state_dict()), model.config
-        self._running, self._task = False, None
+        self.running, self._task = False, None  # running: whether it trains on by itself
         self._forget()
         self.buttons = [button(text) for text in ("Start", "Pause", "One step", "Start over")]
         actions = (self.start, self.pause, self.advance, self.start_over)
@@ -132,12 +119,8 @@ class TrainingMonitor(Explorer):
     def _make_controls(self) -> dict[str, widgets.Widget]:
         config, training = self.model.config, self.training
         rates = sorted({*LEARNING_RATES, training.learning_rate})
-        weights = (
-            config.rpn.class_loss_weight,
-            config.rpn.box_loss_weight,
-            config.classification.class_loss_weight,
-            config.classification.box_loss_weight,
-        )
+        rpn, rois = config.rpn, config.classification
+        weights = rpn.class_loss_weight, rpn.box_loss_weight, rois.class_loss_weight, rois.box_loss_weight
         return {
             "transport": widgets.HBox(self.buttons).add_class("rcnn-several"),
             "steps": integer("Steps in all", training.steps, 20, max(1200, training.steps), 20),
@@ -145,7 +128,9 @@ class TrainingMonitor(Explorer):
             "freeze_head": flag("Freeze the head", False),
             "detach_rois": flag("Detach the ROIs (as the reference does)", config.crop_pooling.detach_rois),
             "weights": widgets.Label("Weight of each loss in the sum:"),
-            **{name: number(name, weight, 0.0, 4.0, 0.25) for name, weight in zip(LOSSES, weights, strict=True)},
+            **{
+                name: number(name, weight, 0.0, 4.0, 0.25) for name, weight in zip(figures.LOSSES, weights, strict=True)
+            },
             "shown": integer("Detections shown", 6, 1, 20),
         }
 
@@ -156,27 +141,22 @@ class TrainingMonitor(Explorer):
         """Steps trained so far."""
         return len(self.reports)
 
-    @property
-    def running(self) -> bool:
-        """Whether it trains on by itself."""
-        return self._running
-
     def start(self) -> None:
         """Train on until the last step or `pause`, between the kernel's other work. Needs a running event loop."""
         loop = asyncio.get_running_loop()
-        self._running = True
+        self.running = True
         if self._task is None or self._task.done():  # one that was paused a moment ago may still be there
             self._task = loop.create_task(self._keep_going())
         self.update()
 
     def pause(self) -> None:
         """Stop after the present step; `start` goes on from there."""
-        self._running = False
+        self.running = False
         self.update()
 
     def start_over(self) -> None:
         """Forget everything learned: the weights of the beginning, step 0. The controls stay."""
-        self._running = False
+        self.running = False
         weights, config = self._start
         self.model.load_state_dict(weights)
         self.model.config = config
@@ -201,21 +181,21 @@ class TrainingMonitor(Explorer):
 
     async def _keep_going(self) -> None:
         try:
-            while self._running:
+            while self.running:
                 before = self.done
                 self.advance()
                 if self.done == before or self.done >= self.steps.value:
                     break
                 await asyncio.sleep(BREATH)
         finally:
-            self._running = False
+            self.running = False
             self.update()
 
     # ---- training
 
     def settings(self) -> tuple[Config, TrainingConfig]:
         """What the controls say, as configs. Raises ConfigError where there is nothing to train."""
-        config, weights = self.model.config, [self.controls[name].value for name in LOSSES]
+        config, weights = self.model.config, [self.controls[name].value for name in figures.LOSSES]
         if not any(weights):
             raise ConfigError("the weights of all four losses are 0: raise one of them")
         config = replace(
@@ -262,21 +242,21 @@ class TrainingMonitor(Explorer):
             raise TutorialError(self._trouble)
         self.canvas.steps = self.steps.value
         self.canvas.show(self.reports)
-        best = best_places(self.found, self.shown.value)
-        verdicts = judge(best, self.target)
+        best = figures.best_places(self.found, self.shown.value)
+        verdicts = figures.judge(best, self.target)
         self.canvases[1].draw(self._scene_layers(best, verdicts))
-        return " ".join([self._progress(), self._losses(), self._detections(verdicts)])
+        return f"{self._progress()} {self._losses()} {self._detections(verdicts)}"
 
     def _name_buttons(self) -> None:
         start, pause, step, _ = self.buttons
         finished = self.done >= self.steps.value
         start.description = "Resume" if self.done else "Start"
-        start.disabled = step.disabled = self._running or finished
-        pause.disabled = not self._running
+        start.disabled = step.disabled = self.running or finished
+        pause.disabled = not self.running
 
     def _scene_layers(self, best: Mapping[str, Tensor], verdicts: Sequence[str]) -> list[Layer]:
         layers: list[Layer] = [Boxes(self.target["boxes"], roles.GROUND_TRUTH._replace(dash="dotted"), width=2.0)]
-        for verdict, role in VERDICT_LOOKS.items():
+        for verdict, role in figures.VERDICT_LOOKS.items():
             rows = [i for i, one in enumerate(verdicts) if one == verdict]
             names = [f"{self.dataset.classes[best['labels'][i] - 1]} {best['scores'][i]:.2f}" for i in rows]
             layers.append(Boxes(best["boxes"][rows], role, labels=names))
@@ -284,7 +264,7 @@ class TrainingMonitor(Explorer):
 
     def _progress(self) -> str:
         done, steps = self.done, self.steps.value
-        state = "training" if self._running else "finished" if done >= steps else "paused" if done else "not started"
+        state = "training" if self.running else "finished" if done >= steps else "paused" if done else "not started"
         return f"Step {done} of {steps}, {state}."
 
     def _losses(self) -> str:
@@ -294,11 +274,11 @@ class TrainingMonitor(Explorer):
         return f"Losses: {', '.join(f'{n} {v:.3f}' for n, v in last.losses.items())}; their sum {last.total:.3f}."
 
     def _detections(self, verdicts: Sequence[str]) -> str:
-        right, other, elsewhere = (verdicts.count(verdict) for verdict in (RIGHT, OTHER_CLASS, ELSEWHERE))
-        return (
-            f"Best detections shown: {len(verdicts)}; right: {right}, misnamed: {other}, "
-            f"elsewhere: {elsewhere}. Objects in the scene: {len(self.target['labels'])}."
+        right, other, elsewhere = (
+            verdicts.count(verdict) for verdict in (figures.RIGHT, figures.OTHER_CLASS, figures.ELSEWHERE)
         )
+        text = f"Best detections shown: {len(verdicts)}; right: {right}, misnamed: {other}, elsewhere: {elsewhere}. "
+        return text + f"Objects in the scene: {len(self.target['labels'])}."
 
 
 def _round_up(value: float) -> float:

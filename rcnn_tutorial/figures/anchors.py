@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from rcnn_tutorial import roles
+from rcnn_tutorial.boxes import centers_and_sizes
 from rcnn_tutorial.config import AnchorConfig
 from rcnn_tutorial.figures.drawing import figure_of, plot_layers
 from rcnn_tutorial.figures.style import from_any_device, plots
@@ -19,7 +20,7 @@ _DASHES = tuple(DASHES)
 
 
 @from_any_device
-def shapes_figure(image: Tensor, anchors: Tensor, config: AnchorConfig, width: float = 8.0) -> Figure:
+def shapes_figure(image: Tensor, anchors: Tensor, config: AnchorConfig) -> Figure:
     """One cell's anchors (A, 4), ratio-major, on the image (3, H, W), every ratio with a dash and a line of its own."""
     sizes = [f"{w:g} × {h:g}" for w, h in anchor_sizes(config).tolist()]
     layers, scales = [], len(config.scales)
@@ -27,8 +28,8 @@ def shapes_figure(image: Tensor, anchors: Tensor, config: AnchorConfig, width: f
         rows = slice(k * scales, (k + 1) * scales)
         role = Role(_ON_PHOTOS[k % 3], _DASHES[k % 4], f"ratio {ratio:g}: {', '.join(sizes[rows])}")
         layers.append(Boxes(anchors[rows], role, width=5))
-    layers.append(Points((anchors[:1, :2] + anchors[:1, 2:]) / 2, radius=6))
-    return figure_of([Scene(image, layers)], width)
+    layers.append(Points(centers_and_sizes(anchors[:1])[0], radius=6))
+    return figure_of([Scene(image, layers)], 8.0)
 
 
 @from_any_device
@@ -55,8 +56,8 @@ def iou_figure(first: Tensor, second: Tensor, iou: float) -> Figure:
     """Two boxes (4,) and their intersection."""
     with plots(6.4, 4) as (figure, axes):
         shared = torch.cat([torch.maximum(first, second)[:2], torch.minimum(first, second)[2:]])  # (4,)
-        boxes = {"first box": (first, roles.BEFORE), "second box": (second, roles.AFTER)}
-        layers = [Boxes(box[None], role, name=name) for name, (box, role) in boxes.items()]
+        layers = [Boxes(first[None], roles.BEFORE, name="first box")]
+        layers.append(Boxes(second[None], roles.AFTER, name="second box"))
         if bool((shared[:2] < shared[2:]).all()):
             layers.insert(0, Boxes(shared[None], roles.CHOSEN._replace(dash="dotted"), fill=0.35, name="intersection"))
         plot_layers(axes, layers)
@@ -65,15 +66,15 @@ def iou_figure(first: Tensor, second: Tensor, iou: float) -> Figure:
 
 
 @from_any_device
-def reach_figure(sides: Tensor, curves: Mapping[str, Tensor], thresholds: tuple[float, float] = (0.3, 0.7)) -> Figure:
+def reach_figure(sides: Tensor, curves: Mapping[str, Tensor]) -> Figure:
     """Best IoU that any anchor reaches with a square object, by the object's side (K,) in pixels."""
     with plots(9.5, 4.2) as (figure, axes):
         for number, (name, best) in enumerate(curves.items()):
             color = (roles.RED, roles.BLUE, roles.GREEN)[number % 3]
             axes.plot(sides, best, color=color, ls=_DASHES[number % 4], label=name)
-        for threshold, says in zip(thresholds, ("below {}:\nbackground", "from {} on:\nforeground"), strict=True):
+        for threshold, meaning in ((0.3, "below 0.3:\nbackground"), (0.7, "from 0.7 on:\nforeground")):
             axes.axhline(threshold, color="0.45", lw=1)
-            axes.text(1.01, threshold, says.format(threshold), transform=axes.get_yaxis_transform(), va="center")
+            axes.text(1.01, threshold, meaning, transform=axes.get_yaxis_transform(), va="center")
         axes.set_xscale("log", base=2)
         axes.set_xticks([side for side in (16, 32, 64, 128, 256, 512) if sides[0] <= side <= sides[-1]])
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}")

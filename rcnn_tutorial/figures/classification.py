@@ -57,16 +57,15 @@ def fc7_figure(crop: Tensor, maps: Tensor, channels: int = 6) -> Figure:
         axes.bar(last.tolist(), fc7[last].tolist(), width=max(3.0, len(fc7) / 250), color=roles.BLUE)
         for channel in last.tolist():
             axes.annotate(f"{channel}", (channel, float(fc7[channel])), ha="center", va="bottom", fontsize=12)
-        axes.set(
-            xlim=(-0.5, len(fc7) - 0.5), ylabel="fc7", xlabel=f"channel, 0 to {len(fc7) - 1}: the mean of each map"
-        )
+        axes.set(xlim=(-0.5, len(fc7) - 0.5), ylabel="fc7")
+        axes.set_xlabel(f"channel, 0 to {len(fc7) - 1}: the mean of each map")
     return figure
 
 
 def _show_channels(figure: Figure, grid, row: int, values: Tensor, channels: Tensor, title: str) -> None:
     for column, channel in enumerate(channels.tolist()):
         axes = figure.add_subplot(grid[row, column])
-        axes.imshow(values[channel].detach().numpy(), cmap="viridis")
+        axes.imshow(values[channel].numpy(), cmap="viridis")
         axes.set(xticks=[], yticks=[], xlabel=f"{channel}")
         if column == 0:
             axes.set_ylabel(title, rotation=0, ha="right", va="center")
@@ -80,7 +79,7 @@ def scores_figure(probabilities: Tensor, classes: Sequence[str], names: Sequence
     """
     rows, columns = probabilities.shape
     with plots(10, 2.0 + 0.36 * rows) as (figure, axes):
-        shown = axes.imshow(probabilities.detach().numpy(), cmap="viridis", vmin=0, vmax=1, aspect="auto")
+        shown = axes.imshow(probabilities.numpy(), cmap="viridis", vmin=0, vmax=1, aspect="auto")
         for row, values in enumerate(probabilities.tolist()):
             best = values.index(max(values))
             axes.add_patch(Rectangle((best - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=roles.RED, linewidth=3))
@@ -91,7 +90,6 @@ def scores_figure(probabilities: Tensor, classes: Sequence[str], names: Sequence
         axes.set_xticks(range(columns), ["background", *classes], rotation=60, ha="left", rotation_mode="anchor")
         axes.set_yticks(range(rows), list(names) or range(rows))
         axes.xaxis.tick_top()
-
         axes.spines[:].set_visible(False)
         figure.colorbar(shown, ax=axes, label="probability", pad=0.01)
     return figure
@@ -113,11 +111,11 @@ def _pair(roi: Tensor, target: Tensor, title: str) -> Scene:
     low, high = torch.minimum(roi, target)[:2], torch.maximum(roi, target)[2:]
     corner = low - 0.08 * (high - low)  # (2,)
     columns, rows = (1.16 * (high - low)).tolist()
-    moved = [(box - corner[[0, 1, 0, 1]])[None] for box in (roi, target)]  # (1, 4) each
-    way = torch.stack([centers_and_sizes(box)[0][0] for box in moved])  # (2, 2)
+    moved = torch.stack([roi, target]) - corner[[0, 1, 0, 1]]  # (2, 4)
+    way, _ = centers_and_sizes(moved)  # (2, 2)
     layers = [
-        Boxes(moved[0], roles.ROI, width=4),
-        Boxes(moved[1], roles.FOREGROUND, width=4, name="object"),
+        Boxes(moved[:1], roles.ROI, width=4),
+        Boxes(moved[1:], roles.FOREGROUND, width=4, name="object"),
         Lines(way[None], INK, arrow=True, width=4),
         Points(way[:1], INK),
     ]

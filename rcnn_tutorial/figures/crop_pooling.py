@@ -14,12 +14,13 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from rcnn_tutorial import roles
+from rcnn_tutorial.boxes import centers_and_sizes
 from rcnn_tutorial.config import CropPoolingConfig
 from rcnn_tutorial.figures.drawing import draw_layer, draw_scene, figure_of
 from rcnn_tutorial.figures.style import from_any_device, plots
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Layer, Lines, Points, Scene
-from rcnn_tutorial.stages.crop_pooling import crop_pool, crop_theta
+from rcnn_tutorial.stages.crop_pooling import crop_pool, crop_theta, sample_crops
 
 METHODS = {"crop": "Crop pooling", "align": "RoIAlign", "pool": "RoIPool"}
 
@@ -33,14 +34,12 @@ def roi_corners(rois: Tensor, degrees: float | Tensor = 0.0) -> Tensor:
     rois: (..., 4) pixels. degrees: clockwise on the screen (y points down), a number or (...). Returns (..., 4, 2):
     x, y of what was the top left corner, then clockwise.
     """
-    x1, y1, x2, y2 = rois.unbind(-1)  # (...) each
+    center, size = centers_and_sizes(rois)  # (..., 2) each
+    upright = rois.new_tensor([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)]) * size[..., None, :]  # (..., 4, 2)
     angle = torch.deg2rad(torch.as_tensor(degrees, dtype=rois.dtype, device=rois.device))
-    cosine, sine = angle.cos(), angle.sin()
-    center = torch.stack([x1 + x2, y1 + y2], dim=-1) / 2  # (..., 2)
-    right = torch.stack([(x2 - x1) * cosine, (x2 - x1) * sine], dim=-1) / 2  # (..., 2) half of the upper side
-    down = torch.stack([(y1 - y2) * sine, (y2 - y1) * cosine], dim=-1) / 2  # (..., 2) half of the left side
-    corners = [center - right - down, center + right - down, center + right + down, center - right + down]
-    return torch.stack(corners, dim=-2)  # (..., 4, 2)
+    cosine, sine = angle.cos()[..., None], angle.sin()[..., None]  # (..., 1)
+    x, y = upright.unbind(-1)  # (..., 4) each
+    return center[..., None, :] + torch.stack([x * cosine - y * sine, x * sine + y * cosine], dim=-1)  # (..., 4, 2)
 
 
 def corner_theta(corners: Tensor, stride: int, feature_size: tuple[int, int]) -> Tensor:
@@ -49,15 +48,12 @@ def corner_theta(corners: Tensor, stride: int, feature_size: tuple[int, int]) ->
     corners: (..., 4, 2) pixels, clockwise from the one that becomes the crop's top left; of a parallelogram, so that
     the third is not needed. feature_size: rows and columns. Returns (..., 2, 3), as `crop_theta` for upright boxes.
     """
-    rows, columns = feature_size
-    extent = corners.new_tensor([max(columns - 1, 1), max(rows - 1, 1)])  # (2,) cells from the first to the last center
-    cells = corners / stride  # (..., 4, 2)
-    top_left, top_right, bottom_left = cells[..., 0, :], cells[..., 1, :], cells[..., 3, :]  # (..., 2) each
+    last = corners.new_tensor(feature_size).flip(0) - 1  # (2,) x, y of the last cell's center
+    top_left, top_right, _, bottom_left = (corners / stride).unbind(-2)  # (..., 2) each, cells
     right = (top_right - top_left) / 2  # (..., 2) where one unit of u leads
     down = (bottom_left - top_left) / 2  # (..., 2) where one unit of v leads
     center = (top_right + bottom_left) / 2  # (..., 2) where u = v = 0 lies
-    last = corners.new_tensor([columns - 1, rows - 1])  # (2,)
-    return torch.stack([2 * right, 2 * down, 2 * center - last], dim=-1) / extent[:, None]  # (..., 2, 3)
+    return torch.stack([2 * right, 2 * down, 2 * center - last], dim=-1) / last.clamp(min=1)[:, None]  # (..., 2, 3)
 
 
 def sample_positions(theta: Tensor, size: int, feature_size: tuple[int, int], align_corners: bool = True) -> Tensor:
@@ -68,8 +64,7 @@ def sample_positions(theta: Tensor, size: int, feature_size: tuple[int, int], al
     shape = (len(theta), 1, size, size)
     # A single sample has no corners to align: it lies at the center, which affine_grid would warn about.
     grid = F.affine_grid(theta, shape, align_corners=align_corners and size > 1)  # (S, size, size, 2)
-    rows, columns = feature_size
-    cells = grid.new_tensor([columns, rows])  # (2,)
+    cells = grid.new_tensor(feature_size).flip(0)  # (2,) columns, rows
     return (grid + 1) / 2 * (cells - 1) if align_corners else ((grid + 1) * cells - 1) / 2
 
 
@@ -105,8 +100,7 @@ def pool_bins(roi: Tensor, size: int, stride: int, feature_size: tuple[int, int]
     """
     x1, y1, x2, y2 = [math.floor(side + 0.5) for side in (roi / stride).tolist()]  # rounded to whole cells
     rows, columns = feature_size
-    x = _pool_edges(x1, x2, size, columns)
-    y = _pool_edges(y1, y2, size, rows)
+    x, y = _pool_edges(x1, x2, size, columns), _pool_edges(y1, y2, size, rows)
     return torch.tensor([(left, top, right, bottom) for top, bottom in y for left, right in x], dtype=torch.float32)
 
 
@@ -134,13 +128,11 @@ def crop_figure(image: Tensor, channel: Tensor, corners: Tensor, size: int, stri
     """
     theta = corner_theta(corners, stride, channel.shape)[None]  # (1, 2, 3)
     positions = sample_positions(theta, size, channel.shape)[0].flatten(0, 1)  # (size * size, 2)
-    grid = F.affine_grid(theta, (1, 1, size, size), align_corners=True)  # (1, size, size, 2)
-    crop = F.grid_sample(channel[None, None], grid, align_corners=True)[0, 0]  # (size, size)
+    crop = sample_crops(channel[None, None], theta[None], size)[0, 0]  # (size, size)
     with plots(11, 3.9, 1, 3, width_ratios=[1.25, 1.25, 1]) as (figure, (photo, cells, out)):
         draw_scene(photo, Scene(image, _grid(corners, positions * stride), "The ROI on the photo (pixels)"))
-        _show_cells(cells, channel, "On the feature map (cells)", _grid(corners / stride, positions))
-        first = Points([(0.0, 0.0)], radius=6)
-        _show_cells(out, crop, f"The {size}×{size} crop", [first], channel)
+        _show_cells(cells, channel, "On the feature map (cells)", _grid(corners / stride, positions), channel)
+        _show_cells(out, crop, f"The {size}×{size} crop", [Points([(0.0, 0.0)], radius=6)], channel)
         figure.supxlabel("The white dot is the first sample: top left in the crop.", fontsize=12)
     return figure
 
@@ -151,11 +143,10 @@ def rulers_figure(side: tuple[float, float], stride: int, cells: int, size: int)
 
     side: first and last pixel of the ROI along the axis. cells: how many the feature map has along it.
     """
-    positions = torch.linspace(side[0] / stride, side[1] / stride, size)  # (size,) cells
     whole = (cells - 1) * stride
+    shares = torch.linspace(*side, size) / whole  # (size,) of the map's extent: 0..1
     with plots(9, 3.8) as (figure, axes):
         names = ["pixel of the photo", "cell of the map", r"map: $x^s\in[-1,1]$", r"crop: $x^t\in[-1,1]$"]
-        shares = positions * stride / whole  # (size,) of the map's extent: 0..1
         for row, (low, high, digits) in enumerate([(0, whole, 0), (0, cells - 1, 1), (-1, 1, 2)]):
             _draw_ruler(axes, -row, low, high, (float(shares[0]), float(shares[-1])), digits)
         axes.plot([0, 1], [-3, -3], color=roles.GREEN, linewidth=4)
@@ -238,36 +229,28 @@ def align_corners_figure(image: Tensor, rois: Tensor, size: int, stride: int, fe
         Points(good, roles.AFTER, radius=4, name="True: corner samples on the corners"),
         Points(bad, roles.BEFORE, shape="cross", radius=5, name="False: shrunk and shifted"),
     ]
-    return figure_of(
-        [Scene(0.55 * image + 0.45, layers, "The same theta, sampled with align_corners True and False")], 9.0
-    )
+    title = "The same theta, sampled with align_corners True and False"
+    return figure_of([Scene(0.55 * image + 0.45, layers, title)], 9.0)
 
 
 @from_any_device
-def corner_gradient_figure(image: Tensor, roi: Tensor, gradient: Tensor, title: str, length: float = 0.16) -> Figure:
+def corner_gradient_figure(image: Tensor, roi: Tensor, gradient: Tensor, title: str) -> Figure:
     """Which way the corners should move for a score to rise: an arrow at each of the four.
 
-    image: (3, H, W) in [0, 1]. roi: (4,) pixels. gradient: (4,) of the score, in x1, y1, x2, y2. length: of the longest
-    arrow, as a share of the image's shorter side; only the arrows' proportions mean something.
+    image: (3, H, W) in [0, 1]. roi: (4,) pixels. gradient: (4,) of the score, in x1, y1, x2, y2. Only the proportions
+    of the arrows mean something.
     """
     longest = torch.maximum(gradient[:2].abs(), gradient[2:].abs()).norm().clamp(min=1e-12)
-    step = gradient / longest * length * min(image.shape[-2:])  # (4,) pixels
-    arrows = torch.stack([roi_corners(roi), roi_corners(roi) + _corner_steps(step)], dim=1)  # (4, 2, 2)
+    step = gradient / longest * 0.16 * min(image.shape[-2:])  # (4,) pixels
+    arrows = torch.stack([roi_corners(roi), roi_corners(roi + step)], dim=1)  # (4, 2, 2)
     layers = [Boxes(roi[None], Role(roles.RED), width=5), Lines(arrows, roles.AFTER, width=7, arrow=True)]
     return figure_of([Scene(image, layers, title)], 7.5, legend="")
 
 
-def _corner_steps(step: Tensor) -> Tensor:
-    """The change of x1, y1, x2, y2 (4,) as a change of each corner, clockwise from the top left: (4, 2)."""
-    return step[[0, 1, 2, 1, 2, 3, 0, 3]].view(4, 2)
-
-
-def _show_cells(
-    axes: Axes, cells: Tensor, title: str, layers: Sequence[Layer], colors_of: Tensor | None = None
-) -> None:
-    """A map (rows, columns) with cell i around the coordinate i, in the colors of another map where one is given."""
-    colors, (rows, columns) = cells if colors_of is None else colors_of, cells.shape
-    axes.imshow(cells.numpy(), cmap="viridis", vmin=float(colors.min()), vmax=float(colors.max()))
+def _show_cells(axes: Axes, cells: Tensor, title: str, layers: Sequence[Layer], colors_of: Tensor) -> None:
+    """A map (rows, columns) with cell i around the coordinate i, in the colors of a second map."""
+    rows, columns = cells.shape
+    axes.imshow(cells.numpy(), cmap="viridis", vmin=float(colors_of.min()), vmax=float(colors_of.max()))
     for layer in layers:
         draw_layer(axes, layer)
     axes.set(xticks=[], yticks=[], title=title, anchor="N", xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))

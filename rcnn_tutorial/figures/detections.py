@@ -18,12 +18,9 @@ from rcnn_tutorial.scene import Boxes, Scene, label_place, to_uint8
 def draw_detections(image: Tensor, detections: dict[str, Tensor], classes: Sequence[str]) -> Image.Image:
     """The picture with its boxes, each with class and score, in as many pixels as it came with.
 
-    Args:
-        image: (3, H, W) in [0, 1].
-        detections: `boxes` (N, 4) in the image's pixels, `labels` (N,) and, where they exist, `scores` (N,).
-        classes: names without background; label i is `classes[i - 1]`. Where no installed font can draw a name, the
-            picture shows the class's number, and a warning tells.
-
+    image: (3, H, W) in [0, 1]. detections: `boxes` (N, 4) in the image's pixels, `labels` (N,) and, where they exist,
+    `scores` (N,). classes: names without background; label i is `classes[i - 1]`. Where no installed font can draw a
+    name, the picture shows the class's number, and a warning tells.
     """
     return paint(detections_scene(image, detections, classes))
 
@@ -48,8 +45,8 @@ def detections_scene(image: Tensor, detections: dict[str, Tensor], classes: Sequ
         scores = detections["scores"]
         texts = [f"{text} {score:.2f}" for text, score in zip(texts, scores, strict=True)]
         order = torch.argsort(scores, stable=True).tolist()
-    roles = {label: Role(class_color(label)) for label in labels}
-    return Scene(image, [Boxes(boxes[[i]], roles[labels[i]], labels=[texts[i]]) for i in order], title)
+    layers = [Boxes(boxes[[i]], Role(class_color(labels[i])), labels=[texts[i]]) for i in order]
+    return Scene(image, layers, title)
 
 
 def paint(scene: Scene) -> Image.Image:

@@ -207,9 +207,6 @@ class Label(Text):
         super().draw(renderer)
 
 
-_UNDER_THE_AXES = {"loc": "upper center", "bbox_to_anchor": (0.5, 0)}
-
-
 class _Legend:
     """Names of layers on the ground of the course, where white lines can be seen, in as many columns as fit."""
 
@@ -225,7 +222,8 @@ class _Legend:
         """Under the axes, or under all of the figure."""
         if self.layers:
             marks = [legend_mark(layer) for layer in self.layers]
-            place = {"loc": "outside lower center"} if isinstance(where, Figure) else _UNDER_THE_AXES
+            below = {"loc": "upper center", "bbox_to_anchor": (0.5, 0)}
+            place = {"loc": "outside lower center"} if isinstance(where, Figure) else below
             look = {"fontsize": self.points, "labelcolor": "white", "columnspacing": 1.2, "handlelength": 2.4}
             legend = where.legend(handles=marks, ncols=self.columns, frameon=True, **look, **place)
             legend.get_frame().set(facecolor=GROUND, edgecolor="none", alpha=1)

@@ -18,13 +18,13 @@ ELEVEN_RECALLS = np.arange(11) * 0.1  # of VOC 2007
 
 
 @from_any_device
-def refined_figure(image: Tensor, anchors: Tensor, proposals: Tensor, title: str = "") -> Figure:
+def refined_figure(image: Tensor, anchors: Tensor, proposals: Tensor) -> Figure:
     """Anchors in red and what the RPN's coefficients made of each in green; equal numbers belong together.
 
     image: (3, H, W) in [0, 1]. anchors, proposals: (N, 4) in the image's pixels.
     """
     layers = [_numbered(anchors, roles.ANCHOR), _numbered(proposals, roles.PROPOSAL)]
-    return figure_of([Scene(image, layers, title)], 8.0)
+    return figure_of([Scene(image, layers)], 8.0)
 
 
 def _numbered(boxes: Tensor, role: Role) -> Boxes:

@@ -76,7 +76,7 @@ _COLUMNS = (  # title, center and width in inches, parts
     ("Region proposal network", 5.1, 3.6, ("RPN", "proposal layer")),
     ("Classification network", 9.75, 3.6, ("crop pooling", "tail", "classification layer")),
 )
-_BOX, _HEIGHT = 0.74, 5.3  # inches: height of a box, of a column
+_BOX, _HEIGHT, _GAP = 0.74, 5.3, 0.12  # inches: height of a box, of a column; between boxes side by side
 
 
 class _Place(NamedTuple):
@@ -110,25 +110,17 @@ def network_figure(rows: list[Row]) -> Figure:
 
 def _levels(rows: list[Row]) -> list[list[Row]]:
     """Steps from top to bottom; scores and coefficients, computed from the same input, stand side by side."""
-    levels = []
-    for row in rows:
-        if row.step.endswith("coefficients"):
-            levels[-1].append(row)
-        else:
-            levels.append([row])
-    return levels
+    together = itertools.groupby(rows, lambda row: row.step.replace("coefficients", "scores"))
+    return [list(level) for _, level in together]
 
 
 def _places(levels: list[list[Row]], center: float, width: float) -> dict[Row, _Place]:
     places = {}
     for number, level in enumerate(levels):
         y = -_BOX / 2 - number * (_HEIGHT - _BOX) / max(len(levels) - 1, 1)
-        if len(level) == 1:
-            places[level[0]] = _Place(center, y, width)
-        else:
-            half = width / 2 - 0.06
-            for row, side in zip(level, (-1, 1), strict=True):
-                places[row] = _Place(center + side * (half / 2 + 0.06), y, half)
+        share = (width + _GAP) / len(level)  # of a box and the gap beside it
+        for k, row in enumerate(level):
+            places[row] = _Place(center + (k - (len(level) - 1) / 2) * share, y, share - _GAP)
     return places
 
 
@@ -155,22 +147,23 @@ def _join_levels(axes: Axes, above: list[_Place], below: list[_Place]) -> None:
 def _join_columns(axes: Axes, last: dict[str, _Place], rpn: _Place) -> None:
     """The features go to the RPN and to crop pooling, the ROIs to crop pooling. last: the last box of every part."""
     features, rois, crops = last["head"], last["proposal layer"], last["crop pooling"]
-    right = features.x + features.width / 2
-    turn = (right + rpn.x - rpn.width / 2) / 2
-    _arrow(axes, [(right, features.y), (turn, features.y), (turn, rpn.y), (rpn.x - rpn.width / 2, rpn.y)])
-    gap = rois.x + rois.width / 2, crops.x - crops.width / 2
-    inner, outer = gap[0] + (gap[1] - gap[0]) / 3, gap[0] + (gap[1] - gap[0]) * 2 / 3
-    floor, end = -_HEIGHT - 0.25, (gap[1], crops.y)
-    _arrow(axes, [(gap[0], rois.y), (inner, rois.y), (inner, crops.y + 0.12), (end[0], end[1] + 0.12)])
-    start = (features.x, features.y - _BOX / 2)
-    path = [start, (start[0], floor), (outer, floor), (outer, crops.y - 0.12), (end[0], end[1] - 0.12)]
-    _arrow(axes, path)
-    axes.text(turn, (features.y + rpn.y) / 2, "features", rotation=90, fontsize=12, **_LABEL)
-    axes.text(inner, (rois.y + crops.y) / 2, "ROIs", rotation=90, fontsize=12, **_LABEL)
-    axes.text(outer, (rois.y + crops.y) / 2, "features", rotation=90, fontsize=12, **_LABEL)
-
-
-_LABEL = {"ha": "center", "va": "center", "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1.5}}
+    start, end = features.x + features.width / 2, rpn.x - rpn.width / 2
+    turn = (start + end) / 2
+    _arrow(axes, [(start, features.y), (turn, features.y), (turn, rpn.y), (end, rpn.y)])
+    start, end = rois.x + rois.width / 2, crops.x - crops.width / 2
+    inner, outer = start + (end - start) / 3, start + (end - start) * 2 / 3
+    upper, lower, floor = crops.y + 0.12, crops.y - 0.12, -_HEIGHT - 0.25
+    _arrow(axes, [(start, rois.y), (inner, rois.y), (inner, upper), (end, upper)])
+    below = features.y - _BOX / 2
+    _arrow(axes, [(features.x, below), (features.x, floor), (outer, floor), (outer, lower), (end, lower)])
+    paper = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+    halfway = (rois.y + crops.y) / 2
+    for x, y, text in (
+        (turn, (features.y + rpn.y) / 2, "features"),
+        (inner, halfway, "ROIs"),
+        (outer, halfway, "features"),
+    ):
+        axes.text(x, y, text, rotation=90, fontsize=12, ha="center", va="center", bbox=paper)
 
 
 def _arrow(axes: Axes, points: list[tuple[float, float]]) -> None:

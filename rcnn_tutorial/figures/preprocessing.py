@@ -55,18 +55,16 @@ def mean_figure(image: Tensor, config: PreprocessingConfig) -> Figure:
 
 
 @from_any_device
-def rule_figure(config: PreprocessingConfig, photos: Mapping[str, tuple[int, int]], longest: float = 4.0) -> Figure:
+def rule_figure(config: PreprocessingConfig, photos: Mapping[str, tuple[int, int]]) -> Figure:
     """Both sides of a scaled photo over its aspect: where the rule's one limit ends and the other begins.
 
-    photos: name -> (height, width), marked on the curves. longest: largest long side / short side to be drawn.
+    photos: name -> (height, width), marked on the curves.
     """
-    long_sides = torch.linspace(1, longest, 301).tolist()  # of a photo whose short side is 1000
-    scales = [scale_for(1000, round(1000 * side), config.target_size, config.max_size) for side in long_sides]
+    sides = torch.linspace(1000, 4000, 301).round()  # (301,) long sides of photos whose short side is 1000
+    scales = torch.tensor([scale_for(1000, int(side), config.target_size, config.max_size) for side in sides])
     with plots(9, 4.6) as (figure, axes):
-        aspects = [round(1000 * side) / 1000 for side in long_sides]
-        long = [1000 * scale * aspect for scale, aspect in zip(scales, aspects, strict=True)]
-        axes.plot(aspects, long, color=roles.BLUE, linestyle="dashed", label="long side")
-        axes.plot(aspects, [1000 * scale for scale in scales], color=roles.GREEN, label="short side")
+        axes.plot(sides / 1000, scales * sides, color=roles.BLUE, linestyle="dashed", label="long side")
+        axes.plot(sides / 1000, scales * 1000, color=roles.GREEN, label="short side")
         turn = config.max_size / config.target_size
         axes.axvline(turn, color="#777777", linewidth=1, linestyle="dotted")
         text = f"{config.max_size} / {config.target_size} = {turn:.2f}"
@@ -74,7 +72,7 @@ def rule_figure(config: PreprocessingConfig, photos: Mapping[str, tuple[int, int
         for name, size in photos.items():
             _mark_photo(axes, name, size, config)
         axes.set(xlabel="long side / short side of the photo", ylabel="pixels after scaling")
-        axes.set(xlim=(1, longest), ylim=(0, 1.1 * config.max_size))
+        axes.set(xlim=(1, 4), ylim=(0, 1.1 * config.max_size))
         axes.legend(loc="center right")
     return figure
 

@@ -34,16 +34,13 @@ def ground_truth(objects: Tensor) -> list[Boxes]:
 
 
 @from_any_device
-def boxes_figure(
-    image: Tensor, size: tuple[int, int], panels: Mapping[str, Sequence[Layer]], width: float = 10.0
-) -> Figure:
+def boxes_figure(image: Tensor, size: tuple[int, int], panels: Mapping[str, Sequence[Layer]]) -> Figure:
     """Groups of boxes on the photo.
 
     image: (3, H, W) in [0, 1] at any scale. size: height and width of the boxes' coordinates.
-    panels: title -> layers, side by side. width: of all panels, in inches.
+    panels: title -> layers, side by side.
     """
-    scenes = [Scene(_gray(image), layers, title, size=size) for title, layers in panels.items()]
-    return figure_of(scenes, width)
+    return figure_of([Scene(_gray(image), layers, title, size=size) for title, layers in panels.items()], 10.0)
 
 
 @from_any_device
@@ -85,6 +82,7 @@ def overlaps_figure(max_overlaps: Tensor, config: ProposalTargetConfig) -> Figur
         (high, start, "neither:\ntoo close", roles.PALETTE[9], "...."),
         (start, 1, "foreground", roles.GREEN, ""),
     ]
+    paper = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 2}
     with plots(9, 3.8) as (figure, axes):
         heights, _, _ = axes.hist(max_overlaps.tolist(), bins=40, range=(0, 1), color=roles.BLUE, edgecolor="white")
         top = 1.35 * max(float(heights.max()), 1.0)
@@ -93,7 +91,7 @@ def overlaps_figure(max_overlaps: Tensor, config: ProposalTargetConfig) -> Figur
                 count = int(((max_overlaps >= left) & ((max_overlaps < right) | (right == 1))).sum())
                 axes.axvspan(left, right, facecolor=color, edgecolor=color, hatch=hatch, alpha=0.22, lw=0, zorder=0)
                 text = f"{name}\n{count:,}"
-                axes.text((left + right) / 2, 0.97 * top, text, ha="center", va="top", weight="bold", bbox=_PAPER)
+                axes.text((left + right) / 2, 0.97 * top, text, ha="center", va="top", weight="bold", bbox=paper)
         axes.set(xlim=(-0.02, 1), ylim=(0, top), xlabel="IoU with the closest object", ylabel="proposals")
     return figure
 
@@ -128,7 +126,8 @@ def spread_figure(coefficients: Tensor, config: ProposalTargetConfig) -> Figure:
     """Regression targets (N, 4) before and after division by the stds, one column of dots a coefficient."""
     stds, means = coefficients.new_tensor(config.target_stds), coefficients.new_tensor(config.target_means)
     panels = {"as encoded": coefficients, "normalized": (coefficients - means) / stds}
-    jitter = torch.linspace(-0.3, 0.3, max(len(coefficients), 1))[torch.randperm(len(coefficients), generator=_fixed())]
+    shuffled = torch.randperm(len(coefficients), generator=torch.Generator().manual_seed(0))
+    jitter = torch.linspace(-0.3, 0.3, max(len(coefficients), 1))[shuffled]  # (N,)
     with plots(10, 4, 1, 2, sharey=True) as (figure, grid):
         for axes, (title, values) in zip(grid, panels.items(), strict=True):
             spread = values.std(dim=0).tolist() if len(values) > 1 else [0.0] * 4
@@ -141,10 +140,3 @@ def spread_figure(coefficients: Tensor, config: ProposalTargetConfig) -> Figure:
             axes.axhline(0, color="#888888", linewidth=1, zorder=0)
         figure.supxlabel("red bars: one standard deviation to either side", fontsize=12)
     return figure
-
-
-_PAPER = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 2}
-
-
-def _fixed() -> torch.Generator:
-    return torch.Generator().manual_seed(0)

@@ -21,7 +21,6 @@ from rcnn_tutorial.stages.rpn_loss import smooth_l1
 
 TYPE_B = roles.FOREGROUND._replace(name="type B")
 TYPE_A = Role(roles.WHITE, "dashed", "type A")
-_LINES = ("-", "--", "-.", ":")
 
 
 @from_any_device
@@ -43,8 +42,8 @@ def rpn_figure(rpn: RegionProposalNetwork, features: Tensor) -> Figure:
     links = [("features", "rpn_net"), ("rpn_net", "scores"), ("rpn_net", "coefficients")]
     links += [("scores", "flat scores"), ("coefficients", "flat coefficients"), ("flat scores", "foreground")]
     with plots(12, 4.2) as (figure, axes):
+        arrow = {"arrowstyle": "-|>", "color": "#333333", "linewidth": 1.5, "mutation_scale": 16}
         for (x, y, *_), (end_x, end_y, *_) in ((blocks[start], blocks[end]) for start, end in links):
-            arrow = {"arrowstyle": "-|>", "color": "#333333", "linewidth": 1.5, "mutation_scale": 16}
             axes.annotate("", xy=(end_x - 0.42, end_y), xytext=(x + 0.42, y), arrowprops=arrow)
         for name, (x, y, title, note) in blocks.items():
             shape = " × ".join(f"{side:,}" for side in shapes[name])
@@ -98,22 +97,22 @@ def labels_figure(image: Tensor, objects: Tensor, anchors: Tensor, targets: Anch
 
 
 @from_any_device
-def undecided_figure(image: Tensor, objects: Tensor, anchors: Tensor, found: AnchorAssignment, most: int = 6) -> Figure:
+def undecided_figure(image: Tensor, objects: Tensor, anchors: Tensor, found: AnchorAssignment) -> Figure:
     """Don't care anchors that do overlap an object, from the lowest IoU to the highest, a panel each.
 
-    image: (3, H, W) in [0, 1]. objects: (G, 4), anchors: (N, 4), both in its pixels. found: of a batch of one.
-    most: panels.
+    Six panels at most. image: (3, H, W) in [0, 1]. objects: (G, 4), anchors: (N, 4), both in its pixels. found: of a
+    batch of one.
     """
     overlaps = found.max_overlaps[0]  # (N,)
     undecided = torch.nonzero((found.labels[0] == anchor_target.DONT_CARE) & (overlaps > 0)).flatten()  # (U,)
     ranked = undecided[overlaps[undecided].argsort()]  # (U,)
-    places = torch.linspace(0, max(len(ranked) - 1, 0), min(most, len(ranked))).round().long()
+    places = torch.linspace(0, max(len(ranked) - 1, 0), min(6, len(ranked))).round().long()
     truth = Boxes(objects, roles.GROUND_TRUTH, name="")
     scenes = [
         Scene(image, [truth, Boxes(anchors[[row]], roles.OTHER, width=4, name="")], f"IoU {float(overlaps[row]):.2f}")
         for row in ranked[places].tolist()
     ]
-    figure = figure_of(scenes or [Scene(image, [truth])], 10.0, columns=-(-most // 2))
+    figure = figure_of(scenes or [Scene(image, [truth])], 10.0, columns=3)
     figure.suptitle("White, dotted: don't care" if scenes else "No anchor lies between the thresholds")
     return figure
 
@@ -165,12 +164,12 @@ def coefficients_figure(reference: Tensor, target: Tensor) -> Figure:
 
 
 @from_any_device
-def smooth_l1_figure(sigmas: Sequence[float] = (0.5, 1, 3), reach: float = 2.0) -> Figure:
+def smooth_l1_figure(sigmas: Sequence[float] = (0.5, 1, 3)) -> Figure:
     """The loss of one coefficient and its slope, for several sigma. The quadratic part ends at 1 / sigma^2."""
-    x = torch.linspace(-reach, reach, 801, requires_grad=True)  # (K,)
+    x = torch.linspace(-2, 2, 801, requires_grad=True)  # (K,)
     with plots(12, 4.2, 1, 2) as (figure, (left, right)):
         colors = roles.BLUE, roles.GREEN, roles.RED, roles.PALETTE[6]
-        for sigma, line, color in zip(sigmas, _LINES, colors, strict=False):
+        for sigma, line, color in zip(sigmas, ("-", "--", "-.", ":"), colors, strict=False):
             loss = smooth_l1(x, sigma)  # (K,)
             (slope,) = torch.autograd.grad(loss.sum(), x)
             name = rf"$\sigma$ = {sigma:g}, bend at {1 / sigma**2:.2f}"

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from rcnn_tutorial import roles
-from rcnn_tutorial.boxes import clip
+from rcnn_tutorial.boxes import centers_and_sizes, clip
 from rcnn_tutorial.config import Config
 from rcnn_tutorial.figures.drawing import figure_of
 from rcnn_tutorial.figures.rpn_loss import best_of_cells
@@ -48,12 +48,6 @@ class Tour(NamedTuple):
         """Index of the anchor that the followed ROI started as."""
         return int(self.trace.proposals.anchor_indices[0, self.roi])
 
-    @property
-    def anchors_per_cell(self) -> int:
-        """A."""
-        rows, columns = self.trace.features.shape[-2:]
-        return len(self.trace.anchors) // (rows * columns)
-
 
 class StageView(NamedTuple):
     """What one stage leaves behind, drawn onto the photo (onto the scaled image at stage 1)."""
@@ -85,43 +79,37 @@ def view_preprocessed(tour: Tour) -> StageView:
     image = tour.trace.preprocessed.images[0]
     low, high = image.min(), image.max()
     height, width = image.shape[-2:]
-    return StageView(
-        Scene((image - low) / (high - low).clamp(min=1e-6)),
-        shape_text(image),
-        f"scaled by {tour.scale:.4f} to {width} × {height} pixels, the data set's mean taken away; "
-        f"values from {low:.2f} to {high:.2f}.",
-    )
+    sentence = f"scaled by {tour.scale:.4f} to {width} × {height} pixels, the data set's mean taken away; "
+    sentence += f"values from {low:.2f} to {high:.2f}."
+    return StageView(Scene((image - low) / (high - low).clamp(min=1e-6)), shape_text(image), sentence)
 
 
 def view_features(tour: Tour) -> StageView:
     """Stage 2: how strongly each cell of the feature map responds, all channels together."""
     features = tour.trace.features[0]
     channels, rows, columns = features.shape
-    return StageView(
-        Scene(tour.image, [_heat(tour, features.abs().mean(dim=0), "mean of the channels' absolute values")]),
-        shape_text(features),
-        f"{rows} × {columns} cells of {channels} numbers each, one cell every {tour.stride} scaled pixels "
-        f"({tour.stride / tour.scale:.1f} of the photo). Yellow cells respond most.",
-    )
+    sentence = f"{rows} × {columns} cells of {channels} numbers each, one cell every {tour.stride} scaled pixels "
+    sentence += f"({tour.stride / tour.scale:.1f} of the photo). Yellow cells respond most."
+    heat = _heat(tour, features.abs().mean(dim=0), "mean of the channels' absolute values")
+    return StageView(Scene(tour.image, [heat]), shape_text(features), sentence)
 
 
 def view_anchors(tour: Tour) -> StageView:
     """Stage 3: the grid, and the shapes of one cell, among them the anchor of the followed ROI."""
-    shapes = tour.anchors_per_cell
-    anchors = tour.trace.anchors.view(-1, shapes, 4)  # (cells, A, 4)
+    anchors = tour.trace.anchors.view(tour.trace.features[0, 0].numel(), -1, 4)  # (cells, A, 4)
+    shapes = anchors.shape[1]
     cell = tour.anchor // shapes
-    centers = (anchors[:, 0, :2] + anchors[:, 0, 2:]) / 2 / tour.scale  # (cells, 2)
+    centers, _ = centers_and_sizes(anchors[:, 0])  # (cells, 2)
     layers = [
-        Points(centers, radius=1.5),
+        Points(centers / tour.scale, radius=1.5),
         Boxes(to_photo(tour, anchors[cell]), width=1.5, name="the shapes of one cell"),
         _followed_anchor(tour),
     ]
-    return StageView(
-        Scene(tour.image, layers),
-        shape_text(tour.trace.anchors),
+    sentence = (
         f"{len(anchors):,} cells × {shapes} shapes = {anchors[..., 0].numel():,} anchors, the same on every image of "
-        "this size. Drawn: the shapes of one cell; the dashed one is followed from here on.",
     )
+    sentence += "this size. Drawn: the shapes of one cell; the dashed one is followed from here on."
+    return StageView(Scene(tour.image, layers), shape_text(tour.trace.anchors), sentence)
 
 
 def view_scores(tour: Tour) -> StageView:
@@ -129,12 +117,13 @@ def view_scores(tour: Tour) -> StageView:
     foreground = tour.trace.rpn.foreground[0]  # (N,)
     best = best_of_cells(foreground, tour.trace.features.shape[-2:])
     heat = _heat(tour, best, "foreground probability of a cell's best anchor", 0.0, 1.0)
-    return StageView(
-        Scene(tour.image, [heat, _followed_anchor(tour)]),
-        shape_text(tour.trace.rpn.scores[0]),
+    sentence = (
         f"two scores and four coefficients for each of {len(foreground):,} anchors; {int((foreground > 0.5).sum()):,} "
-        "look more like an object than like background. Yellow: the best anchor of the cell is surely an object.",
     )
+    sentence += (
+        "look more like an object than like background. Yellow: the best anchor of the cell is surely an object."
+    )
+    return StageView(Scene(tour.image, [heat, _followed_anchor(tour)]), shape_text(tour.trace.rpn.scores[0]), sentence)
 
 
 _BEST = 20  # proposals that are drawn; all of them would hide the photo
@@ -149,12 +138,11 @@ def view_proposals(tour: Tour) -> StageView:
         _followed_anchor(tour),
         Boxes(proposals[tour.roi][None], roles.PROPOSAL, name="the proposal it became"),
     ]
-    return StageView(
-        Scene(tour.image, layers),
-        shape_text(proposals),
+    sentence = (
         f"{len(tour.trace.anchors):,} anchors moved by their coefficients, cut at the border, ranked, thinned out: "
-        f"{len(proposals)} proposals are left. The followed one is number {tour.roi + 1} by score.",
     )
+    sentence += f"{len(proposals)} proposals are left. The followed one is number {tour.roi + 1} by score."
+    return StageView(Scene(tour.image, layers), shape_text(proposals), sentence)
 
 
 def view_crop(tour: Tour) -> StageView:
@@ -163,8 +151,7 @@ def view_crop(tour: Tour) -> StageView:
     x1, y1, x2, y2 = (roi / tour.scale).tolist()
     crop = tour.trace.proposed.crops[tour.roi].abs().mean(dim=0)  # (size, size)
     size = len(crop)
-    x, y = torch.linspace(x1, x2, size), torch.linspace(y1, y2, size)
-    points = torch.cartesian_prod(y, x).flip(1)  # (size * size, 2)
+    points = torch.cartesian_prod(torch.linspace(y1, y2, size), torch.linspace(x1, x2, size)).flip(1)
     half_x, half_y = max(x2 - x1, 1) / max(size - 1, 1) / 2, max(y2 - y1, 1) / max(size - 1, 1) / 2
     columns, rows = ((roi[2:] - roi[:2]) / tour.stride).tolist()
     extent = x1 - half_x, y1 - half_y, x2 + half_x, y2 + half_y
@@ -173,12 +160,11 @@ def view_crop(tour: Tour) -> StageView:
         Points(points, radius=1.5),
         Boxes(to_photo(tour, roi[None]), roles.AFTER, name="the ROI"),
     ]
-    return StageView(
-        Scene(tour.image, layers),
-        shape_text(tour.trace.proposed.crops[tour.roi]),
+    sentence = (
         f"the ROI covers {columns:.1f} × {rows:.1f} cells of the feature map; whatever its size, {size} × {size} "
-        f"points of it are read, in all {tour.trace.features.shape[1]} channels.",
     )
+    sentence += f"points of it are read, in all {tour.trace.features.shape[1]} channels."
+    return StageView(Scene(tour.image, layers), shape_text(tour.trace.proposed.crops[tour.roi]), sentence)
 
 
 def view_class_boxes(tour: Tour) -> StageView:
@@ -191,12 +177,9 @@ def view_class_boxes(tour: Tour) -> StageView:
         Boxes(to_photo(tour, tour.trace.proposed.rois[0, tour.roi][None]), roles.ROI),
         Boxes(boxes[tour.label][None], roles.CHOSEN, labels=[name], name=f"box of the class {name}"),
     ]
-    return StageView(
-        Scene(tour.image, layers),
-        f"{len(boxes)} and {len(boxes)} × 4",
-        f"one vector of {tour.trace.proposed.fc7.shape[-1]:,} numbers for the ROI gives {len(boxes)} scores and "
-        f"4 × {len(boxes)} coefficients. It most looks like: {name}.",
-    )
+    sentence = f"one vector of {tour.trace.proposed.fc7.shape[-1]:,} numbers for the ROI gives {len(boxes)} scores and "
+    sentence += f"4 × {len(boxes)} coefficients. It most looks like: {name}."
+    return StageView(Scene(tour.image, layers), f"{len(boxes)} and {len(boxes)} × 4", sentence)
 
 
 def view_detections(tour: Tour) -> StageView:
@@ -208,11 +191,9 @@ def view_detections(tour: Tour) -> StageView:
     texts = [f"{name} {score:.2f}" for name, score in zip(names, scores, strict=True)]
     counts = ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names))
     found = f"scored {tour.shown:g} or more: {counts}" if names else f"none is scored {tour.shown:g} or more"
-    return StageView(
-        Scene(tour.image, [Boxes(detections.boxes[good], roles.AFTER, labels=texts, name="detections")]),
-        shape_text(detections.boxes),
-        f"{len(detections.scores)} boxes are left of all classes' after suppression; {found}.",
-    )
+    sentence = f"{len(detections.scores)} boxes are left of all classes' after suppression; {found}."
+    layer = Boxes(detections.boxes[good], roles.AFTER, labels=texts, name="detections")
+    return StageView(Scene(tour.image, [layer]), shape_text(detections.boxes), sentence)
 
 
 def _heat(tour: Tour, values: Tensor, name: str, low: float | None = None, high: float | None = None) -> Heatmap:

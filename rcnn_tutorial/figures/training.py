@@ -3,6 +3,7 @@
 What the explorer shares comes first: the losses' look, the moving average, and the verdict on a detection.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -109,20 +110,18 @@ def _stretches(steps: Sequence[int]) -> list[slice]:
 
 
 def _mark_phases(axes: Axes, reports: Sequence[StepReport]) -> None:
-    names = list(dict.fromkeys(report.phase for report in reports))
-    if len(names) < 2:
+    starts = {report.phase: report.step for report in reversed(reports)}  # the first step of each
+    if len(starts) < 2:
         return
-    top = 1.25 * max(max(report.losses.values()) for report in reports)
-    for name in names:
-        steps = [report.step for report in reports if report.phase == name]
-        axes.axvline(steps[0] - 0.5, color="#888888", linewidth=1)
+    for name, start in starts.items():
+        axes.axvline(start - 0.5, color="#888888", linewidth=1)
         text = name.replace(": ", "\n").replace(" on ", "\non ")
-        axes.text(steps[0], 0.98, text, transform=axes.get_xaxis_transform(), va="top", fontsize=12)
-    axes.set_ylim(0, 1.2 * top)  # room for the names
+        axes.text(start, 0.98, text, transform=axes.get_xaxis_transform(), va="top", fontsize=12)
+    axes.set_ylim(0, 1.5 * max(max(report.losses.values()) for report in reports))  # room for the names
 
 
 @from_any_device
-def compare_figure(runs: Mapping[str, Sequence[StepReport]], names: Sequence[str] = LOSSES, title: str = "") -> Figure:
+def compare_figure(runs: Mapping[str, Sequence[StepReport]], names: Sequence[str] = LOSSES) -> Figure:
     """The losses of several training runs, as moving averages.
 
     names: the losses that are added up. At most five runs.
@@ -134,7 +133,7 @@ def compare_figure(runs: Mapping[str, Sequence[StepReport]], names: Sequence[str
             totals = [sum(report.losses.get(loss, 0.0) for loss in names) for report in reports]
             look = {"marker": MARKERS[i], "markevery": max(1, len(steps) // 10), "markersize": 8}
             axes.plot(steps, moving_average(totals), label=name, **look)
-        axes.set(xlabel="step", ylabel=f"{what}\n(mean of {WINDOW} steps)", title=title)
+        axes.set(xlabel="step", ylabel=f"{what}\n(mean of {WINDOW} steps)")
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
@@ -157,21 +156,17 @@ def schedule_figure(schedules: Mapping[str, Sequence[float]]) -> Figure:
 
 @from_any_device
 def progress_figure(
-    image: Tensor,
-    target: Mapping[str, Tensor],
-    moments: Mapping[str, Mapping[str, Tensor]],
-    classes: Sequence[str],
-    shown: int = 6,
+    image: Tensor, target: Mapping[str, Tensor], moments: Mapping[str, Mapping[str, Tensor]], classes: Sequence[str]
 ) -> Figure:
     """One scene at several moments of training, each with its best detections.
 
-    moments: title -> detections, of which `best_places` picks `shown`. image: (3, H, W) in [0, 1]. target: boxes (G, 4)
+    moments: title -> detections, of which `best_places` picks six. image: (3, H, W) in [0, 1]. target: boxes (G, 4)
     in its pixels, labels (G,). The boxes are right (solid), in the place of an object but misnamed (dash-dotted), or
     elsewhere (dashed).
     """
     scenes = []
     for title, found in moments.items():
-        best = best_places(found, shown)
+        best = best_places(found, 6)
         verdicts = judge(best, target)
         layers = [
             Boxes(box[None], VERDICT_LOOKS[verdict], labels=[classes[label - 1]])
@@ -229,27 +224,18 @@ def recall_figure(recalls: Mapping[str, Mapping[int, float]]) -> Figure:
 # ---- gradients
 
 
-def gradient_norms(
-    model: FasterRCNN, images: Sequence[Tensor], targets: Sequence[dict], seed: int = 0
-) -> dict[str, dict[str, float | None]]:
+def gradient_norms(model: FasterRCNN, images: Sequence[Tensor], targets: Sequence[dict]) -> dict[str, dict]:
     """How strongly each loss pulls at each part of the model: {loss: {part: norm of the gradient}}.
 
     images, targets: as the model takes them, on any device.
 
-    None where no path leads from the loss to the part, which is not the same as a gradient of 0. The model stays as
-    it is, its gradients, the modes of its parts and the batch norms' statistics included.
+    None where no path leads from the loss to the part, which is not the same as a gradient of 0. A copy of the model is
+    asked: its gradients, the modes of its parts and the batch norms' statistics stay.
     """
-    statistics = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    modes = [(module, module.training) for module in model.modules()]
-    generator = torch.Generator(model.device).manual_seed(seed)
-    losses = model.train()([image.to(model.device) for image in images], targets, generator)
-    norms = {name: {part: _norm(loss, model.get_submodule(part)) for part in PARTS} for name, loss in losses.items()}
-    for module, mode in modes:
-        module.training = mode
-    with torch.no_grad():
-        for name, buffer in model.named_buffers():
-            buffer.copy_(statistics[name])
-    return norms
+    model = copy.deepcopy(model).train()
+    generator = torch.Generator(model.device).manual_seed(0)
+    losses = model([image.to(model.device) for image in images], targets, generator)
+    return {name: {part: _norm(loss, model.get_submodule(part)) for part in PARTS} for name, loss in losses.items()}
 
 
 def _norm(loss: Tensor, part: torch.nn.Module) -> float | None:
