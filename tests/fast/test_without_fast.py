@@ -51,7 +51,7 @@ def with_fast():
 
 
 def names_of_fast() -> set[tuple[ModuleType, str]]:
-    """Every name of `fast` in the package's other modules. The benchmark's peer uses one too, but is no detector's part."""
+    """Every name of `fast` in the other modules of the package, but for the benchmark, which tunes its peer by one."""
     return {
         (module, key)
         for name, module in sys.modules.items()
