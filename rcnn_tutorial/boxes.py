@@ -28,9 +28,10 @@ def box_iou(a: Tensor, b: Tensor) -> Tensor:
 
     a: (..., N, 4), b: (..., M, 4), leading dimensions broadcast. Returns (..., N, M) in [0, 1]; 0 where both are empty.
     """
-    top_left = torch.maximum(a[..., :, None, :2], b[..., None, :, :2])  # (..., N, M, 2)
-    bottom_right = torch.minimum(a[..., :, None, 2:], b[..., None, :, 2:])  # (..., N, M, 2)
-    width, height = (bottom_right - top_left).clamp(min=0).unbind(-1)  # (..., N, M) each
+    a_x1, a_y1, a_x2, a_y2 = a[..., :, None, :].unbind(-1)  # (..., N, 1) each
+    b_x1, b_y1, b_x2, b_y2 = b[..., None, :, :].unbind(-1)  # (..., 1, M) each
+    width = (torch.minimum(a_x2, b_x2) - torch.maximum(a_x1, b_x1)).clamp(min=0)  # (..., N, M)
+    height = (torch.minimum(a_y2, b_y2) - torch.maximum(a_y1, b_y1)).clamp(min=0)  # (..., N, M)
     intersection = width * height  # (..., N, M)
     union = box_area(a)[..., :, None] + box_area(b)[..., None, :] - intersection  # (..., N, M)
     return intersection / union.clamp(min=torch.finfo(union.dtype).tiny)  # two empty boxes do not divide 0 by 0

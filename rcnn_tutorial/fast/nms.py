@@ -20,11 +20,12 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, count: int) -> Tens
     """
     if not on_cpu(boxes):
         return ops.nms(boxes, scores, iou_threshold)[:count]
-    kept = torch.zeros(0, dtype=torch.long)
-    for block in scores.argsort(descending=True, stable=True).split(min(2 * count, LARGEST_BLOCK)):
+    first, *others = scores.argsort(descending=True, stable=True).split(min(2 * count, LARGEST_BLOCK))
+    kept = first[ops.nms(boxes[first], scores[first], iou_threshold)]
+    for block in others:
+        if len(kept) >= count:
+            break
         removed = (box_iou(boxes[block], boxes[kept]) > iou_threshold).any(dim=1)  # (block,)
         block = block[~removed]
         kept = torch.cat([kept, block[ops.nms(boxes[block], scores[block], iou_threshold)]])
-        if len(kept) >= count:
-            break
     return kept[:count]
