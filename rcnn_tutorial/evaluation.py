@@ -80,16 +80,9 @@ def evaluate(
     Processes that belong together (see `distributed`) take turns at the images and exchange what they found: all of
     them must call this, and all get the same result.
     """
-    if metric not in METRICS:
-        raise ConfigError(f"metric {metric!r}: unknown; choose one of {', '.join(METRICS)}")
     if batch_size is None:
         batch_size = 1 if on_cpu(device) else 8
-    if batch_size < 1:
-        raise ConfigError(f"batch_size = {batch_size}: use at least one image")
-    if classes_of(dataset) != tuple(model.config.classes):
-        raise ConfigError(f"the data has classes {dataset.classes}, the model {model.config.classes}; use the same")
-    if len(dataset) == 0:
-        raise DataError("the data to evaluate on holds no images; check its folder and split")
+    _check_request(model, dataset, metric, batch_size)
     with torch.no_grad():
         rows = list(_detect_all(model.to(device).for_inference(), dataset, progress, batch_size, on_bad_file))
     if not rows:
@@ -99,6 +92,17 @@ def evaluate(
     result = coco_ap(*given) if metric == "coco" else voc_ap(*given, metric)
     recall = proposal_recall(proposals, targets, RECALL_COUNTS)
     return Evaluation(metric, result.mean, result.per_class, len(rows), recall, detections)
+
+
+def _check_request(model: FasterRCNN, dataset, metric: str, batch_size: int) -> None:
+    if metric not in METRICS:
+        raise ConfigError(f"metric {metric!r}: unknown; choose one of {', '.join(METRICS)}")
+    if batch_size < 1:
+        raise ConfigError(f"batch_size = {batch_size}: use at least one image")
+    if classes_of(dataset) != tuple(model.config.classes):
+        raise ConfigError(f"the data has classes {dataset.classes}, the model {model.config.classes}; use the same")
+    if len(dataset) == 0:
+        raise DataError("the data to evaluate on holds no images; check its folder and split")
 
 
 def voc_ap(

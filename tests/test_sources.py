@@ -1,4 +1,4 @@
-"""What holds for all source files: text has an encoding whatever the locale, and no test waits for a clock."""
+"""What holds for all source files: text has an encoding, files and functions are short, no test waits for a clock."""
 
 import ast
 from pathlib import Path
@@ -64,3 +64,13 @@ def test_no_test_sleeps():
         if name == "sleep" and ast.unparse(call.args) != "0"
     ]
     assert sleeps == []
+
+
+def test_files_and_functions_are_short():
+    functions = ast.FunctionDef | ast.AsyncFunctionDef
+    for path in [*PACKAGE, *TESTS, *(ROOT / "rcnn_tutorial").rglob("*.js")]:
+        text = path.read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= 400, path
+        if path.suffix == ".py":
+            found = [node for node in ast.walk(ast.parse(text)) if isinstance(node, functions)]
+            assert [node.name for node in found if node.end_lineno - node.lineno >= 40] == [], path
