@@ -25,9 +25,6 @@ DOUBTFUL = re.compile(r"\bFalse\b|\bnan\b|\binf\b|\b(?:not|un)[ -]?equal\b|\bNot
 STUB = "Not yet. Your function returns nothing yet: write it, and end it with `return`."
 EXPLAINED = {  # (notebook, line): why it may
     ("04_proposal_target.ipynb", "e to the power 1000 in float32: inf"): "the overflow that decode guards against",
-    ("04_proposal_target.ipynb", "then: [False, True, True, False]"): "which ROIs are background, ROI by ROI",
-    ("04_proposal_target.ipynb", "now:  [False, False, False, False]"): "the bug that the section is about",
-    ("04_proposal_target.ipynb", "ours: [False, True, True, False]"): "which ROIs are background, ROI by ROI",
 }
 
 
