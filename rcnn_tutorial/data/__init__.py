@@ -13,7 +13,7 @@ from rcnn_tutorial import spec as specs
 from rcnn_tutorial.data.batching import AugmentedDataset, CachedDataset, training_loader
 from rcnn_tutorial.data.coco import CocoFolder
 from rcnn_tutorial.data.images import read_image
-from rcnn_tutorial.data.samples import SAMPLES, load_sample, open_photo
+from rcnn_tutorial.data.samples import SAMPLES, load_sample, open_photo, open_photos
 from rcnn_tutorial.data.toy import TOY_CLASSES, ToyScenes
 from rcnn_tutorial.data.voc import VocFolder
 from rcnn_tutorial.errors import ConfigError
@@ -29,6 +29,7 @@ __all__ = [
     "load_sample",
     "open_dataset",
     "open_photo",
+    "open_photos",
     "read_image",
     "training_loader",
 ]

@@ -1,4 +1,8 @@
-"""A few real photos with hand-made boxes, at hand without a download: those that ship inside scikit-image."""
+"""A few real photos with hand-made boxes, at hand without a download: free ones that installed packages bring along.
+
+Each photo's package, author and licence stand beside its boxes in assets/samples/boxes.json. "lake" is the one that
+no package among our own brings: scikit-learn's china.jpg lies in the assets.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +17,24 @@ from torchvision.transforms.v2 import functional as F
 
 from rcnn_tutorial.assets import asset_path
 from rcnn_tutorial.config import VOC_CLASSES
-from rcnn_tutorial.data.files import PHOTO_ENDINGS, files_below, subfolder
+from rcnn_tutorial.data.files import PHOTO_ENDINGS, files_below
 from rcnn_tutorial.data.images import fit_boxes, read_image
-from rcnn_tutorial.data.voc import PHOTOS, find_voc_folder, open_voc_photo, voc_annotation
+from rcnn_tutorial.data.voc import open_voc_photo, voc_annotation
 from rcnn_tutorial.errors import ConfigError, DataError
 from rcnn_tutorial.targets import make_target
 
-SAMPLES = ("cat", "astronaut", "motorcycle", "rocket", "scene")
+SAMPLES = ("scene", "cat", "astronaut", "motorcycle", "hopper", "photographer", "lake", "coffee", "rocket")
 MOST_PIXELS = 2_000_000  # of an own photo in the notebooks
+DISTRIBUTIONS = {"skimage": "scikit-image", "matplotlib": "matplotlib"}
+MOST_PHOTOS = 12  # of an own folder in a menu
 
 
 def load_sample(name: str) -> tuple[Tensor, dict]:
     """One of SAMPLES as (image, target), like the items of a data set; label i is VOC_CLASSES[i - 1].
 
-    "rocket" shows no object of these classes. "scene" is the 800 x 600 collage of all photos, some of them twice:
-    large objects and small ones. Raises ConfigError for another name, DataError if a file is missing.
+    "scene" is a collage of 600 x 800 pixels, the post's size, so that its scale is 1: large objects and small ones.
+    "rocket" shows no object of these classes, "coffee" hardly any, "lake" boats of a few pixels, marked difficult.
+    Raises ConfigError for another name, DataError if a file is missing.
     """
     if name not in SAMPLES:
         raise ConfigError(f"sample {name!r}: there is {', '.join(SAMPLES)}")
@@ -37,7 +44,7 @@ def load_sample(name: str) -> tuple[Tensor, dict]:
 
 
 def _load_photo(name: str, photos: dict) -> tuple[Tensor, dict]:
-    image = read_image(_photo_folder() / photos[name]["file"])
+    image = read_image(_photo_path(photos[name]["package"], photos[name]["file"]))
     objects = photos[name]["objects"]
     return image, make_target(
         [item["box"] for item in objects],
@@ -48,12 +55,14 @@ def _load_photo(name: str, photos: dict) -> tuple[Tensor, dict]:
     )
 
 
-def _photo_folder() -> Path:
-    """Where scikit-image keeps its photos, found without importing it (half a second)."""
-    package = importlib.util.find_spec("skimage")
+def _photo_path(package: str | None, file: str) -> Path:
+    """Where a photo lies: in an installed package, found without importing it (half a second), or in the assets."""
     if package is None:
-        raise DataError("sample photos: scikit-image is not installed; run `pip install scikit-image`")
-    return Path(package.submodule_search_locations[0]) / "data"
+        return asset_path(file)
+    found = importlib.util.find_spec(package)
+    if found is None:
+        raise DataError(f"sample photos: {package} is not installed; run `pip install {DISTRIBUTIONS[package]}`")
+    return Path(found.submodule_search_locations[0]) / file
 
 
 def _compose(scene: dict, photos: dict) -> tuple[Tensor, dict]:
@@ -86,16 +95,16 @@ def _cut_tile(tile: dict, image: Tensor, target: dict) -> tuple[Tensor, dict]:
 def open_photo(name_or_path: str | Path) -> tuple[Tensor, dict]:
     """A sample by its name, or a photo of your own by its path, as (image, target); see `load_sample`.
 
-    A photo of a VOC folder (.../JPEGImages/NAME.jpg) comes with its objects of VOC's classes, and the folder itself
-    stands for its first photo; other photos come without objects. At most MOST_PIXELS large: a detector scales a photo
+    A folder stands for the first of its photos. A photo of a VOC folder (.../JPEGImages/NAME.jpg) comes with its
+    objects of VOC's classes; other photos come without objects. At most MOST_PIXELS large: a detector scales a photo
     down anyway, and a notebook that had to draw 40 megapixels would stand still. Raises DataError for a file that is
-    no photo.
+    no photo and for a folder without any.
     """
     if str(name_or_path) in SAMPLES:
         return load_sample(str(name_or_path))
     path = Path(name_or_path).expanduser()
     if path.is_dir():
-        path = _first_photo(path)
+        path = _photos_in(path)[0]
     image, target = open_voc_photo(path) if voc_annotation(path) else _without_objects(path)
     scale = (MOST_PIXELS / image[0].numel()) ** 0.5
     if scale < 1:
@@ -105,11 +114,24 @@ def open_photo(name_or_path: str | Path) -> tuple[Tensor, dict]:
     return image, target
 
 
-def _first_photo(folder: Path) -> Path:
-    photos = files_below(subfolder(find_voc_folder(folder), PHOTOS), PHOTO_ENDINGS)
+def open_photos(name_or_path: str | Path) -> dict[str, Tensor]:
+    """{name: image} for a menu: the photo that is asked for, or the first MOST_PHOTOS of a folder; then all samples."""
+    path = Path(name_or_path).expanduser()
+    if str(name_or_path) in SAMPLES:
+        own = {str(name_or_path): name_or_path}
+    elif path.is_dir():
+        own = {photo.relative_to(path).as_posix(): photo for photo in _photos_in(path)[:MOST_PHOTOS]}
+    else:
+        own = {path.name: path}
+    return {name: open_photo(photo)[0] for name, photo in (own | {name: name for name in SAMPLES}).items()}
+
+
+def _photos_in(folder: Path) -> list[Path]:
+    """The photos in a folder and below it, sorted: in a VOC folder those of JPEGImages come first."""
+    photos = files_below(folder, PHOTO_ENDINGS)
     if not photos:
-        raise DataError(f"{folder}: JPEGImages holds no photo; put one there")
-    return photos[0]
+        raise DataError(f"{folder}: holds no photo; put one there")
+    return photos
 
 
 def _without_objects(path: Path) -> tuple[Tensor, dict]:
