@@ -179,7 +179,7 @@ def ap_by_size(detections: Sequence[dict], targets: Sequence[dict], classes: Seq
 
 
 def _coco_precision(detections: Sequence[dict], targets: Sequence[dict], classes: Sequence[str]) -> np.ndarray:
-    """Precisions (IoU thresholds, recalls, C, all and SIZES), -1 where a class has no object; 100 detections an image."""
+    """Precisions (IoU thresholds, recalls, C, all and SIZES); -1 where a class has no object. 100 detections count."""
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its progress there
         counter = COCOeval(_coco(targets, classes), _coco(detections, classes), "bbox")
         counter.evaluate()

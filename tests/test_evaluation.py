@@ -14,8 +14,8 @@ from rcnn_tutorial.config import toy_config
 from rcnn_tutorial.data.toy import ToyScenes
 from rcnn_tutorial.errors import ConfigError, DataError
 from rcnn_tutorial.evaluation import (
-    area_ap,
     ap_by_size,
+    area_ap,
     coco_ap,
     eleven_point_ap,
     evaluate,
