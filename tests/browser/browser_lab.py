@@ -240,6 +240,9 @@ class OpenExplorer:
         self.root.wait_for()
         self.summary_line = self.root.locator(".rcnn-summary")
         self.summary_line.wait_for()
+        more = self.root.locator(".rcnn-presets .widget-toggle-button:not(.mod-active)")
+        if more.count():
+            more.click()
         self.sliders = self.root.locator(".noUi-handle")
         self.handles = self.root.locator(".rcnn-handle")
 
