@@ -46,8 +46,8 @@ class View {
     for (const [text, label, act] of [
       ["+", "Zoom in", zoom("+")],
       ["−", "Zoom out", zoom("-")],
-      ["1", "Whole picture", zoom(0)],
-      ["⛶", "Full screen", () => this.fill()],
+      ["0", "Whole picture", zoom(0)],
+      ["⤢", "Full screen", () => this.fill()],
     ]) {
       const button = add(buttons, "button", { type: "button", "aria-label": label, title: label });
       button.textContent = text;

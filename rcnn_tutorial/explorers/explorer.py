@@ -28,10 +28,10 @@ How to add an explorer (`anchors.py` is the example to follow)
    which field of a config: `self.adjusted(config)` has their values, and an error's sentence speaks of their labels.
    `draw` must cope with no boxes at all and with both ends of sliders.
 
-Controls: `integer`, `number`, `choice`, `flag`, `Several`, `button`. Labels are full words. The first MAIN of them stand
-beside the picture, the rest behind *More*: name those first that the lesson asks about. A slider's value is always one
-of its steps (`sliders.py`): `draw` need not round it. Keep what no control changes out of `draw`.
-Presets: `super().__init__(controls, canvas, presets={"NMS 0.95": {"threshold": 0.95}})` makes a button for each question
+Controls: `integer`, `number`, `choice`, `flag`, `Several`, `button`. Labels are full words. The first MAIN stand beside
+the picture, the rest behind *More*: begin with those that the lesson asks about. A slider's value is always one of its
+steps (`sliders.py`): `draw` need not round it. Keep what no control changes out of `draw`.
+Presets: `super().__init__(controls, canvas, presets={"NMS 0.95": {"threshold": 0.95}})` makes a button for a question
 that the lesson asks: the controls and handles that it names take these values, all others those of the start. *Reset*
 goes back to the start. A control that can do nothing as things stand: `self.rest(channel="the map is the photo")` in
 `draw` disables it and says why.
