@@ -111,6 +111,12 @@ def test_the_list_of_sample_photos_is_that_of_their_file():
         assert (by, source) == (photo["credit"], source_told), name
 
 
+def test_the_teachers_page_knows_every_sample_photo():
+    rows = rows_of(section(TEACHER, "## Your own photos and data"))
+    names = [name for cells in rows for name in re.findall(r"`(\w+)`", cells[0]) if name.islower()]
+    assert sorted(names) == sorted(SAMPLES)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_commands_exist(page):
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
