@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -29,6 +30,7 @@ from rcnn_tutorial.targets import classes_of, objects_of
 
 METRICS = ("voc07", "voc", "coco")
 RECALL_COUNTS = (50, 100, 300)
+SIZES = ("small", "medium", "large")  # COCO's: areas below 32 x 32, below 96 x 96 and larger, in the photo's own pixels
 
 
 class APResult(NamedTuple):
@@ -55,6 +57,7 @@ class Evaluation(NamedTuple):
     per_class: dict[str, float]
     images: int
     recall: dict[int, float]  # {number of proposals per image: share of the objects they cover with IoU >= 0.5}
+    by_size: dict[str, float]  # {one of SIZES: AP at IoU 0.5 of such objects, mean of the classes}
     detections: list[dict[str, Tensor]]  # of every image, on the CPU
 
 
@@ -91,7 +94,8 @@ def evaluate(
     given = detections, targets, dataset.classes
     result = coco_ap(*given) if metric == "coco" else voc_ap(*given, metric)
     recall = proposal_recall(proposals, targets, RECALL_COUNTS)
-    return Evaluation(metric, result.mean, result.per_class, len(rows), recall, detections)
+    by_size = ap_by_size(detections, targets, dataset.classes)
+    return Evaluation(metric, result.mean, result.per_class, len(rows), recall, by_size, detections)
 
 
 def _check_request(model: FasterRCNN, dataset, metric: str, batch_size: int) -> None:
@@ -159,16 +163,32 @@ def coco_ap(detections: Sequence[dict], targets: Sequence[dict], classes: Sequen
     Difficult objects are passed as crowds, COCO's own kind of object that counts neither as found nor as missed. A
     detection is then neutral already when 0.5 (or the threshold at hand) of its own area lies inside such an object.
     """
+    precision = _coco_precision(detections, targets, classes)[..., 0]  # (thresholds, recalls, C), objects of all sizes
+    per_class = {name: _average(precision[:, :, column]) for column, name in enumerate(classes)}
+    return APResult(_mean(per_class.values()), per_class)
+
+
+def ap_by_size(detections: Sequence[dict], targets: Sequence[dict], classes: Sequence[str]) -> dict[str, float]:
+    """{size: AP at IoU 0.5 of the objects of that size, mean of the classes that have some}, for COCO's three SIZES.
+
+    Counted by pycocotools: objects of another size, and detections of another size that hit nothing, are neutral.
+    """
+    precision = _coco_precision(detections, targets, classes)[0]  # (recalls, C, 1 + sizes), at the first threshold, 0.5
+    columns = range(len(classes))
+    return {size: _mean(_average(precision[:, c, 1 + i]) for c in columns) for i, size in enumerate(SIZES)}
+
+
+def _coco_precision(detections: Sequence[dict], targets: Sequence[dict], classes: Sequence[str]) -> np.ndarray:
+    """Precisions (IoU thresholds, recalls, C, all and SIZES); -1 where a class has no object. 100 detections count."""
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its progress there
         counter = COCOeval(_coco(targets, classes), _coco(detections, classes), "bbox")
         counter.evaluate()
         counter.accumulate()
-    precision = counter.eval["precision"][:, :, :, 0, -1]  # (thresholds, recalls, C), all areas, 100 detections
-    per_class = {}
-    for column, name in enumerate(classes):
-        values = precision[:, :, column]
-        per_class[name] = float(values.mean()) if (values > -1).all() else math.nan  # -1 marks a class without objects
-    return APResult(_mean(per_class.values()), per_class)
+    return counter.eval["precision"][..., -1]
+
+
+def _average(precision: np.ndarray) -> float:
+    return float(precision.mean()) if (precision > -1).all() else math.nan
 
 
 def proposal_recall(

@@ -14,6 +14,7 @@ from rcnn_tutorial.config import toy_config
 from rcnn_tutorial.data.toy import ToyScenes
 from rcnn_tutorial.errors import ConfigError, DataError
 from rcnn_tutorial.evaluation import (
+    ap_by_size,
     area_ap,
     coco_ap,
     eleven_point_ap,
@@ -139,6 +140,17 @@ def test_difficult_objects_are_neutral():
     assert voc_ap([found], [target], ["thing"]).mean == 1
     assert coco_ap([found], [target], ["thing"]).mean == pytest.approx(1)
     assert proposal_recall([torch.tensor([[0.0, 0, 10, 10]])], [target], (1,)) == {1: 1.0}
+
+
+def test_ap_by_size_counts_every_object_at_its_own_size_alone():
+    small, medium, large = [0.0, 0, 20, 20], [100.0, 100, 160, 160], [200.0, 200, 400, 400]
+    target = image([small, medium, large], [1, 1, 2])
+    stray = [500.0, 0, 520, 20]  # hits nothing, and is small: wrong there alone
+    found = image([stray, small, medium], [1, 1, 1], scores=[0.9, 0.8, 0.7])
+    expected = {"small": 0.5, "medium": 1.0, "large": 0.0}
+    assert ap_by_size([found], [target], ["one", "two"]) == pytest.approx(expected)
+    only_large = ap_by_size([image([], [], scores=[])], [image([large], [1])], ["one"])
+    assert only_large["large"] == 0 and math.isnan(only_large["small"]) and math.isnan(only_large["medium"])
 
 
 def test_overlap_must_exceed_the_threshold():

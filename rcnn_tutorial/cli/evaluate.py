@@ -51,6 +51,7 @@ def _as_report(result) -> dict:
         "mAP": _number_or_none(result.mAP),
         "per_class": per_class,
         "images": result.images,
+        "AP50_by_size": {size: _number_or_none(ap) for size, ap in result.by_size.items()},
         "proposal_recall": {str(count): _number_or_none(recall) for count, recall in result.recall.items()},
     }
 
@@ -61,6 +62,7 @@ def _number_or_none(value: float) -> float | None:
 
 def _as_table(result) -> str:
     rows = {f"AP {name}": ap for name, ap in result.per_class.items()}
+    rows |= {f"AP50 of {size} objects": ap for size, ap in result.by_size.items()}
     rows |= {f"recall of {count} proposals": recall for count, recall in result.recall.items()}
     rows[f"mAP ({result.metric}, {result.images} images)"] = result.mAP
     width = max(map(len, rows))

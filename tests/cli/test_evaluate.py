@@ -17,6 +17,7 @@ def test_evaluate_json(run, metric, weights, coco, capsys):
     assert 0 < len(counted) < len(TOY_CLASSES)  # three scenes do not hold every class: those have null
     assert result["mAP"] == pytest.approx(sum(counted) / len(counted))
     assert 0 <= result["mAP"] <= 1
+    assert list(result["AP50_by_size"]) == ["small", "medium", "large"]
 
 
 def test_evaluate_prints_a_table(run, weights, coco, capsys):
@@ -25,6 +26,7 @@ def test_evaluate_prints_a_table(run, weights, coco, capsys):
     lines = output.out.splitlines()
     assert lines[-1].startswith("mAP (voc07, 3 images)") and 0 <= float(lines[-1].split()[-1]) <= 1
     assert [line.split()[1] for line in lines[: len(TOY_CLASSES)]] == list(TOY_CLASSES)
+    assert [line.split()[2] for line in lines if line.startswith("AP50 of ")] == ["small", "medium", "large"]
     assert "100%" in output.err
 
 
