@@ -7,26 +7,35 @@ from torch import Tensor
 
 from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import box_area, box_iou, centers_and_sizes, encode
-from rcnn_tutorial.config import AnchorConfig
+from rcnn_tutorial.config import AnchorConfig, AnchorTargetConfig
+from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas, Handle
 from rcnn_tutorial.explorers.explorer import Explorer, Several, choice, integer
+from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Points
 from rcnn_tutorial.stages.anchors import anchor_sizes, generate_anchors, inside_image
 
+REACH = AnchorTargetConfig().negative_overlap  # an object whose best anchor stays below is missed
+_REACHED = roles.GROUND_TRUTH._replace(name=f"object, IoU {REACH} or more")
+_MISSED = Role(roles.PALETTE[1], "dashed", "object that is missed")
 _SCALES = (1, 2, 4, 8, 16, 32)
 _RATIOS = (0.25, 0.5, 1, 2, 4)
 
 
 class AnchorExplorer(Explorer):
-    """The shapes at one cell of the grid, and how many anchors of the whole grid lie inside the image.
+    """The shapes at one cell of the grid, how many anchors lie inside the image, and which objects they miss.
 
-    image: (3, H, W) in [0, 1], as the network sees it (after preprocessing). Click the picture to choose a cell.
+    image: (3, H, W) in [0, 1], as the network sees it (after preprocessing). objects: (G, 4) in its pixels, or None.
+    Click the picture to choose a cell.
     """
 
-    def __init__(self, image: Tensor, config: AnchorConfig | None = None, stride: int = 16):
+    def __init__(
+        self, image: Tensor, config: AnchorConfig | None = None, stride: int = 16, objects: Tensor | None = None
+    ):
         config = config or AnchorConfig()
         self.size = tuple(image.shape[-2:])  # (H, W)
+        self.objects = torch.zeros(0, 4) if objects is None else to_cpu(torch.as_tensor(objects), single=True)
         rows, columns = self.grid(stride)
         controls = {
             "base_size": integer("Base size (pixels)", config.base_size, 4, 64),
@@ -54,26 +63,56 @@ class AnchorExplorer(Explorer):
         row, column = self.row.value, self.column.value
         names = [f"{width:g}×{height:g}" for width, height in anchor_sizes(config).tolist()]  # of the A shapes
         anchors = generate_anchors(rows, columns, stride, config)  # (N, 4)
-        inside = inside_image(anchors, torch.tensor([self.size]), self.border.value).view(rows, columns, -1)
-        self.canvas.draw(self._layers(anchors.view(rows, columns, -1, 4), inside, row, column, names))
-        return _sentence(inside, row, column, names)
+        inside = inside_image(anchors, torch.tensor([self.size]), self.border.value)[0]  # (N,)
+        best = best_overlaps(self.objects, anchors[inside])  # (G,)
+        anchors, inside = anchors.view(rows, columns, -1, 4), inside.view(rows, columns, -1)
+        grid, *shapes = self._layers(anchors, inside, row, column, names)
+        self.canvas.draw([grid, *self._objects(best), *shapes])
+        return _sentence(inside, row, column, names) + _missed(best)
+
+    def _objects(self, best: Tensor) -> list[Boxes]:
+        """The objects, those apart that the anchors miss. best: (G,)."""
+        layers = []
+        for rows, role in ((best >= REACH, _REACHED), (best < REACH, _MISSED)):
+            if bool(rows.any()):
+                hover = [f"best IoU {overlap:.4f}" for overlap in best[rows].tolist()]
+                layers.append(Boxes(self.objects[rows], role, hover=hover))
+        return layers
 
     def _layers(self, anchors: Tensor, inside: Tensor, row: int, column: int, names: list[str]) -> list:
-        """Grid, cell and shapes. anchors: (rows, columns, A, 4), inside: (rows, columns, A)."""
+        """Grid, shapes and cell. anchors: (rows, columns, A, 4), inside: (rows, columns, A)."""
         centers, _ = centers_and_sizes(anchors[:, :, 0])  # (rows, columns, 2)
         cell, kept = anchors[row, column], inside[row, column]  # (A, 4), (A,)
-        dropped = [name for name, fits in zip(names, kept.tolist(), strict=True) if not fits]
-        rest = [name for name, fits in zip(names, kept.tolist(), strict=True) if fits]
-        return [
-            Points(centers.view(-1, 2), roles.PLAIN, radius=1.5, name=f"grid, every {self.stride.value} pixels"),
-            Boxes(cell[~kept], roles.BEFORE, labels=dropped, name="leaves the image"),
-            Boxes(cell[kept], roles.AFTER, labels=rest, name="inside the image"),
-            Points(centers[row, column][None], roles.CHOSEN, radius=7, name="the cell"),
-        ]
+        layers = [Points(centers.view(-1, 2), roles.PLAIN, radius=1.5, name=f"grid, every {self.stride.value} pixels")]
+        for fits, role, name in ((~kept, roles.BEFORE, "leaves the image"), (kept, roles.AFTER, "inside the image")):
+            if bool(fits.any()):
+                sizes = [size for size, yes in zip(names, fits.tolist(), strict=True) if yes]
+                layers.append(Boxes(cell[fits], role, labels=self._labels(cell[fits], sizes), hover=sizes, name=name))
+        return [*layers, Points(centers[row, column][None], roles.CHOSEN, radius=7, name="the cell")]
+
+    def _labels(self, boxes: Tensor, sizes: list[str]) -> list[str]:
+        """The sizes of the boxes (S, 4) that are large enough for a text beside them; the others are nameless."""
+        longest = (boxes[:, 2:] - boxes[:, :2]).amax(dim=1).tolist()  # (S,)
+        return [size if side >= self.size[1] / 10 else "" for size, side in zip(sizes, longest, strict=True)]
 
     def _choose_cell(self, change) -> None:
         x, y = change["new"]
         self.set(column=int(x / self.stride.value), row=int(y / self.stride.value))
+
+
+def best_overlaps(objects: Tensor, anchors: Tensor) -> Tensor:
+    """The largest IoU of each object (G, 4) with any of the anchors (N, 4): (G,); 0 where there is no anchor."""
+    best = [box_iou(one[None], anchors).amax() for one in objects if len(anchors)]
+    return torch.stack(best) if best else torch.zeros(len(objects))
+
+
+def _missed(best: Tensor) -> str:
+    """How many objects no anchor reaches. best: (G,)."""
+    missed = best[best < REACH]
+    if not len(best):
+        return ""
+    text = f" Objects: {len(best) - len(missed)} of {len(best)} overlap some anchor inside by IoU {REACH} or more"
+    return text + (f"; the best of the missed reaches {float(missed.max()):.4f}." if len(missed) else ".")
 
 
 def _sentence(inside: Tensor, row: int, column: int, names: list[str]) -> str:

@@ -9,6 +9,8 @@ const MAX_ZOOM = 32;
 const ZOOM_KEYS = { "+": 1.5, "=": 1.5, "-": 1 / 1.5, 0: 0 };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const SIDES = ["n", "w", "s", "e", "nw", "ne", "sw", "se"]; // each lies over those before it
+const PANELS = ".jp-WindowedPanel-outer, .jp-NotebookPanel-notebook"; // what shows a notebook in JupyterLab
+const [EDGES, BELOW, LEAST] = [36, 140, 200]; // screen pixels: around an explorer, below a picture, a picture's least
 const RIM = 5; // screen pixels between a handle and its name, for the ring that shows the focus
 const TEN_PIXELS = /^(Mac|iP)/.test(navigator.platform) ? "Command" : "Control";
 
@@ -21,7 +23,7 @@ export default { render };
 class View {
   constructor(model, el) {
     const empty = { bitmap: null, source: null, frame: null, drag: null, hovered: null, asked: null };
-    Object.assign(this, { model, el, zoomed: 1, handles: {}, ready: Promise.resolve() }, empty);
+    Object.assign(this, { model, el, zoomed: 1, handles: {}, ready: Promise.resolve(), space: 0.72 * window.innerHeight }, empty);
     this.build();
     this.listen();
     this.receive();
@@ -40,10 +42,16 @@ class View {
     const bar = add(this.el, "div", { class: "rcnn-bar" });
     this.legend = add(bar, "ul", { class: "rcnn-legend" });
     const buttons = add(bar, "div", { class: "rcnn-zoom" });
-    for (const [text, label, key] of [["+", "Zoom in", "+"], ["−", "Zoom out", "-"], ["⤢", "Whole picture", 0]]) {
+    const zoom = (key) => () => this.zoom(ZOOM_KEYS[key]);
+    for (const [text, label, act] of [
+      ["+", "Zoom in", zoom("+")],
+      ["−", "Zoom out", zoom("-")],
+      ["0", "Whole picture", zoom(0)],
+      ["⤢", "Full screen", () => this.fill()],
+    ]) {
       const button = add(buttons, "button", { type: "button", "aria-label": label, title: label });
       button.textContent = text;
-      button.addEventListener("click", () => this.zoom(ZOOM_KEYS[key]));
+      button.addEventListener("click", act);
     }
   }
 
@@ -57,6 +65,9 @@ class View {
     };
     for (const [event, act] of Object.entries(this.changes)) this.model.on(event, act);
     this.observer = new ResizeObserver(() => {
+      this.panel = document.fullscreenElement ?? this.el.closest(PANELS) ?? document.documentElement;
+      this.observer.observe(this.panel); // its height is the picture's limit
+      this.space = this.room();
       this.schedule();
       (this.el.closest(".rcnn-explorer") ?? this.el).addEventListener("focusin", keepKeys); // now it is on the page
     });
@@ -140,16 +151,34 @@ class View {
     this.canvas.dataset.count = this.frame.count;
   }
 
-  // As wide as the page allows, not higher than most of the window; a pixel of the canvas is one of the screen.
+  // The whole explorer for the projector; the same button, or Escape, brings the page back.
+  fill() {
+    const explorer = this.el.closest(".rcnn-explorer") ?? this.el;
+    if (document.fullscreenElement) document.exitFullscreen();
+    else explorer.requestFullscreen();
+  }
+
+  // As wide as the page allows, and so high that picture, legend and summary are seen at once; a pixel of the canvas is
+  // one of the screen.
   fit() {
     const { canvas, el, frame } = this;
     const [height, width] = frame.size;
-    const wide = Math.min(el.clientWidth || frame.width, frame.width, (0.72 * window.innerHeight * width) / height);
+    const widest = document.fullscreenElement ? Infinity : frame.width;
+    const wide = Math.min(el.clientWidth || frame.width, widest, (this.space * width) / height);
     const [w, h] = [wide, (wide * height) / width].map((length) => Math.round(length * dpr()));
     if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });
     el.style.setProperty("--width", `${w / dpr()}px`);
     el.style.setProperty("--height", `${h / dpr()}px`);
     this.scale = (w / dpr() / width) * this.zoomed; // screen pixels an image pixel
+  }
+
+  // The height that the window leaves to the picture, once its legend, the summary and the cell's edges have theirs. Of
+  // pictures that stand one below the other none can have it all.
+  room() {
+    const right = this.el.closest(".rcnn-right");
+    const tops = [...(right?.querySelectorAll(".rcnn-canvas") ?? [])].map(({ offsetTop }) => offsetTop);
+    const around = new Set(tops).size > 1 ? BELOW : (right ?? this.el).offsetHeight - this.stage.offsetHeight;
+    return Math.max(LEAST, this.panel.clientHeight - around - EDGES);
   }
 
   // ---- the reader's hand

@@ -135,10 +135,10 @@ class CropPoolingExplorer(Explorer):
         return layers, sentence + f"of {size} × {size} bins; align_corners plays no part."
 
     def roi_in_words(self, roi: Tensor, stride: int) -> str:
-        """Its place, and its sides in pixels and cells."""
+        """Its place, and its sides in pixels and cells, which are the same on the photo itself."""
         sides = roi[2:] - roi[:2]  # (2,)
-        place = f"The ROI at x {float(roi[0]):.0f}, y {float(roi[1]):.0f} is"
-        return f"{place} {sides_in_words(sides, 0)} pixels, {sides_in_words(sides / stride, 2)} cells"
+        place = f"The ROI at x {float(roi[0]):.0f}, y {float(roi[1]):.0f} is {sides_in_words(sides, 0)} pixels"
+        return place if stride == 1 else f"{place}, {sides_in_words(sides / stride, 2)} cells"
 
 
 def cell_colors(image: Tensor, stride: int, feature_size: tuple[int, int]) -> Tensor:

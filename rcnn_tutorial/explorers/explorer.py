@@ -28,8 +28,13 @@ How to add an explorer (`anchors.py` is the example to follow)
    which field of a config: `self.adjusted(config)` has their values, and an error's sentence speaks of their labels.
    `draw` must cope with no boxes at all and with both ends of sliders.
 
-Controls: `integer`, `number`, `choice`, `flag`, `Several`, `button`. Labels are full words. A slider's value is always
-one of its steps (`sliders.py`): `draw` need not round it. Keep what no control changes out of `draw`.
+Controls: `integer`, `number`, `choice`, `flag`, `Several`, `button`. Labels are full words. The first MAIN stand beside
+the picture, the rest behind *More*: begin with those that the lesson asks about. A slider's value is always one of its
+steps (`sliders.py`): `draw` need not round it. Keep what no control changes out of `draw`.
+Presets: `super().__init__(controls, canvas, presets={"NMS 0.95": {"threshold": 0.95}})` makes a button for a question
+that the lesson asks: the controls and handles that it names take these values, all others those of the start. *Reset*
+goes back to the start. A control that can do nothing as things stand: `self.rest(channel="the map is the photo")` in
+`draw` disables it and says why.
 Layers (`scene.py`): `Boxes`, `Points`, `Lines`, `Heatmap`, `Picture`; the first is drawn at the bottom. A layer's role
 (BEFORE red and dashed, AFTER green, CHOSEN blue, OTHER white and dotted, GROUND_TRUTH yellow) gives its color, dash and
 name in the legend. The still picture draws the same layers.
@@ -41,9 +46,10 @@ several at once with `explorer.set(threshold=0.5, top=10)`; then `explorer.summa
 
 import contextlib
 import dataclasses
+import pathlib
 import re
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import ClassVar
 
 import ipywidgets as widgets
@@ -54,6 +60,8 @@ from rcnn_tutorial.explorers.canvas import Canvas, WholeWidget
 from rcnn_tutorial.explorers.shown import Shown
 from rcnn_tutorial.explorers.sliders import FloatSlider, IntSlider
 
+_HERE = pathlib.Path(__file__).parent
+MAIN = 4  # controls beside the picture; the rest is behind a button
 LINE = 100  # letters that fit in a line of a notebook's output
 
 
@@ -70,19 +78,26 @@ class Explorer(Shown, widgets.Box):
 
     fields: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self, controls: dict[str, widgets.Widget], canvases: Canvas | Sequence[Canvas]):
+    def __init__(
+        self,
+        controls: dict[str, widgets.Widget],
+        canvases: Canvas | Sequence[Canvas],
+        presets: Mapping[str, Mapping] | None = None,
+    ):
         self.canvases = [canvases] if isinstance(canvases, Canvas) else list(canvases)
         self.canvas = self.canvases[0]
         self.controls = dict(controls)
-        self._line = SummaryLine()
+        self._line, self._resting = SummaryLine(), Reasons()
         self._held = False
         for name, control in self.controls.items():
             if hasattr(self, name):
                 raise TypeError(f"control {name!r}: the name is taken by {type(self).__name__}; choose another")
             setattr(self, name, control)
+        self._first = self._state()
+        self.presets = dict(presets or {})
         self.update()
         pictures = widgets.Box(self.canvases, _dom_classes=["rcnn-pictures"])
-        left = widgets.VBox(list(self.controls.values()), _dom_classes=["rcnn-controls"])
+        left = widgets.VBox(self._left(), _dom_classes=["rcnn-controls"])
         right = widgets.VBox([pictures, self._line], _dom_classes=["rcnn-right"])  # on a narrow page, below `left`
         # One or two controls go above the picture: a column of their own would stay empty.
         classes = ["rcnn-explorer"] + ["rcnn-stacked"] * (len(self.controls) <= 2)
@@ -91,6 +106,28 @@ class Explorer(Shown, widgets.Box):
             control.observe(self.update, "value")
         for canvas in self.canvases:
             canvas.observe(self.update, ["handles"])
+
+    def _left(self) -> list[widgets.Widget]:
+        """Presets, main controls, why some rest, and the other controls behind a button that shows and hides them."""
+        actions = {name: self._preset(values) for name, values in self.presets.items()} | {"Reset": self._preset({})}
+        buttons = [button(name) for name in actions]
+        for widget, act in zip(buttons, actions.values(), strict=True):
+            widget.on_click(act)
+        controls = list(self.controls.values())
+        main = widgets.VBox(controls[:MAIN], _dom_classes=["rcnn-main"])
+        rest = widgets.VBox(controls[MAIN:], _dom_classes=["rcnn-more"], layout={"display": "none"})
+        more = widgets.ToggleButton(description="More", layout={"width": "auto"})
+        more.observe(lambda change: setattr(rest.layout, "display", None if change.new else "none"), "value")
+        row = widgets.Box([*buttons, *[more] * (len(controls) > MAIN)], _dom_classes=["rcnn-presets"])
+        return [row, main, self._resting, rest]
+
+    def _state(self) -> dict:
+        """Where controls and handles are now, by name."""
+        values = {name: control.value for name, control in self.controls.items() if hasattr(control, "value")}
+        return values | {name: box for canvas in self.canvases for name, box in canvas.handles.items()}
+
+    def _preset(self, values: Mapping) -> Callable:
+        return lambda _button: self.set(**(self._first | values))
 
     def draw(self) -> str:
         """Compute, hand layers to the canvases, return one sentence that says what they show."""
@@ -115,6 +152,7 @@ class Explorer(Shown, widgets.Box):
         with contextlib.ExitStack() as stack:
             for canvas in self.canvases:  # one message a canvas, however often it is touched
                 stack.enter_context(canvas.hold_sync())
+            self._idle = {}
             try:
                 sentence, possible = self.draw(), True
             except TutorialError as error:
@@ -123,6 +161,14 @@ class Explorer(Shown, widgets.Box):
                 canvas.summary, canvas.possible = sentence, possible
         with self._line.hold_sync():
             self._line.text, self._line.possible = sentence, possible
+        for name, control in self.controls.items():
+            control.disabled = name in self._idle
+        lines = [f"{self.controls[name].description}: {reason}." for name, reason in self._idle.items()]
+        self._resting.text = " ".join(lines)
+
+    def rest(self, **reasons: str) -> None:
+        """Called by `draw`: the controls that can do nothing as things stand, each with the reason."""
+        self._idle |= reasons
 
     def adjusted(self, config):
         """A stage's config with what the controls say in those of its fields that `fields` names."""
@@ -138,14 +184,21 @@ class Explorer(Shown, widgets.Box):
         return message
 
     def set(self, **values) -> None:
-        """Set several controls with one redraw: `explorer.set(stride=8, base_size=32)`."""
+        """Set several controls and handles with one redraw: `explorer.set(stride=8, roi=(10, 10, 50, 80))`."""
         self._held = True
         try:
             for name, value in values.items():
-                self.controls[name].value = value
+                self._set(name, value)
         finally:
             self._held = False
         self.update()
+
+    def _set(self, name: str, value) -> None:
+        canvas = next((canvas for canvas in self.canvases if name in canvas.handles), None)
+        if canvas is None:
+            self.controls[name].value = value
+        else:
+            canvas.move(**{name: value})
 
     def print_summary(self) -> None:
         """Print the summary, every sentence on a line of its own, long ones on several."""
@@ -154,25 +207,27 @@ class Explorer(Shown, widgets.Box):
 
 
 class SummaryLine(WholeWidget):
-    """The sentence under the picture: a live region, so that a screen reader says it when it changes."""
+    """The sentence under the picture, what is new in it in bold; a live region: a screen reader says what changes."""
+
+    _esm = _HERE / "summary.js"
+    text = traitlets.Unicode().tag(sync=True)
+    possible = traitlets.Bool(True).tag(sync=True)
+
+
+class Reasons(WholeWidget):
+    """Why some controls can do nothing now."""
 
     _esm = """
     function render({ model, el }) {
-      const line = document.createElement("p");
-      line.setAttribute("role", "status");
-      line.setAttribute("aria-live", "polite");
-      const show = () => {
-        line.textContent = model.get("text");
-        line.className = model.get("possible") ? "rcnn-summary" : "rcnn-summary rcnn-problem";
-      };
-      model.on("change", show);
+      const line = el.appendChild(document.createElement("p"));
+      line.className = "rcnn-reasons";
+      const show = () => { line.textContent = model.get("text"); };
+      model.on("change:text", show);
       show();
-      el.appendChild(line);
     }
     export default { render };
     """
     text = traitlets.Unicode().tag(sync=True)
-    possible = traitlets.Bool(True).tag(sync=True)
 
 
 _WIDE = {"layout": {"width": "100%"}, "style": {"description_width": "10em"}}

@@ -23,7 +23,7 @@ from rcnn_tutorial.stages.proposal import Proposals, proposal_layer
 from rcnn_tutorial.stages.proposal_target import ProposalTargets, append_ground_truth, proposal_target_layer
 
 MOVES, ROIS, HEAT = "anchors to proposals", "foreground and background ROIs", "RPN scores (heat map)"
-RECALL_COUNTS = (50, 300)
+RECALL_COUNTS = (50, 300, 2000)
 MOST = 2000  # proposals: what the reference keeps in training; to look for more would make the sliders slow
 COVERED = 0.5  # the IoU from which a proposal counts as covering an object
 
@@ -145,7 +145,7 @@ class ProposalTargetExplorer(Explorer):
             return text + "No objects: nothing to cover, and nothing to be foreground."
         hits = box_iou(self.objects, boxes) >= COVERED  # (G, R)
         counts = sorted({min(count, len(boxes)) for count in RECALL_COUNTS})
-        covered = [f"{int(hits[:, :count].any(dim=1).sum())} by the best {count}" for count in counts]
+        covered = [f"{int(hits[:, :count].any(dim=1).sum())} by the best {count:,}" for count in counts]
         return text + f"Of {len(self.objects)} objects, covered with IoU {COVERED:.2f} or more: {', '.join(covered)}."
 
 
@@ -178,7 +178,7 @@ def _sample(targets: ProposalTargets) -> str:
     kinds, labels = targets.assignment, targets.labels[0]  # (S,)
     foreground, background = int(kinds.foreground.sum()), int(kinds.background.sum())
     neither = kinds.foreground.shape[1] - int((kinds.foreground | kinds.background).sum())
-    text = f"Kinds: {foreground} foreground, {background} background, {neither} neither. "
+    text = f"Kinds: {foreground:,} foreground, {background:,} background, {neither:,} neither. "
     sampled, empty = int((labels > 0).sum()), int((labels == 0).sum())
     text += f"Sample: {sampled} foreground + {empty} background = {len(labels)} ROIs"
     repeated = len(labels) - len(first_draws(targets.roi_indices[0]))

@@ -104,7 +104,7 @@ class AnchorLabelExplorer(Explorer):
         return GroundTruth(F.pad(boxes[None], (0, 0, 0, 1)), F.pad(labels, (0, 1)))  # room for one object at least
 
     def _layers(self, assignment: AnchorAssignment, sampled: Tensor) -> list[Layer]:
-        """sampled: (N,)."""
+        """Those that hold something. sampled: (N,)."""
         every = self.show.value == ALL
         labels = assignment.labels[0] if every else sampled  # (N,)
         background = self.centers[labels == anchor_target.BACKGROUND]
@@ -123,7 +123,7 @@ class AnchorLabelExplorer(Explorer):
                 f"anchor {row:,}: {self.names[row % len(self.names)]}, IoU {overlaps[row]:.4f}" for row in rows.tolist()
             ]
             layers.append(Boxes(self.anchors[rows], role, width=line, hover=hover))
-        return layers
+        return [layer for layer in layers if len(layer.data)]  # the legend names what is there
 
 
 def target_controls(config: AnchorTargetConfig) -> dict:

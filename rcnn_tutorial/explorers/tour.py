@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 
+import ipywidgets as widgets
 import torch
+import traitlets
 from torch import Tensor
 
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer
+from rcnn_tutorial.figures.story import moments
 from rcnn_tutorial.figures.tour import STAGES, Tour
 from rcnn_tutorial.model import FasterRCNN
 
@@ -47,3 +50,29 @@ class TourExplorer(Explorer):
         seen = view(self.tour(self.photo.value))
         self.canvas.draw(seen.scene.layers, image=seen.scene.image, size=seen.scene.shape)
         return f"Stage {self.stage.value}, {title} (notebook {notebook}): {seen.sentence}"
+
+
+class StoryExplorer(Explorer):
+    """The film of one box, from its cell to its detection: to play, to pause, to step through with the arrow keys.
+
+    tour: one photo with its trace, of which the best detection is followed. A reader who asks for less motion gets
+    no *Play* and steps.
+    """
+
+    def __init__(self, tour: Tour):
+        self.moments = moments(tour)
+        last = len(self.moments) - 1
+        chapters = [moment.chapter for moment in self.moments]
+        starts = {chapter: {"moment": chapters.index(chapter), "play": chapters.index(chapter)} for chapter in chapters}
+        controls = {
+            "moment": integer("Moment", 0, 0, last),
+            "play": widgets.Play(min=0, max=last, interval=250, show_repeat=False, layout={"width": "auto"}),
+        }
+        traitlets.link((controls["play"], "value"), (controls["moment"], "value"))
+        super().__init__(controls, Canvas(tour.image), starts)
+
+    def draw(self) -> str:
+        """Draw the moment; say what happens."""
+        moment = self.moments[self.moment.value]
+        self.canvas.draw(moment.layers)
+        return f"{moment.chapter}. {moment.sentence}"

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from rcnn_tutorial import roles
-from rcnn_tutorial.boxes import centers_and_sizes
+from rcnn_tutorial.boxes import box_iou, centers_and_sizes
 from rcnn_tutorial.config import AnchorConfig
 from rcnn_tutorial.figures.drawing import figure_of, plot_layers
 from rcnn_tutorial.figures.style import from_any_device, plots
@@ -36,14 +36,14 @@ def shapes_figure(image: Tensor, anchors: Tensor, config: AnchorConfig) -> Figur
 def inside_figure(inside: Tensor, config: AnchorConfig, stride: int, size: tuple[int, int]) -> Figure:
     """For every shape of anchor, the cells at which it stays inside the image.
 
-    inside: (rows, columns, A) bool. size: height and width of the image. Dots fit, crosses leave the image.
+    inside: (rows, columns, A) bool. size: height and width of the image. At large dots the shape fits.
     """
     rows, columns = len(config.ratios), len(config.scales)
     with plots(3.1 * columns, 2.6 * rows + 0.4, rows, columns, squeeze=False) as (figure, grid):
         for number, (axes, (width, height)) in enumerate(zip(grid.flat, anchor_sizes(config).tolist(), strict=True)):
             fit, leave = (_centers(cells, stride, config) for cells in (inside[:, :, number], ~inside[:, :, number]))
-            fits = axes.plot(*fit, ".", color=roles.GREEN, markersize=3)
-            leaves = axes.plot(*leave, "x", color=roles.RED, markersize=2.5, markeredgewidth=0.7)
+            fits = axes.plot(*fit, ".", color=roles.GREEN, markersize=4)
+            leaves = axes.plot(*leave, ".", color=roles.RED, markersize=1)
             axes.set(xlim=(0, size[1]), ylim=(size[0], 0), xticks=[], yticks=[], aspect="equal")
             axes.set_title(f"{width:g} × {height:g}: {int(inside[:, :, number].sum()):,} fit")
         marks, names = [*fits, *leaves], ["centered here, the shape fits", "centered here, it leaves the image"]
@@ -63,6 +63,28 @@ def iou_figure(first: Tensor, second: Tensor, iou: float) -> Figure:
         plot_layers(axes, layers)
         axes.set_title(f"IoU = {iou:.4f}")
     return figure
+
+
+@from_any_device
+def closest_figure(image: Tensor, objects: Tensor, anchors: Tensor) -> Figure:
+    """The part of an image around its objects, and the one anchor that overlaps an object most.
+
+    image: (3, H, W). objects: (G, 4), anchors: (N, 4), both in its pixels, at least one of each.
+    """
+    overlaps = box_iou(objects, anchors)  # (G, N)
+    best = anchors[int(overlaps.argmax()) % len(anchors)]  # (4,)
+    corners = torch.cat([objects, best[None]]).view(-1, 2, 2)  # (G + 1, 2, 2)
+    height, width = image.shape[-2:]
+    left, top = (corners[:, 0].amin(dim=0).long() - 16).clamp(min=0).tolist()
+    right, bottom = (corners[:, 1].amax(dim=0).long() + 16).tolist()
+    part = image[:, top : min(bottom, height), left : min(right, width)]
+    moved = torch.tensor([left, top, left, top])
+    label = f"IoU {float(overlaps.max()):.4f}"
+    layers = [
+        Boxes(objects - moved, roles.GROUND_TRUTH, width=2),
+        Boxes(best[None] - moved, roles.ANCHOR, width=4, labels=[label], name="the closest anchor"),
+    ]
+    return figure_of([Scene(part, layers)], 7.0)
 
 
 @from_any_device

@@ -146,7 +146,7 @@ def rulers_figure(side: tuple[float, float], stride: int, cells: int, size: int)
     whole = (cells - 1) * stride
     shares = torch.linspace(*side, size) / whole  # (size,) of the map's extent: 0..1
     with plots(9, 3.8) as (figure, axes):
-        names = ["pixel of the photo", "cell of the map", r"map: $x^s\in[-1,1]$", r"crop: $x^t\in[-1,1]$"]
+        names = ["scaled pixel", "cell of the map", r"map: $x^s\in[-1,1]$", r"crop: $x^t\in[-1,1]$"]
         for row, (low, high, digits) in enumerate([(0, whole, 0), (0, cells - 1, 1), (-1, 1, 2)]):
             _draw_ruler(axes, -row, low, high, (float(shares[0]), float(shares[-1])), digits)
         axes.plot([0, 1], [-3, -3], color=roles.GREEN, linewidth=4)
@@ -198,7 +198,7 @@ def methods_figure(channel: Tensor, roi: Tensor, stride: int, size: int) -> Figu
 
 _READS = {
     "pool": "the largest of the whole cells\nin each dashed bin",
-    "align": "the mean of the points\nin each dashed bin",
+    "align": "the mean of the points\nin each bin",
     "crop": "the value at each point;\ncorner points on the ROI's corners",
 }
 

@@ -9,7 +9,7 @@ from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
 
 from rcnn_tutorial import roles
-from rcnn_tutorial.boxes import centers_and_sizes, encode
+from rcnn_tutorial.boxes import box_iou, centers_and_sizes, encode
 from rcnn_tutorial.figures.drawing import add_colorbar, figure_of, plot_layers
 from rcnn_tutorial.figures.style import from_any_device, plots
 from rcnn_tutorial.roles import Role
@@ -20,7 +20,8 @@ from rcnn_tutorial.stages.rpn import RegionProposalNetwork
 from rcnn_tutorial.stages.rpn_loss import smooth_l1
 
 TYPE_B = roles.FOREGROUND._replace(name="type B")
-TYPE_A = Role(roles.WHITE, "dashed", "type A")
+TYPE_A = Role(roles.WHITE, name="type A")
+BEST = Role(roles.WHITE, "dashed", "a best anchor")
 
 
 @from_any_device
@@ -80,20 +81,32 @@ def _block(axes: Axes, x: float, y: float, text: str, convolution: bool) -> None
 def labels_figure(image: Tensor, objects: Tensor, anchors: Tensor, targets: AnchorTargets) -> Figure:
     """The anchor target layer on one image: foreground by type, and everything that was sampled for the loss.
 
+    Anchors are marked at their centers, 50 boxes would hide the photo; one of the best of each object is drawn whole.
     image: (3, H, W) in [0, 1]. objects: (G, 4), anchors: (N, 4), both in its pixels. targets: of a batch of one.
     """
     found, labels = targets.assignment, targets.labels[0]  # labels: (N,)
-    type_a, type_b = anchors[found.type_a[0]], anchors[found.type_b[0]]  # (A, 4), (B, 4)
-    foreground = anchors[labels == anchor_target.FOREGROUND]
-    # Background is drawn as a cross at the anchor's center: 200 boxes would hide the photo.
-    background = centers_and_sizes(anchors[labels == anchor_target.BACKGROUND])[0]  # (S, 2)
+    marks = centers_and_sizes(anchors)[0]  # (N, 2)
+    type_a, type_b = marks[found.type_a[0]], marks[found.type_b[0]]  # (A, 2), (B, 2)
+    foreground, background = (marks[labels == kind] for kind in (anchor_target.FOREGROUND, anchor_target.BACKGROUND))
     truth = Boxes(objects, roles.GROUND_TRUTH, width=4)
-    by_type = [truth, Boxes(type_b, TYPE_B, width=4), Boxes(type_a, TYPE_A)]
+    best = Boxes(_best_anchors(objects, anchors[found.type_a[0]]), BEST)
+    by_type = [truth, best, Points(type_b, TYPE_B, radius=3.5), Points(type_a, TYPE_A, shape="ring", radius=5.5)]
     crosses = Points(background, roles.BACKGROUND, shape="cross", radius=4)
-    sampled = [truth, Boxes(foreground, roles.FOREGROUND), crosses]
-    left = Scene(image, by_type, f"Foreground: {len(type_a)} type A, {len(type_b)} type B")
-    right = Scene(image, sampled, f"Sampled: {len(foreground)} foreground, {len(background)} background")
-    return figure_of([left, right], 10.0)
+    sampled = [truth, Points(foreground, roles.FOREGROUND, radius=3.5), crosses]
+    panels = [
+        (by_type, f"Foreground: {len(type_a)} type A, {len(type_b)} type B"),
+        (sampled, f"Sampled: {len(foreground)} foreground, {len(background)} background"),
+    ]
+    scenes = [Scene(image, [layer for layer in layers if len(layer.data)], title) for layers, title in panels]
+    return figure_of(scenes, 10.0)
+
+
+def _best_anchors(objects: Tensor, type_a: Tensor) -> Tensor:
+    """The first of the type A anchors (A, 4) that overlap each object most: (G', 4), of the objects that have any."""
+    if not len(type_a):
+        return type_a
+    overlaps, best = box_iou(objects, type_a).max(dim=1)  # (G,) each
+    return type_a[best[overlaps > 0]]
 
 
 @from_any_device

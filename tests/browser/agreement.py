@@ -65,7 +65,7 @@ ON_THE_PAGE = """(root) => {
         labels: canvases.map((canvas) => canvas.querySelector("canvas").ariaLabel),
         frames: canvases.map((canvas) => Number(canvas.querySelector("canvas").dataset.count)),
         handles: canvases.map((canvas) => [...canvas.querySelectorAll(".rcnn-handle")].map(box)),
-        controls: [...root.querySelector(".rcnn-controls").children].map(readout),
+        controls: [...root.querySelectorAll(".rcnn-main > *, .rcnn-more > *")].map(readout),
     };
 }"""
 

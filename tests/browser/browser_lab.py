@@ -240,6 +240,9 @@ class OpenExplorer:
         self.root.wait_for()
         self.summary_line = self.root.locator(".rcnn-summary")
         self.summary_line.wait_for()
+        more = self.root.locator(".rcnn-presets .widget-toggle-button:not(.mod-active)")
+        if more.count():
+            more.click()
         self.sliders = self.root.locator(".noUi-handle")
         self.handles = self.root.locator(".rcnn-handle")
 
@@ -262,6 +265,25 @@ class OpenExplorer:
             looks.append((self.summary, self.pictures()))
             self.notebook.round_trip()
         return looks[-1]
+
+    def cut_off(self, stacked: bool) -> list[str]:
+        """What does not fit in the notebook's panel together with the rest, with the pixels that it needs; too wide."""
+        return self.root.evaluate(
+            """(root, stacked) => {
+                const panel = document.querySelector(".jp-WindowedPanel-outer").getBoundingClientRect();
+                const parts = [".rcnn-presets", ".rcnn-main", ".rcnn-stage", ".rcnn-bar", ".rcnn-summary"];
+                const boxes = parts.flatMap((part) =>
+                    [...root.querySelectorAll(part)].map((element) => [part, element.getBoundingClientRect()]));
+                const top = Math.min(...boxes.map(([, box]) => box.top));
+                const low = boxes.filter(([, box]) => !stacked && box.bottom - top > panel.height);
+                const wide = boxes.filter(([, box]) => box.right > panel.right + 1 || box.left < panel.left - 1);
+                return [
+                    ...low.map(([part, box]) => `${part} ends at ${box.bottom - top} of ${panel.height} pixels`),
+                    ...wide.map(([part, box]) => `${part} reaches from ${box.left} to ${box.right}`),
+                ];
+            }""",
+            stacked,
+        )
 
     def press(self, control: Locator, *keys: str) -> None:
         """Focus a control and press keys on it."""

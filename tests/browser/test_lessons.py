@@ -41,16 +41,22 @@ def test_boxes_follow_keyboard_and_mouse(lesson):
     assert lesson.problems() == []
 
 
-def test_on_a_small_projector_the_picture_stays_beside_its_controls(lesson):
-    size = lesson.page.viewport_size
-    lesson.page.set_viewport_size({"width": 1024, "height": 768})
-    for explorer in lesson.explorers():
-        stacked = "rcnn-stacked" in explorer.root.get_attribute("class")
-        if explorer.root.locator("canvas").count() == 1 and not stacked:
-            explorer.shown()
-            controls, right = (explorer.root.locator(part).bounding_box() for part in (".rcnn-controls", ".rcnn-right"))
-            assert right["x"] >= controls["x"] + controls["width"] and right["y"] == controls["y"]
-    lesson.page.set_viewport_size(size)
+SIZES = {"projector": (1024, 768), "laptop": (1366, 768), "desk": (1400, 900), "phone": (400, 800)}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_picture_main_controls_and_summary_are_in_the_window_together(lesson, size):
+    """On a phone they stand one below the other, and nothing is wider than the page."""
+    before = lesson.page.viewport_size
+    lesson.page.set_viewport_size(dict(zip(("width", "height"), SIZES[size], strict=True)))
+    found = []
+    for number, explorer in enumerate(lesson.explorers()):
+        explorer.shown()
+        explorer.root.evaluate("(root) => root.scrollIntoView()")
+        explorer.root.screenshot(path=SCREENSHOTS / lesson.name / f"explorer_{number}_{size}.png")
+        found += [f"{number}: {what}" for what in explorer.cut_off(stacked=size == "phone")]
+    lesson.page.set_viewport_size(before)
+    assert found == []
 
 
 @pytest.mark.parametrize("keys", [("d", "d"), ("0", "0")])

@@ -68,6 +68,45 @@ def test_own_config_and_tiny_image():
     assert "4 × 6 cells × 2 = 48 anchors" in explorer.summary
 
 
+OBJECTS = torch.tensor([[272.0, 172, 528, 428], [368, 268, 432, 332]])  # 256 and 64 pixels, in the middle
+
+
+def drawn(explorer, name) -> list:
+    return [layer.boxes.tolist() for layer in explorer.canvas.layers if layer.legend == name]
+
+
+def test_an_object_that_no_anchor_inside_reaches_is_missed():
+    explorer = AnchorExplorer(IMAGE, objects=OBJECTS)
+    said = "Objects: 1 of 2 overlap some anchor inside by IoU 0.3 or more"
+    assert explorer.summary.endswith(f"{said}; the best of the missed reaches 0.2645.")
+    assert drawn(explorer, "object that is missed") == [OBJECTS[1:].tolist()]
+    assert drawn(explorer, "object, IoU 0.3 or more") == [OBJECTS[:1].tolist()]
+    explorer.scales.value = (4,)
+    assert drawn(explorer, "object that is missed") == [OBJECTS[:1].tolist()]
+    explorer.scales.value = (4, 16)
+    assert explorer.summary.endswith("Objects: 2 of 2 overlap some anchor inside by IoU 0.3 or more.")
+    assert drawn(explorer, "object that is missed") == []
+
+
+def test_where_no_anchor_lies_inside_every_object_is_missed():
+    explorer = AnchorExplorer(torch.zeros(3, 20, 30), objects=torch.tensor([[0.0, 0, 20, 20]]))
+    assert explorer.summary.endswith(
+        "Objects: 0 of 1 overlap some anchor inside by IoU 0.3 or more; the best of the missed reaches 0.0000."
+    )
+
+
+def test_small_shapes_have_no_text_beside_them_but_tell_their_size(anchors):
+    anchors.scales.value = (2, 8)
+    (inside,) = [layer for layer in anchors.canvas.layers if layer.legend == "inside the image"]
+    assert list(inside.labels) == ["", "184×96", "", "128×128", "", "88×176"]
+    assert inside.hover_text(0) == "46×24"
+
+
+def test_the_legend_names_what_is_there(anchors):
+    anchors.set(row=0, column=0)
+    assert [layer.legend for layer in anchors.canvas.layers][1:] == ["leaves the image", "the cell"]
+
+
 def test_iou_and_coefficients_are_the_package_s_own(iou):
     iou.canvas.set_state({"handles": {"first": [100, 100, 200, 200], "second": [110, 115, 210, 215]}})
     first, second = iou.canvas.box("first"), iou.canvas.box("second")

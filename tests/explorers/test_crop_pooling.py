@@ -34,6 +34,15 @@ def test_the_summary_says_what_is_seen(explorer):
     )
 
 
+def test_on_the_photo_itself_cells_are_not_counted_beside_pixels(explorer):
+    for method in ("crop", "align", "pool"):
+        explorer.set(map=PHOTO, method=method)
+        assert (
+            explorer.summary.startswith("The ROI at x 32, y 48 is 96 × 64 pixels")
+            and " × 64.00" not in explorer.summary
+        )
+
+
 def test_samples_start_and_end_on_the_corners(explorer):
     points = points_of(explorer)
     assert torch.allclose(points[0], torch.tensor([32.0, 48.0]), atol=1e-3)

@@ -79,6 +79,15 @@ def test_a_short_background_is_repeated_and_said_so(explorer):
     assert drawn <= 10 and f"{64 - drawn} of them repeated" in explorer.summary
 
 
+def test_recall_is_told_for_ever_longer_lists():
+    explorer = ProposalTargetExplorer(torch.zeros(3, *SIZE), made_trace(), CONFIG)
+    explorer.set(nms=0.9)
+    kept = explorer.ranked(explorer.pre_nms.value, 0.9).boxes.shape[1]
+    assert 300 < kept < 2000
+    for count in ("50", "300", f"{kept:,}"):
+        assert f"by the best {count}" in explorer.summary
+
+
 def test_what_has_no_slider_is_the_detector_s_own():
     own = ProposalTargetConfig(batch_size=64, target_stds=(0.5, 0.5, 1.0, 1.0), append_ground_truth=True)
     explorer = ProposalTargetExplorer(torch.zeros(3, *SIZE), made_trace(), Config(proposal_targets=own))

@@ -44,6 +44,14 @@ def test_picture_shows_what_the_sentence_counts():
     assert all("256×256, IoU 0.9113" in text for text in hover)
 
 
+def test_the_legend_names_what_is_there():
+    explorer = AnchorLabelExplorer(IMAGE)
+    explorer.set(object_width=64, object_height=64)
+    assert [one.legend for one in explorer.canvas.layers] == ["background", "foreground, type A"]
+    explorer.objects_counted.value = NONE
+    assert [one.legend for one in explorer.canvas.layers] == ["background"]
+
+
 def test_no_object_makes_everything_inside_background():
     explorer = AnchorLabelExplorer(IMAGE)
     explorer.objects_counted.value = NONE

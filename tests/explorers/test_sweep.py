@@ -69,7 +69,7 @@ def monitor(image, _trace, target):
 
 
 CASES = {  # name -> what builds the explorer of (image, trace, target), and where its controls start
-    "anchors": (lambda image, *_: AnchorExplorer(image), {}),
+    "anchors": (lambda image, _trace, target: AnchorExplorer(image, objects=target["boxes"]), {}),
     "anchors of a tiny image": (lambda image, *_: AnchorExplorer(image[:, :20, :30], TINY, stride=5), {}),
     "iou": (lambda image, *_: IoUExplorer(image), {}),
     "preprocessing": (preprocessing(), {}),

@@ -5,7 +5,7 @@ import torch
 
 from rcnn_tutorial.config import toy_config
 from rcnn_tutorial.errors import ConfigError
-from rcnn_tutorial.explorers.tour import TourExplorer
+from rcnn_tutorial.explorers.tour import StoryExplorer, TourExplorer
 from rcnn_tutorial.figures.tour import STAGES
 from rcnn_tutorial.model import build_model
 
@@ -75,3 +75,16 @@ def test_the_followed_box_is_the_same_at_every_stage(model):
 def test_without_a_photo_there_is_nothing_to_explore(model):
     with pytest.raises(ConfigError, match="at least one photo"):
         TourExplorer(model, {})
+
+
+def test_the_story_is_played_stepped_and_opened_at_a_chapter(model):
+    explorer = StoryExplorer(TourExplorer(model, photos()).tour("wide"))
+    assert explorer.summary.startswith("A cell. ")
+    explorer.play.value = 3  # as the player does in the browser
+    assert explorer.moment.value == 3 and explorer.summary.startswith("Its anchors. ")
+    explorer.moment.value = explorer.moment.max
+    assert explorer.play.value == explorer.moment.max and explorer.summary.startswith("A detection. ")
+    for chapter, start in explorer.presets.items():
+        explorer.set(**start)
+        assert explorer.summary.startswith(f"{chapter}. ")
+        assert explorer.moment.value == 0 or explorer.moments[explorer.moment.value - 1].chapter != chapter

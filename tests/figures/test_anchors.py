@@ -39,6 +39,19 @@ def test_the_intersection_is_drawn_only_where_there_is_one():
     assert len(figures.iou_figure(first, second + 20, 0.0).axes[0].collections) == 2
 
 
+def test_the_closest_anchor_is_drawn_on_the_part_of_the_image_around_the_objects():
+    objects = torch.tensor([[300.0, 200, 310, 206], [420, 250, 424, 254]])
+    anchors = generate_anchors(38, 50, 16, CONFIG)
+    figure = figures.closest_figure(torch.rand(3, 600, 800), objects, anchors)
+    shown, anchor = (boxes.get_paths() for boxes in figure.axes[0].collections)
+    assert [path.get_extents().size.tolist() for path in shown] == [[10, 6], [4, 4]]
+    assert anchor[0].get_extents().size.tolist() == [88, 176]  # the smallest area
+    (label,) = [one.get_text() for one in figure.axes[0].texts]
+    assert label == f"IoU {60 / (88 * 176):.4f}"
+    height, width = figure.axes[0].images[0].get_array().shape[:2]
+    assert width < 800 and height < 600
+
+
 def test_a_curve_for_every_set_of_anchors():
     sides = torch.tensor([16.0, 64, 256])
     figure = figures.reach_figure(sides, {"three scales": sides / 300, "four scales": sides / 260})

@@ -62,9 +62,9 @@ def test_scores_lie_on_their_cells(objects, drawn_pixels):
 
 
 def test_funnel_writes_every_count(drawn_pixels):
-    figure = figures.funnel_figure({"anchors": 7920, "proposals": 300, "foreground": 0})
+    figure = figures.funnel_figure({"anchors": 17_100, "proposals": 300, "foreground": 0})
     texts = [text.get_text() for text in figure.axes[0].texts]
-    assert texts == ["7,920", "300", "0"]
+    assert texts == ["17,100", "300", "0"]
     assert min(drawn_pixels(figure)) > 500
 
 

@@ -44,6 +44,11 @@ def test_network_at_full_size_has_the_shapes_of_the_post():
     assert "1 × 18 × 38 × 50" in shown and "1 × 36 × 38 × 50" in shown and "1 × 17,100" in shown
 
 
+def marked(axes):
+    """Number of points in every collection of a panel that has any."""
+    return [len(one.get_offsets()) for one in axes.collections if one.get_offsets().shape[0] > 1]
+
+
 @pytest.mark.parametrize("objects", [[], [[272.0, 172, 528, 428]]], ids=["none", "one"])
 def test_labels_figure_counts_what_it_draws(objects):
     boxes = torch.tensor(objects).view(-1, 4)
@@ -56,14 +61,26 @@ def test_labels_figure_counts_what_it_draws(objects):
     left, right = figure.axes
     expected = ("2 type A, 18 type B", "18 foreground, 238") if objects else ("0 type A, 0 type B", "0 foreground, 256")
     assert expected[0] in left.get_title() and expected[1] in right.get_title()
-    assert drawn(left) == ([1, 18, 2] if objects else [])
-    assert right.collections[-1].get_offsets().shape[0] == (238 if objects else 256)
+    assert drawn(left) == ([1, 1] if objects else [])  # the object, and one of its best anchors
+    assert marked(left) == ([18, 2] if objects else []) and marked(right) == ([18, 238] if objects else [256])
+    names = [text.get_text() for text in right.get_legend().get_texts()]
+    assert names == (["object", "foreground", "background"] if objects else ["background"])
 
     titles = [axes.get_title() for axes in undecided_figure(torch.zeros(3, 600, 800), boxes, anchors, targets[-1]).axes]
     shown = [float(title.removeprefix("IoU ")) for title in titles if title]
     assert len(shown) == (6 if objects else 0) and shown == sorted(shown)
     assert all(0.3 <= overlap <= 0.7 for overlap in shown)
     figure.canvas.draw()
+
+
+def test_the_legend_names_no_type_that_is_not_there():
+    boxes = torch.tensor([[368.0, 268, 432, 332], [0, 0, 6, 6]])  # 64 pixels: type A alone; the corner: no anchor
+    truth = GroundTruth(boxes[None], torch.ones(1, 2, dtype=torch.long))
+    anchors = generate_anchors(38, 50, 16, Config().anchors)
+    targets = anchor_target_layer(anchors, truth, torch.tensor([[600, 800]]), Config().anchor_targets)
+    left, _ = labels_figure(torch.zeros(3, 600, 800), boxes, anchors, targets).axes
+    assert [text.get_text() for text in left.get_legend().get_texts()] == ["object", "a best anchor", "type A"]
+    assert drawn(left) == [2, 1] and marked(left) == [14]
 
 
 def test_probability_figure_takes_the_best_of_each_cell():
