@@ -28,9 +28,9 @@ How to add an explorer (`anchors.py` is the example to follow)
    which field of a config: `self.adjusted(config)` has their values, and an error's sentence speaks of their labels.
    `draw` must cope with no boxes at all and with both ends of sliders.
 
-Controls: `integer`, `number`, `choice`, `flag`, `Several`, `button`. Labels are full words. The first MAIN stand beside
-the picture, the rest behind *More*: begin with those that the lesson asks about. A slider's value is always one of its
-steps (`sliders.py`): `draw` need not round it. Keep what no control changes out of `draw`.
+Controls: `integer`, `number`, `named`, `choice`, `flag`, `Several`, `button`. Labels are full words. The first MAIN are
+beside the picture, the rest behind *More*: begin with those that the lesson asks about. A slider's value is always one
+of its steps (`sliders.py`): `draw` need not round it. Keep what no control changes out of `draw`.
 Presets: `super().__init__(controls, canvas, presets={"NMS 0.95": {"threshold": 0.95}})` makes a button for a question
 that the lesson asks: the controls and handles that it names take these values, all others those of the start. *Reset*
 goes back to the start. A control that can do nothing as things stand: `self.rest(channel="the map is the photo")` in
@@ -242,6 +242,12 @@ def integer(label: str, value: int, low: int, high: int, step: int = 1) -> IntSl
 def number(label: str, value: float, low: float, high: float, step: float, digits: int = 2) -> FloatSlider:
     """A slider over numbers; arrow keys move it by `step`. It starts at the step nearest to `value`."""
     return FloatSlider(value, min=low, max=high, step=step, description=label, readout_format=f".{digits}f", **_WIDE)
+
+
+def named(label: str, names: Sequence[str], value: int) -> widgets.SelectionSlider:
+    """A slider over 0, 1, ... that shows each number's name."""
+    options = [(name, number) for number, name in enumerate(names)]
+    return widgets.SelectionSlider(options=options, value=value, description=label, **_WIDE)
 
 
 def choice(label: str, options: Iterable, value) -> widgets.Dropdown:

@@ -10,7 +10,7 @@ from torch import Tensor
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas
-from rcnn_tutorial.explorers.explorer import Explorer, choice, integer
+from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, named
 from rcnn_tutorial.figures.story import moments
 from rcnn_tutorial.figures.tour import STAGES, Tour
 from rcnn_tutorial.model import FasterRCNN
@@ -29,7 +29,7 @@ class TourExplorer(Explorer):
         self.model, self.photos, self.shown = model, dict(photos), shown
         self._tours: dict[str, Tour] = {}
         controls = {
-            "stage": integer("Stage", stage, 0, len(STAGES) - 1),
+            "stage": named("Stage", [f"{number} {title}" for number, (title, *_) in enumerate(STAGES)], stage),
             "photo": choice("Photo", list(photos), next(iter(photos))),
         }
         super().__init__(controls, Canvas(next(iter(photos.values()))))
@@ -60,6 +60,7 @@ class StoryExplorer(Explorer):
     """
 
     def __init__(self, tour: Tour):
+        tour = tour._replace(image=to_cpu(tour.image, single=True), trace=to_cpu(tour.trace, single=True))
         self.moments = moments(tour)
         last = len(self.moments) - 1
         chapters = [moment.chapter for moment in self.moments]

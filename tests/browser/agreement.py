@@ -22,6 +22,8 @@ def explorer_states(namespace: dict) -> dict[str, dict]:
             return control.value
         if isinstance(control, Several):
             return [option in control.value for option in control.options]
+        if isinstance(control, widgets.SelectionSlider):
+            return [control.label, control.index]
         if hasattr(control, "readout_format"):
             return [format(control.value, control.readout_format), control.value]
         if isinstance(control, widgets.Label):

@@ -16,8 +16,9 @@ from rcnn_tutorial.explorers.preprocessing import PreprocessingExplorer
 from rcnn_tutorial.explorers.proposal_target import HEAT, ROIS, ProposalTargetExplorer
 from rcnn_tutorial.explorers.rpn_loss import ALL, BOTH, NONE, AnchorLabelExplorer, SmoothL1Explorer
 from rcnn_tutorial.explorers.sliders import nearest_step
-from rcnn_tutorial.explorers.tour import TourExplorer
+from rcnn_tutorial.explorers.tour import StoryExplorer, TourExplorer
 from rcnn_tutorial.explorers.training import TrainingMonitor
+from rcnn_tutorial.figures.tour import Tour
 from rcnn_tutorial.model import build_model
 
 IMAGE = torch.rand(3, 96, 128, generator=torch.Generator().manual_seed(0))
@@ -90,6 +91,7 @@ CASES = {  # name -> what builds the explorer of (image, trace, target), and whe
     "NMS": (lambda image, trace, _: NMSExplorer(image, trace.proposals.boxes[0], trace.proposals.scores[0]), {}),
     "detections": (lambda image, trace, target: DetectionExplorer(image, trace, CONFIG, target["boxes"]), {}),
     "tour": (lambda image, trace, _: TourExplorer(OnAnotherDevice(trace), {"photo": to_cpu(image)}), {}),
+    "story": (lambda image, trace, _: StoryExplorer(Tour(image, trace, CONFIG, 16)), {}),
     "monitor": (monitor, {}),
 }
 THRESHOLDS = {"fg_thresh", "bg_hi"}
@@ -147,7 +149,7 @@ def sweep(explorer: Explorer) -> list[tuple[str, str]]:
 def values_of(control) -> list:
     """Both ends, the neighbors of the ends and five values between; for choices all of them."""
     match control:
-        case widgets.IntSlider() | widgets.FloatSlider():
+        case widgets.IntSlider() | widgets.FloatSlider() | widgets.Play():
             low, high, step = control.min, control.max, control.step
             steps = round((high - low) / step)
             stops = sorted({0, 1, *(steps * i // 6 for i in range(7)), max(steps - 1, 0), steps})
