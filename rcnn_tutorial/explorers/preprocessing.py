@@ -44,7 +44,13 @@ class PreprocessingExplorer(Explorer):
             "max_size": integer("Maximum size (pixels)", self.config.max_size, 400, 1600, 10),
             "aspect": number("Aspect (width / height)", self.own_aspect, *_ASPECTS, _ASPECT_STEP),
         }
-        super().__init__(controls, Canvas(size=(_FIELD, _FIELD), width=600))
+        presets = {
+            "Target 200": {"target_size": 200},
+            "Panorama": {"aspect": _ASPECTS[1]},
+            "Column": {"aspect": _ASPECTS[0]},
+            "Maximum below target": {"max_size": max(400, self.config.target_size - 100)},
+        }
+        super().__init__(controls, Canvas(size=(_FIELD, _FIELD), width=600), presets)
 
     def draw(self) -> str:
         """Draw the photo before and after; say which limit decides."""
@@ -95,9 +101,9 @@ def _sentence(scaled: Preprocessed, config: PreprocessingConfig, stride: int) ->
     (height, width), (rows, columns) = scaled.original_sizes[0].tolist(), scaled.sizes[0].tolist()
     scale = float(scaled.scales[0])
     by_target = math.isclose(scale, config.target_size / min(height, width), rel_tol=1e-6)
-    limit = "the short side reaches the target size" if by_target else "the long side reaches the maximum size first"
-    cells = f"{math.ceil(rows / stride)} × {math.ceil(columns / stride)} cells at stride {stride}"
-    return f"{height} × {width} (height × width) times {scale:.4f} is {rows} × {columns} pixels: {limit}. {cells}. "
+    limit = "the short side reaches the target" if by_target else "the long side reaches the maximum first"
+    cells = f"{math.ceil(rows / stride)} × {math.ceil(columns / stride)} cells"
+    return f"{height} × {width} times {scale:.4f} is {rows} × {columns} pixels, {cells}: {limit}. "
 
 
 def _objects_sentence(before: Tensor, after: Tensor) -> str:
@@ -105,5 +111,4 @@ def _objects_sentence(before: Tensor, after: Tensor) -> str:
         return "No objects."
     smallest = int((before[:, 2:] - before[:, :2]).amin(dim=1).argmin())
     sides = [float((boxes[smallest, 2:] - boxes[smallest, :2]).min()) for boxes in (before, after)]
-    count = "1 object" if len(before) == 1 else f"{len(before)} objects"
-    return f"{count}; the thinnest one's short side goes from {sides[0]:.0f} to {sides[1]:.0f} pixels."
+    return f"The thinnest object is {sides[0]:.0f} pixels wide or high before, {sides[1]:.0f} after."

@@ -30,11 +30,10 @@ def test_corners_of_the_ranges_keep_the_rule(target, most, aspect):
 def test_numbers_of_the_notebook():
     explorer = PreprocessingExplorer(photo(375, 500))
     assert explorer.summary == (
-        "375 × 500 (height × width) times 1.6000 is 600 × 800 pixels: the short side reaches the target size. "
-        "38 × 50 cells at stride 16. No objects."
+        "375 × 500 times 1.6000 is 600 × 800 pixels, 38 × 50 cells: the short side reaches the target. No objects."
     )
     explorer = PreprocessingExplorer(photo(500, 1500))
-    assert "500 × 1500 (height × width) times 0.6667 is 333 × 1000 pixels: the long side" in explorer.summary
+    assert "500 × 1500 times 0.6667 is 333 × 1000 pixels, 21 × 63 cells: the long side" in explorer.summary
 
 
 def test_a_maximum_below_the_target_is_said_in_words():
@@ -47,7 +46,7 @@ def test_objects_are_scaled_with_the_photo():
     explorer = PreprocessingExplorer(photo(375, 500), torch.tensor([[50.0, 100, 150, 300]]))
     (objects,) = [layer for layer in explorer.canvas.layers if layer.role.color == roles.YELLOW]
     torch.testing.assert_close(objects.boxes, torch.tensor([[80.0, 160, 240, 480]]))
-    assert explorer.summary.endswith("1 object; the thinnest one's short side goes from 100 to 160 pixels.")
+    assert explorer.summary.endswith("The thinnest object is 100 pixels wide or high before, 160 after.")
 
 
 def test_cutting_moves_cuts_and_drops_boxes():
@@ -65,6 +64,17 @@ def test_limits_of_another_detector_are_where_it_starts():
 def test_it_starts_with_the_whole_photo_although_the_slider_has_steps():
     explorer = PreprocessingExplorer(photo(500, 741))
     assert explorer.aspect.value == 1.5
-    assert explorer.summary.startswith("500 × 741 (height × width) times 1.2000 is 600 × 889 pixels")
+    assert explorer.summary.startswith("500 × 741 times 1.2000 is 600 × 889 pixels")
     explorer.aspect.value = 1.0
     assert explorer.summary.startswith("500 × 500")
+
+
+def test_every_question_of_the_lesson_has_a_button():
+    explorer = PreprocessingExplorer(torch.rand(3, 375, 500))
+    seen = {}
+    for name, values in explorer.presets.items():
+        explorer.set(**(explorer._first | values))
+        seen[name] = explorer.summary
+    assert "is 200 × 267 pixels" in seen["Target 200"]
+    assert all("the long side reaches the maximum first" in seen[name] for name in ("Panorama", "Column"))
+    assert seen["Maximum below target"].startswith("Not possible: Maximum size (pixels) = 500")
