@@ -40,7 +40,7 @@ def boxes_figure(image: Tensor, size: tuple[int, int], panels: Mapping[str, Sequ
     image: (3, H, W) in [0, 1] at any scale. size: height and width of the boxes' coordinates.
     panels: title -> layers, side by side.
     """
-    return figure_of([Scene(_gray(image), layers, title, size=size) for title, layers in panels.items()], 10.0)
+    return figure_of([Scene(gray(image), layers, title, size=size) for title, layers in panels.items()], 10.0)
 
 
 @from_any_device
@@ -49,12 +49,12 @@ def cell_scores_figure(image: Tensor, heat: Tensor, stride: int, size: tuple[int
     extent = (0, 0, heat.shape[1] * stride, heat.shape[0] * stride)
     layers = [Heatmap(heat, 0.0, 1.0, extent, opacity=0.7), *ground_truth(objects)]
     title = "Best foreground probability of each cell's anchors"
-    figure = figure_of([Scene(_gray(image), layers, title, size=size)], 6.6)
+    figure = figure_of([Scene(gray(image), layers, title, size=size)], 6.6)
     add_colorbar(figure.axes[0], "probability")
     return figure
 
 
-def _gray(image: Tensor) -> Tensor:
+def gray(image: Tensor) -> Tensor:
     """The photo (3, H, W) in gray, so that the colors on it are those of boxes and scores alone."""
     return image.mean(dim=0).expand(3, -1, -1)
 

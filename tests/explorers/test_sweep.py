@@ -99,9 +99,7 @@ REFUSED = {  # the controls that can be set to what cannot be
     "preprocessing": {"max_size"},
     "preprocessing of a column": {"max_size"},
     "preprocessing of a row": {"max_size"},
-    "proposals": THRESHOLDS,
     "ROIs": THRESHOLDS,
-    "scores": THRESHOLDS,
     "crops of the photo": {"rotation"},
     "crops of its cells": {"rotation"},
 }
