@@ -17,7 +17,7 @@ __all__ = ["normalize", "scale_boxes", "scale_factor"]
 def _scale_cases() -> list[tuple]:
     """Wide, tall and square photos, large and small, capped and not; none so close to the cap that rounding counts."""
     sizes = [(375, 500), (500, 375), (500, 1500), (1500, 500), (600, 600), (1200, 1300), (60, 45), (2000, 3000)]
-    return [(*size, 600, 1000) for size in sizes] + [(480, 640, 352, 587), (300, 900, 400, 640)]
+    return [(*size, 600, 1000) for size in sizes] + [(480, 640, 800, 1333), (300, 900, 400, 640)]
 
 
 scale_factor = Check(

@@ -23,7 +23,7 @@ def _count_anchors(height: int, width: int, stride: int, shapes: int) -> int:
 count_anchors = Check(
     "count_anchors",
     _count_anchors,
-    lambda: [(600, 800, 16, 9), (333, 1000, 16, 9), (352, 469, 16, 12), (100, 130, 8, 3), (601, 801, 32, 6)],
+    lambda: [(600, 800, 16, 9), (333, 1000, 16, 9), (600, 902, 16, 9), (100, 130, 8, 3), (601, 801, 32, 6)],
     misconceptions(
         "You round down: a last, incomplete row of pixels gets its own row of cells, so 600 / 16 = 37.5 gives 38.",
         lambda h, w, s, a: (h // s) * (w // s) * a,
@@ -93,7 +93,7 @@ def _to_photo(rois: Tensor, scale: float, height: int, width: int) -> Tensor:
 
 
 def _roi_cases() -> list[tuple]:
-    """Photos of odd sizes, so that the scaled image was rounded up and its last ROIs end outside the photo."""
+    """Photos of odd sizes, so that the scaled image was rounded up and its last ROIs end outside; no scale is 1."""
     inside = torch.tensor([[16.0, 32, 200, 120.5], [0, 0, 50, 30]])
     edge = torch.tensor([[400.0, 100, 801, 600], [10, 300, 700, 600.5], [0, 0, 801, 601]])
     return [
@@ -115,6 +115,8 @@ to_photo = Check(
         "You multiply by the scale, which leads from the photo to the scaled image: divide. And cut at the photo's "
         "height and width: the scaled image was rounded to whole pixels.",
         lambda rois, scale, h, w: rois * scale,
+        "You never divide: on the scene, whose scale is 1, nobody would notice; other photos have other scales.",
+        lambda rois, scale, h, w: clip(rois, torch.tensor([h, w])),
         "Boxes reach beyond the photo: the scaled image was rounded to whole pixels, so cut at height and width.",
         lambda rois, scale, h, w: rois / scale,
         "Height and width are swapped: x is cut at the width, y at the height.",

@@ -73,7 +73,7 @@ class ClassificationExplorer(Explorer):
         roi = outputs.rois[0] / self.trace.preprocessed.scales[0]  # (1, 4)
         self.canvases[0].draw(self._box_layers(roi, boxes, chosen))
         self.canvases[1].draw(_bars(probabilities, chosen, self.classes))
-        loss = self._loss_in_words(outputs, row, normalization, boxes[chosen], roi)
+        loss = self._loss_in_words(outputs, row, boxes[chosen], roi)
         return self._scores_in_words(probabilities, chosen) + self._warning() + loss
 
     def _chosen(self, probabilities: Tensor) -> int:
@@ -81,11 +81,14 @@ class ClassificationExplorer(Explorer):
             return int(probabilities[1:].argmax()) + 1
         return self.classes.index(self.class_name.value)
 
+    def _factor(self) -> float:
+        """How many times as far as trained the slider moves the boxes; it gives the first standard deviation."""
+        return self.target_std.value / self.config.proposal_targets.target_stds[0]
+
     def _normalization(self) -> ProposalTargetConfig:
-        """The config with all four standard deviations scaled alike; the slider gives the first."""
+        """The config with all four standard deviations scaled alike."""
         config = self.config.proposal_targets
-        factor = self.target_std.value / config.target_stds[0]
-        return dataclasses.replace(config, target_stds=tuple(std * factor for std in config.target_stds))
+        return dataclasses.replace(config, target_stds=tuple(std * self._factor() for std in config.target_stds))
 
     def _box_layers(self, roi: Tensor, boxes: Tensor, chosen: int) -> list[Layer]:
         others = [c for c in range(1, len(boxes)) if c != chosen]
@@ -93,9 +96,9 @@ class ClassificationExplorer(Explorer):
         label = [self.classes[chosen]]
         return [
             Boxes(boxes[others], roles.OTHER, width=1.5, hover=names),
-            Boxes(self.objects, roles.GROUND_TRUTH, width=2),
             Boxes(roi, roles.ROI),
             Boxes(boxes[[chosen]], roles.CHOSEN, width=5, labels=label, hover=label),
+            Boxes(self.objects, roles.GROUND_TRUTH, width=2),  # on top: a good box hides its object
         ]
 
     def _scores_in_words(self, probabilities: Tensor, chosen: int) -> str:
@@ -106,19 +109,19 @@ class ClassificationExplorer(Explorer):
     def _warning(self) -> str:
         """What a standard deviation other than the trained one does to the boxes."""
         trained = self.config.proposal_targets.target_stds[0]
-        factor = self.target_std.value / trained
-        if abs(factor - 1) < 1e-6:
+        if abs(self._factor() - 1) < 1e-6:
             return ""
-        return f"The network was trained with std {trained:g}: its boxes now move {factor:.2f} times as far. "
+        return f"The network was trained with std {trained:g}: its boxes now move {self._factor():.2f} times as far. "
 
-    def _loss_in_words(self, outputs, row: int, normalization, box: Tensor, roi: Tensor) -> str:
-        """The ROI's own share of the two losses, were it among those sampled."""
+    def _loss_in_words(self, outputs: RoiOutputs, row: int, box: Tensor, roi: Tensor) -> str:
+        """The ROI's own share of the two losses, were it among those sampled, always in units of the trained std."""
         if self.labels is None:
             return "Without targets there is no loss."
         label, target = self.labels[row], encode(self.matched[row], outputs.rois[0, 0])  # (), (4,)
-        target = normalize_coefficients(target, normalization)
+        target = normalize_coefficients(target, self.config.proposal_targets)
         targets = ProposalTargets(outputs.rois, label.view(1, 1), target.view(1, 1, 4), None, None, None)
-        loss = classification_loss(outputs, targets, self.config.classification.sigma)
+        moved = outputs._replace(coefficients=outputs.coefficients * self._factor())
+        loss = classification_loss(moved, targets, self.config.classification.sigma)
         entropy, distance, weight = float(loss.class_loss), float(loss.box_loss), self.box_weight.value
         shown = round(entropy, 3) + weight * round(distance, 3)  # the sum of what is printed, to the last digit
         total = f"total {entropy:.3f} + {weight:.2f} × {distance:.3f} = {shown:.3f}"

@@ -30,12 +30,12 @@ def class_boxes_figure(
     """
     others = [c for c in range(1, len(boxes)) if c != label]
     layers = [
-        Boxes(boxes[others], roles.OTHER, width=2),
+        Boxes(boxes[others], roles.OTHER, width=1.5),
         Boxes(roi[None], roles.ROI),
         Boxes(boxes[[label]], roles.CHOSEN, width=5, name=classes[label - 1]),
     ]
     if objects is not None:
-        layers.insert(1, Boxes(objects, roles.GROUND_TRUTH))
+        layers.append(Boxes(objects, roles.GROUND_TRUTH, width=2))  # on top: a good box hides its object
     return figure_of([Scene(image, layers)], 8.0)
 
 

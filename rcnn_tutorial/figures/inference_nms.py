@@ -18,6 +18,20 @@ ELEVEN_RECALLS = np.arange(11) * 0.1  # of VOC 2007
 
 
 @from_any_device
+def projected_figure(image: Tensor, boxes: Tensor, scale: float) -> Figure:
+    """Boxes in pixels of the scaled image, drawn as they are (red) and divided by the scale (green).
+
+    image: (3, H, W) in [0, 1], the photo; the ground around it is as large as the scaled image. boxes: (N, 4).
+    """
+    height, width = image.shape[-2:]
+    ground = image.new_full((3, max(height, round(height * scale)), max(width, round(width * scale))), 0.25)
+    ground[:, :height, :width] = image
+    roles_of = roles.BEFORE._replace(name="in scaled pixels"), roles.AFTER._replace(name="divided by the scale")
+    layers = [_numbered(drawn, role) for drawn, role in zip((boxes, boxes / scale), roles_of, strict=True)]
+    return figure_of([Scene(ground, layers)], 8.0)
+
+
+@from_any_device
 def refined_figure(image: Tensor, anchors: Tensor, proposals: Tensor) -> Figure:
     """Anchors in red and what the RPN's coefficients made of each in green; equal numbers belong together.
 

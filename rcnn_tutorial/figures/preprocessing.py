@@ -1,6 +1,6 @@
 """Pictures of the second notebook: the fixed mean, the 600 / 1000 rule, and what resizing to a size does to boxes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from rcnn_tutorial import roles
 from rcnn_tutorial.config import PreprocessingConfig
+from rcnn_tutorial.figures.detections import detections_scene
 from rcnn_tutorial.figures.drawing import figure_of
 from rcnn_tutorial.figures.style import from_any_device, plots
 from rcnn_tutorial.scene import Points, Scene
@@ -52,6 +53,16 @@ def mean_figure(image: Tensor, config: PreprocessingConfig) -> Figure:
     figure.axes[0].set_ylabel("the photo", fontsize=13)
     figure.axes[3].set_ylabel("its right half painted", fontsize=13)
     return figure
+
+
+@from_any_device
+def inputs_figure(ways: Mapping[str, tuple[Tensor, dict[str, Tensor]]], classes: Sequence[str]) -> Figure:
+    """One photo prepared in several ways, as the network takes its colors, each with what is detected there.
+
+    ways: name -> the image (3, H, W), [0, 1] is black to white, and its detections as `detections_figure` takes them.
+    """
+    scenes = [detections_scene(image, found, classes, name) for name, (image, found) in ways.items()]
+    return figure_of(scenes, 10.5, columns=3, legend="")
 
 
 @from_any_device

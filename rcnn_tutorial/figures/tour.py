@@ -14,7 +14,7 @@ from rcnn_tutorial.figures.drawing import figure_of
 from rcnn_tutorial.figures.rpn_loss import best_of_cells
 from rcnn_tutorial.figures.style import from_any_device
 from rcnn_tutorial.model import Trace
-from rcnn_tutorial.scene import Boxes, Heatmap, Layer, Points, Scene
+from rcnn_tutorial.scene import Boxes, Heatmap, Layer, Picture, Points, Scene
 from rcnn_tutorial.stages.inference import class_boxes
 
 
@@ -63,7 +63,7 @@ def to_photo(tour: Tour, boxes: Tensor) -> Tensor:
 
 
 def shape_text(tensor: Tensor) -> str:
-    """A tensor's shape as it is written in the pictures: 7,920 × 4."""
+    """A tensor's shape as it is written in the pictures: 17,100 × 4."""
     return " × ".join(f"{side:,}" for side in tensor.shape)
 
 
@@ -235,8 +235,12 @@ def tour_figure(tour: Tour) -> Figure:
 def projection_figure(image: Tensor, rois: Tensor, scale: float) -> Figure:
     """ROIs drawn onto the photo as they come out of the detector, and divided by the scale.
 
-    image: (3, H, W) in [0, 1]. rois: (N, 4) scaled pixels. scale: scaled pixels per pixel of the photo.
+    image: (3, H, W) in [0, 1]. rois: (N, 4) scaled pixels. scale: scaled pixels per pixel of the photo. The first
+    panel has room for what lands outside a photo that is scaled up.
     """
-    wrong = Scene(image, [Boxes(rois, roles.BEFORE, name="")], "ROIs as they come")
+    height, width = image.shape[-2:]
+    photo = Picture(image, extent=(0, 0, width, height))
+    frame = max(1.0, scale) * height, max(1.0, scale) * width
+    wrong = Scene(None, [photo, Boxes(rois, roles.BEFORE, name="")], "ROIs as they come", size=frame)
     right = Scene(image, [Boxes(rois / scale, roles.AFTER, name="")], "ROIs divided by the scale")
     return figure_of([wrong, right], 10.4)

@@ -82,3 +82,10 @@ def test_changing_the_rois_in_place_is_noticed():
 
 def test_numbers_of_the_notebook():
     assert tour.count_anchors.right(600, 800, 16, 9) == 17_100
+    assert tour.count_anchors.right(600, 902, 16, 9) == 19_494
+
+
+def test_no_roi_of_the_check_has_scale_1():
+    assert all(scale != 1 for _, scale, *_ in tour.to_photo.cases())
+    undivided = tour.to_photo(lambda rois, scale, height, width: photo_by_torch(rois, 1, height, width))
+    assert "never divide" in undivided.message

@@ -6,11 +6,14 @@ import pytest
 import torch
 
 from rcnn_tutorial import roles
+from rcnn_tutorial.boxes import encode
 from rcnn_tutorial.config import BackboneConfig, Config, PreprocessingConfig
 from rcnn_tutorial.explorers.classification import LIKELIEST, ClassificationExplorer
 from rcnn_tutorial.model import build_model
 from rcnn_tutorial.stages.classification import classification_loss
 from rcnn_tutorial.stages.inference import class_boxes
+from rcnn_tutorial.stages.proposal_target import normalize_coefficients
+from rcnn_tutorial.stages.rpn_loss import smooth_l1
 
 IMAGE = torch.rand(3, 96, 128, generator=torch.Generator().manual_seed(0))
 TARGET = {"boxes": torch.tensor([[20.0, 15, 70, 80]]), "labels": torch.tensor([2])}
@@ -39,13 +42,17 @@ def explorer(model):
     return explore(model, [TARGET])
 
 
+def blue_box(explorer):
+    (layer,) = (layer for layer in explorer.canvas.layers if layer.role == roles.CHOSEN)
+    return layer.boxes[0]
+
+
 def test_every_class_can_be_chosen_and_gets_the_blue_box(explorer, model):
     for label, name in enumerate(model.classes, start=1):
         explorer.class_name.value = name
-        blue = explorer.canvas.layers[-1]
         boxes = class_boxes(explorer.trace.proposed, explorer.trace.preprocessed, model.config.proposal_targets)
         row = explorer.order[explorer.roi.value]
-        assert blue.role == roles.CHOSEN and torch.allclose(blue.boxes[0], boxes[0, row, label])
+        assert torch.allclose(blue_box(explorer), boxes[0, row, label])
         assert f": {name} with probability" in explorer.summary
     explorer.class_name.value = LIKELIEST
 
@@ -76,12 +83,26 @@ def test_a_background_proposal_has_no_box_loss(explorer):
 
 
 def test_another_standard_deviation_moves_the_boxes_further_and_says_so(explorer):
-    before = explorer.canvas.layers[-1].boxes[0].clone()
+    before = blue_box(explorer).clone()
     explorer.target_std.value = 0.2
     assert "2.00 times as far" in explorer.summary
-    assert not torch.allclose(before, explorer.canvas.layers[-1].boxes[0])
+    assert not torch.allclose(before, blue_box(explorer))
     explorer.target_std.value = 0.1
     assert "times as far" not in explorer.summary
+
+
+def test_the_loss_keeps_its_unit_at_another_standard_deviation(explorer, model):
+    """A box that moves twice as far is compared with the same target: no std makes a loss small by its unit alone."""
+    foreground = next(k for k, row in enumerate(explorer.order.tolist()) if explorer.labels[row] > 0)
+    row = int(explorer.order[foreground])
+    roi, config = explorer.trace.proposed.rois[0, row], model.config.proposal_targets
+    wanted = normalize_coefficients(encode(explorer.matched[row], roi), config)
+    predicted = explorer.trace.proposed.coefficients[0, row, int(explorer.labels[row])]
+    for factor in (0.5, 1, 2):
+        explorer.set(roi=foreground, target_std=factor * config.target_stds[0])
+        loss = float(smooth_l1(factor * predicted - wanted, model.config.classification.sigma).sum())
+        assert f"box loss {loss:.3f};" in explorer.summary
+    explorer.set(roi=0, target_std=config.target_stds[0])
 
 
 def test_the_mean_of_the_single_losses_is_the_loss_of_the_stage(explorer, model):

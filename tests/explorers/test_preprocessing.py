@@ -58,8 +58,8 @@ def test_cutting_moves_cuts_and_drops_boxes():
 
 
 def test_limits_of_another_detector_are_where_it_starts():
-    explorer = PreprocessingExplorer(photo(), config=PreprocessingConfig(target_size=352, max_size=587))
-    assert (explorer.target_size.value, explorer.max_size.value) == (352, 587)
+    explorer = PreprocessingExplorer(photo(), config=PreprocessingConfig(target_size=800, max_size=1333))
+    assert (explorer.target_size.value, explorer.max_size.value) == (800, 1333)
 
 
 def test_it_starts_with_the_whole_photo_although_the_slider_has_steps():

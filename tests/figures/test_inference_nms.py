@@ -7,6 +7,7 @@ from rcnn_tutorial.evaluation import Curve
 from rcnn_tutorial.figures.inference_nms import (
     average_precision_figure,
     orders_figure,
+    projected_figure,
     refined_figure,
     suppressed_figure,
 )
@@ -17,6 +18,16 @@ PAIR = torch.tensor([[100.0, 100, 200, 200], [110, 115, 210, 215]])
 
 def texts(axes):
     return [text.get_text() for text in axes.texts]
+
+
+@pytest.mark.parametrize("scale, size", [(2.0, (120, 160)), (0.5, (60, 80))])
+def test_a_box_is_drawn_in_scaled_pixels_and_divided_and_both_fit_the_ground(scale, size):
+    box = torch.tensor([[8.0, 6, 40, 28]]) * scale
+    axes = projected_figure(IMAGE, box, scale).axes[0]
+    drawn = [path.get_extents().extents.tolist() for one in axes.collections for path in one.get_paths()]
+    assert box[0].tolist() in drawn and [8, 6, 40, 28] in drawn
+    assert (axes.get_ylim()[0], axes.get_xlim()[1]) == size
+    axes.figure.canvas.draw()
 
 
 def test_anchors_and_proposals_carry_the_same_numbers():

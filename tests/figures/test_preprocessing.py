@@ -6,6 +6,7 @@ import torch
 from rcnn_tutorial.config import PreprocessingConfig
 from rcnn_tutorial.figures.preprocessing import (
     drift_figure,
+    inputs_figure,
     mean_figure,
     paint_right_half,
     row_errors,
@@ -40,6 +41,14 @@ def test_own_mean_centers_every_channel():
     image = photo()
     centered = subtract_mean(image, image.mean(dim=(1, 2)), CONFIG)
     torch.testing.assert_close(centered.mean(dim=(1, 2)), torch.zeros(3), rtol=0, atol=1e-5)
+
+
+def test_each_way_to_prepare_a_photo_has_its_own_detections():
+    one = {"boxes": torch.tensor([[5.0, 5, 30, 30]]), "labels": torch.tensor([2]), "scores": torch.tensor([0.9])}
+    none = {name: values[:0] for name, values in one.items()}
+    figure = inputs_figure({"right": (photo(), one), "in 0..255": (255 * photo(), none)}, ("cat", "dog"))
+    assert [axes.get_title() for axes in figure.axes if axes.axison] == ["right", "in 0..255"]
+    assert [[text.get_text() for text in axes.texts] for axes in figure.axes[:2]] == [["dog 0.90"], []]
 
 
 def test_curves_of_the_rule():

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from rcnn_tutorial.checkpoints import load_model
 from rcnn_tutorial.config import AnchorConfig, BackboneConfig, Config, toy_config
 from rcnn_tutorial.figures.network import network_figure, network_rows
 from rcnn_tutorial.figures.tour import (
@@ -29,7 +30,7 @@ def meta_model(config):
         return build_model(config)
 
 
-def test_shapes_of_the_post_at_600_by_800():
+def test_shapes_of_the_reference_at_600_by_800():
     shapes = {(row.part, row.step): row.shape for row in network_rows(meta_model(Config()), 600, 800)}
     assert shapes["head", "layer3"] == (1, 1024, 38, 50)
     assert shapes["RPN", "1×1 conv to scores"] == (1, 18, 38, 50)
@@ -38,6 +39,15 @@ def test_shapes_of_the_post_at_600_by_800():
     assert shapes["tail", "fc7"] == (300, 2048)
     assert shapes["classification layer", "linear to scores"] == (300, 21)
     assert shapes["classification layer", "linear to coefficients"] == (300, 84)
+
+
+def test_shapes_of_the_bundled_detector_are_the_post_s_but_for_the_channels():
+    voc = network_rows(load_model("voc"), 600, 800)
+    reference = [row for row in network_rows(meta_model(Config()), 600, 800) if row.part != "head"]
+    other = {("RPN", "3×3 conv, ReLU"): 256, ("crop pooling", "crops"): 96, ("tail", "fc7"): 1280}  # channels
+    for row, theirs in zip([row for row in voc if row.part != "head"], reference, strict=True):
+        channels = other.get((row.part, row.step), theirs.shape[1])
+        assert row.shape == (theirs.shape[0], channels, *theirs.shape[2:])
 
 
 @pytest.mark.parametrize("name", ["resnet18", "vgg16", "mobilenet_v2", "small"])
@@ -74,6 +84,7 @@ def test_projection_divides_by_the_scale():
     figure = projection_figure(torch.rand(3, 50, 80), torch.tensor([[16.0, 32, 48, 64], [0, 0, 80, 80]]), 1.6)
     wrong, right = (axes.collections[0].get_paths()[0].get_extents().bounds for axes in figure.axes)
     assert wrong == pytest.approx((16, 32, 32, 32)) and right == pytest.approx((10, 20, 20, 20))
+    assert figure.axes[0].get_xlim() == (0, 128) and figure.axes[1].get_xlim() == (0, 80)
 
 
 def test_boxes_come_back_to_the_photo_and_stay_on_it(tour):
