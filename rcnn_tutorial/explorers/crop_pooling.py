@@ -49,7 +49,7 @@ class CropPoolingExplorer(Explorer):
             Canvas(image, handles={"roi": handle}, width=640, title="Where it reads"),
             Canvas(size=(size, size), width=360, title="The crop"),
         ]
-        pictures[0].layout.flex, pictures[1].layout.flex = "2 1 420px", "1 1 220px"  # the ROI is dragged on the first
+        pictures[1].add_class("rcnn-aside")  # the ROI is dragged on the first
         super().__init__(controls, pictures)
 
     def draw(self) -> str:

@@ -24,18 +24,18 @@ from rcnn_tutorial.stages.preprocessing import GroundTruth
 from rcnn_tutorial.stages.proposal import Proposals, proposal_layer
 from rcnn_tutorial.stages.proposal_target import ProposalTargets, append_ground_truth, proposal_target_layer
 
-MOVES, ROIS, HEAT = "anchors to proposals", "foreground and background ROIs", "RPN scores (heat map)"
+MOVES, ROIS, HEAT = "proposals", "sampled ROIs", "scores"
 MOST = 2000  # proposals: what the reference keeps in training; to look for more would make the sliders slow
 COVERED = 0.5  # the IoU from which a proposal counts as covering an object
-BINS = 20  # of the ROIs' IoU with their object, as wide as a step of the thresholds
+BINS = 10  # of the ROIs' IoU with their object
 MOST_BARS = 16  # objects; more bars could not be told apart
 PRESETS = {
-    "300 proposals": {"post_nms": 300},
+    "300 boxes": {"post_nms": 300},
     "NMS 0.30": {"post_nms": 300, "nms": 0.3},
     "NMS 0.95": {"post_nms": 300, "nms": 0.95},
-    "Foreground ≥ 0.90": {"view": ROIS, "fg_thresh": 0.9},
-    "Background ≥ 0": {"view": ROIS, "bg_lo": 0.0},
-    "Background ≥ 0.30": {"view": ROIS, "bg_lo": 0.3},
+    "FG ≥ 0.90": {"view": ROIS, "fg_thresh": 0.9},
+    "BG ≥ 0": {"view": ROIS, "bg_lo": 0.0},
+    "BG ≥ 0.30": {"view": ROIS, "bg_lo": 0.3},
     "Scores": {"view": HEAT, "post_nms": 300},
 }
 
@@ -70,7 +70,7 @@ class ProposalTargetExplorer(Explorer):
             Canvas(gray(image), size=size, width=640, title="Boxes"),
             Canvas(size=SIZE, width=360, title="Bars"),
         ]
-        pictures[0].layout.flex, pictures[1].layout.flex = "2 1 420px", "1 1 220px"
+        pictures[1].add_class("rcnn-aside")
         super().__init__(_controls(self.config), pictures, PRESETS)
 
     def draw(self) -> str:
@@ -84,7 +84,7 @@ class ProposalTargetExplorer(Explorer):
         best = reached.amax(dim=1) if reached.numel() else torch.zeros(len(self.objects))  # (G,)
         self._bar_objects(best)
         layers, sentence = (self._heat if self.view.value == HEAT else self._moves)(proposals, ranked)
-        self.canvas.draw([*layers, *self._ticked(best >= COVERED, "covered", "not covered")])
+        self.canvas.draw([*layers, *self._ticked(best >= COVERED, "covered", "missed")])
         if not len(self.objects):
             return f"{sentence} No objects: nothing to cover."
         covered = f"{int((best >= COVERED).sum())} of {len(self.objects)} objects (IoU {COVERED:.2f} or more)"
@@ -121,23 +121,24 @@ class ProposalTargetExplorer(Explorer):
             Bar(f"{'✓' if fit >= COVERED else '✗'} {name} {fit:.2f}", fit, roles.GROUND_TRUTH, hollow=fit < COVERED)
             for name, fit in zip(self.called, best.tolist(), strict=True)
         ][:MOST_BARS]
-        height = min(60.0, (SIZE[0] - 40.0) / max(len(rows), 1))
-        self.canvases[1].title = "Each object's best IoU"
+        height = min(76.0, (SIZE[0] - 40.0) / max(len(rows), 1))
+        self.canvases[1].title = "Best IoU"
         self.canvases[1].draw([*bars(rows, height), *mark(COVERED, f"{COVERED:.2f}")], size=SIZE)
 
     def _bar_rois(self, targets: ProposalTargets) -> None:
         """How many of the sampled ROIs have which IoU with their object, the highest on top."""
         foreground, bins = targets.labels[0] > 0, (targets.max_overlaps[0] * BINS).long().clamp(max=BINS - 1)  # (S,)
         counts = torch.stack([bins[mine].bincount(minlength=BINS) for mine in (foreground, ~foreground)])  # (2, BINS)
-        longest, rows = int(counts.max()), []
+        longest, rows = int(counts.sum(dim=0).max()), []
         for place in reversed(range(BINS)):
-            kind = int(counts[1, place] > counts[0, place])  # no bin has both, but where a threshold is between steps
-            count, role = int(counts[:, place].sum()), (roles.FOREGROUND, roles.BACKGROUND)[kind]
-            rows.append(Bar(f"{count}" if count else "", count / longest, role))
+            some = {name: n for name, n in zip(("FG", "BG"), counts[:, place].tolist(), strict=True) if n}
+            text = " + ".join(f"{n} {name}" if len(some) > 1 else f"{n}" for name, n in some.items())
+            role = roles.BACKGROUND if counts[1, place] > counts[0, place] else roles.FOREGROUND
+            rows.append(Bar(text, sum(some.values()) / longest, role))
         height = (SIZE[0] - 2 * TOP) / BINS
         thresholds = {self.fg_thresh.value, self.bg_hi.value, self.bg_lo.value}
         levels = [level(TOP + (1 - at) * BINS * height - height / 8, f"IoU {at:.2f}") for at in thresholds if at]
-        self.canvases[1].title = f"{len(bins)} ROIs by their IoU"
+        self.canvases[1].title = "ROIs by IoU"
         self.canvases[1].draw([*sum(levels, []), *bars(rows, height)], size=SIZE)
 
     # ---- views: layers, and what they show in words
@@ -150,7 +151,7 @@ class ProposalTargetExplorer(Explorer):
         source = centers[proposals.anchor_indices[0]].unique(dim=0)  # (M, 2) the nine or so of a cell share a center
         layers = [
             Heatmap(self.heat, low=0.0, high=1.0, extent=extent, opacity=0.65, name="best foreground probability"),
-            Points(source, roles.PLAIN, shape="ring", radius=3, name="cell that a proposal came from"),
+            Points(source, roles.PLAIN, shape="ring", radius=3, name="cell of a proposal"),
         ]
         self.rest(shown="this view shows cells")
         return layers, f"They come from {len(source):,} of {rows} × {columns} cells."
@@ -166,9 +167,9 @@ class ProposalTargetExplorer(Explorer):
         ]
         moves = torch.stack([start, end], dim=1)  # (K, 2, 2)
         layers = [
-            Boxes(anchors, roles.ANCHOR, width=2, name="anchor, before", hover=hover),
-            Boxes(boxes, roles.PROPOSAL, width=3, name="proposal, after", hover=hover),
-            Lines(moves, roles.CHOSEN._replace(dash="dotted"), arrow=True, name="how the center moves"),
+            Boxes(anchors, roles.ANCHOR, width=2, name="anchor", hover=hover),
+            Boxes(boxes, roles.PROPOSAL, width=3, name="proposal", hover=hover),
+            Lines(moves, roles.CHOSEN._replace(dash="dotted"), arrow=True, name="center moves"),
         ]
         return layers, f"NMS left {ranked.boxes.shape[1]:,} boxes; the best {len(boxes)} are drawn."
 
@@ -181,7 +182,7 @@ class ProposalTargetExplorer(Explorer):
         above = self._roi_layer(targets, places[foreground], roles.FOREGROUND)
         practiced = torch.zeros(self.truth.labels.shape[1], dtype=torch.bool)
         practiced[kinds.object_indices[0, targets.roi_indices[0, labels > 0]]] = True
-        ticked = self._ticked(practiced[self.truth.valid[0]], "has a foreground ROI", "has none")
+        ticked = self._ticked(practiced[self.truth.valid[0]], "with foreground", "without")
         self.canvas.draw([below, above, *ticked])
         self._bar_rois(targets)
         sampled, repeated = int((labels > 0).sum()), len(labels) - len(places)

@@ -16,13 +16,13 @@ COEFFICIENTS = ("$t_x$", "$t_y$", "$t_w$", "$t_h$")
 
 
 def red_green(anchors: Tensor, proposals: Tensor) -> list[Boxes]:
-    """Anchors (N, 4) in red and the proposals (N, 4) that they became in green."""
+    """Anchors (N, 4) in orange and the proposals (N, 4) that they became in green."""
     before = Boxes(anchors, roles.ANCHOR, width=2, name=f"anchor ({len(anchors)})")
     return [before, Boxes(proposals, roles.PROPOSAL, name=f"proposal ({len(proposals)})")]
 
 
 def foreground_background(rois: Tensor, labels: Tensor) -> list[Boxes]:
-    """ROIs (N, 4) by their labels (N,): background (0) in red, foreground in green."""
+    """ROIs (N, 4) by their labels (N,): background (0) in orange, foreground in green."""
     background, foreground = rois[labels == 0], rois[labels > 0]
     below = Boxes(background, roles.BACKGROUND, width=2, name=f"background ROI ({len(background)})")
     return [below, Boxes(foreground, roles.FOREGROUND, name=f"foreground ROI ({len(foreground)})")]
@@ -138,5 +138,5 @@ def spread_figure(coefficients: Tensor, config: ProposalTargetConfig) -> Figure:
             axes.set_xticks(range(4), [f"{name}\nstd {s:.2f}" for name, s in zip(COEFFICIENTS, spread, strict=True)])
             axes.set_title(title)
             axes.axhline(0, color="#888888", linewidth=1, zorder=0)
-        figure.supxlabel("red bars: one standard deviation to either side", fontsize=12)
+        figure.supxlabel("orange bars: one standard deviation to either side", fontsize=12)
     return figure

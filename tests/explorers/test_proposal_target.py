@@ -94,7 +94,7 @@ def test_objects_are_ticked_where_a_proposal_covers_them():
 
 def test_the_bars_count_the_rois_of_the_sample(explorer):
     explorer.set(view=ROIS, post_nms=2000, nms=0.7, fg_thresh=0.5, bg_hi=0.5, bg_lo=0.3, seed=0)
-    assert explorer.canvases[1].title == "64 ROIs by their IoU"
+    assert explorer.canvases[1].title == "ROIs by IoU"
     texts = [text for layer in explorer.canvases[1].layers for text in getattr(layer, "labels", ()) if text]
     assert sum(int(text) for text in texts if text.isdigit()) == 64
     assert {text for text in texts if not text.isdigit()} == {"IoU 0.50", "IoU 0.30"}
