@@ -7,7 +7,6 @@ from torch import Tensor
 from rcnn_tutorial import roles
 from rcnn_tutorial.config import CropPoolingConfig
 from rcnn_tutorial.devices import to_cpu
-from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas, Handle
 from rcnn_tutorial.explorers.explorer import Explorer, choice, flag, integer
 from rcnn_tutorial.figures import crop_pooling as geometry
@@ -16,17 +15,25 @@ from rcnn_tutorial.scene import Boxes, Heatmap, Layer, Lines, Picture, Points
 from rcnn_tutorial.stages.crop_pooling import crop_pool, sample_crops
 
 MOST_POINTS = 3000  # RoIAlign reads every pixel of a large ROI on the photo itself; nobody could tell those apart
-PHOTO, CELLS, FEATURES = "the photo, pixel by pixel", "the photo, one color a cell", "one channel of the features"
+PHOTO, CELLS, FEATURES = "photo, pixels", "photo, cells", "features"
 
 
 class CropPoolingExplorer(Explorer):
     """A ROI to drag and turn, the points or bins at which a method reads, and the crop it yields.
 
     image: (3, H, W) in [0, 1], in the scaled pixels of the network. features: (C, rows, columns) of that image.
-    roi: (4,) where the ROI starts, pixels.
+    roi: (4,) where the ROI starts, pixels. channel: the one shown first; None: the one that varies most.
     """
 
-    def __init__(self, image: Tensor, features: Tensor, roi: Tensor | None = None, stride: int = 16, size: int = 7):
+    def __init__(
+        self,
+        image: Tensor,
+        features: Tensor,
+        roi: Tensor | None = None,
+        stride: int = 16,
+        size: int = 7,
+        channel: int | None = None,
+    ):
         image, features = to_cpu((image, features), single=True)
         height, width = image.shape[-2:]
         if roi is None:
@@ -35,30 +42,33 @@ class CropPoolingExplorer(Explorer):
         self.feature_size = tuple(features.shape[-2:])
         self.cells = cell_colors(image, stride, self.feature_size)  # (1, 3, rows, columns)
         self.photo = image[None]  # (1, 3, H, W)
-        strongest = int(features.std(dim=(1, 2), correction=0).argmax())
+        if channel is None:
+            channel = int(features.std(dim=(1, 2), correction=0).argmax())
         controls = {
             "method": choice("Method", [(name, method) for method, name in geometry.METHODS.items()], "crop"),
             "size": integer("Pool size", size, 1, 14),
-            "align_corners": flag("align_corners", True),
+            "map": choice("Map", [PHOTO, CELLS, FEATURES], FEATURES),
             "rotation": integer("Rotation (degrees)", 0, -45, 45, 5),
-            "map": choice("Map to read from", [PHOTO, CELLS, FEATURES], FEATURES),
-            "channel": integer("Feature channel", strongest, 0, len(features) - 1),
+            "channel": integer("Feature channel", channel, 0, len(features) - 1),
+            "align_corners": flag("align_corners", True),
         }
         handle = Handle(roles.CHOSEN, roi.tolist(), name="ROI")
         pictures = [
             Canvas(image, handles={"roi": handle}, width=640, title="Where it reads"),
             Canvas(size=(size, size), width=360, title="The crop"),
         ]
-        pictures[0].layout.flex, pictures[1].layout.flex = "2 1 420px", "1 1 220px"  # the ROI is dragged on the first
-        super().__init__(controls, pictures)
+        pictures[1].add_class("rcnn-aside")  # the ROI is dragged on the first
+        super().__init__(controls, pictures, presets(roi.tolist(), width))
 
     def draw(self) -> str:
         """Draw where the method reads, and the crop; say how the two lie to each other."""
+        if self.method.value != "crop":
+            self.rotation.value = 0
+            name = geometry.METHODS[self.method.value]
+            self.rest(rotation=f"{name} cuts upright boxes only", align_corners="only crop pooling has it")
+        if self.map.value != FEATURES:
+            self.rest(channel="the map is the photo")
         method, size, roi = self.method.value, self.size.value, self.canvas.box("roi")
-        if method != "crop" and self.rotation.value:
-            raise ConfigError(
-                f"{geometry.METHODS[method]} cuts upright boxes only; set the rotation to 0, or take crop pooling"
-            )
         cells, stride = self.chosen_map()
         reading, sentence = getattr(self, f"read_{method}")(roi, size, stride, tuple(cells.shape[-2:]))
         self.canvas.draw([*self.ground(cells, stride), *reading])
@@ -97,16 +107,22 @@ class CropPoolingExplorer(Explorer):
         theta = geometry.corner_theta(corners, stride, feature_size)[None]  # (1, 2, 3)
         positions = geometry.sample_positions(theta, size, feature_size, self.align_corners.value)[0]  # (size, size, 2)
         points = positions * stride  # (size, size, 2) pixels
-        turned = corners[None] if self.rotation.value else corners[:0, None]  # (1 or 0, 4, 2)
-        role = Role(roles.GREEN, "dashed", "the ROI, turned" if len(turned) else "")
-        layers = [Lines(turned, role, closed=True), *point_layers(points.flatten(0, 1), f"{size * size} samples")]
+        layers = []
+        if self.rotation.value:
+            layers += [Lines(corners[None], Role(roles.GREEN, "dashed", "the ROI, turned"), closed=True)]
+        if not self.align_corners.value:
+            hull = points[[0, 0, -1, -1], [0, -1, -1, 0]]  # (4, 2)
+            layers += [Lines(hull[None], Role(roles.WHITE, "dotted", "outermost samples"), closed=True)]
+        layers += point_layers(points.flatten(0, 1), f"{size * size} samples")
         last = positions.new_tensor([feature_size[1] - 1, feature_size[0] - 1])
-        outside = ((positions < -1e-3) | (positions > last + 1e-3)).any(-1).sum()
-        span = torch.stack([(points[0, -1] - points[0, 0]).norm(), (points[-1, 0] - points[0, 0]).norm()])  # (2,)
-        shift = (points.mean((0, 1)) - corners.mean(0)).norm()
-        sentence = f"{self.roi_in_words(roi, stride)}, turned by {self.rotation.value}°. {size} × {size} samples span "
-        sentence += f"{sides_in_words(span)} pixels, their middle {float(shift):.1f} pixels from the ROI's. "
-        return layers, sentence + f"{int(outside)} lie outside the map's outermost centers, where it fades to 0."
+        outside = int(((positions < -1e-3) | (positions > last + 1e-3)).any(-1).sum())
+        turned = f", turned by {self.rotation.value}°" if self.rotation.value else ""
+        sentence = f"{roi_in_words(roi)}{turned}: {size} × {size} samples"
+        if size > 1:
+            step = [float((point - points[0, 0]).norm()) for point in (points[0, 1], points[1, 0])]
+            sentence += f", {step[0]:.1f} pixels apart across, {step[1]:.1f} down"
+        beyond = f" {outside} lie beyond the map's last centers, where it fades to 0." if outside else ""
+        return layers, f"{sentence}.{beyond}"
 
     def read_align(self, roi: Tensor, size: int, stride: int, feature_size: tuple[int, int]) -> tuple[list[Layer], str]:
         """RoIAlign's bins and the points that it averages in each."""
@@ -114,12 +130,11 @@ class CropPoolingExplorer(Explorer):
         rows, columns = positions.shape[2:4]
         points = (positions * stride).reshape(-1, 2)
         bins = geometry.align_bins(roi, size, stride)  # (size * size, 4)
-        layers = [Boxes(bins, roles.OTHER, width=2, name="bins")]
+        layers = [Boxes(bins, roles.OTHER, width=2, name="bins, from each the mean")]
         if len(points) <= MOST_POINTS:
             layers += point_layers(points, "points")
-        sentence = f"{self.roi_in_words(roi, stride)}. RoIAlign takes the mean of {columns} × {rows} points in each of "
-        sentence += f"{size} × {size} bins of {sides_in_words(bins[0, 2:] - bins[0, :2])} pixels; "
-        return layers, sentence + "align_corners plays no part."
+        sentence = f"{roi_in_words(roi)}: RoIAlign takes the mean of {columns} × {rows} points in each of "
+        return layers, f"{sentence}{size} × {size} bins of {sides_in_words(bins[0, 2:] - bins[0, :2])} pixels."
 
     def read_pool(self, roi: Tensor, size: int, stride: int, feature_size: tuple[int, int]) -> tuple[list[Layer], str]:
         """RoIPool's bins of whole cells."""
@@ -127,18 +142,27 @@ class CropPoolingExplorer(Explorer):
         first, last = bins[:, :2].amin(0), bins[:, 2:].amax(0)  # (2,) each
         rounded = torch.cat([first, last - 1]) * stride  # (4,) the outermost cells' centers, pixels
         moved = (rounded - roi).abs().max()
-        name = "bins of whole cells (they may overlap)"
+        name = "bins, from each the largest value"
         layers = [Boxes(geometry.cell_boxes(bins, stride), roles.BEFORE, width=2, name=name)]
         columns, rows = (last - first).int().tolist()
-        sentence = f"{self.roi_in_words(roi, stride)}. RoIPool rounds it to {columns} × {rows} whole cells, "
-        sentence += f"which moves a side by up to {float(moved):.1f} pixels, and keeps the largest value in each "
-        return layers, sentence + f"of {size} × {size} bins; align_corners plays no part."
+        sides = (roi[2:] - roi[:2]) / stride
+        was = "" if stride == 1 else f"{sides_in_words(sides, 2)} to "
+        sentence = f"{roi_in_words(roi)}: RoIPool rounds {was}{columns} × {rows} cells, "
+        return layers, f"{sentence}moving a side by up to {float(moved):.1f} pixels."
 
-    def roi_in_words(self, roi: Tensor, stride: int) -> str:
-        """Its place, and its sides in pixels and cells, which are the same on the photo itself."""
-        sides = roi[2:] - roi[:2]  # (2,)
-        place = f"The ROI at x {float(roi[0]):.0f}, y {float(roi[1]):.0f} is {sides_in_words(sides, 0)} pixels"
-        return place if stride == 1 else f"{place}, {sides_in_words(sides / stride, 2)} cells"
+
+def presets(roi: list[float], width: int) -> dict[str, dict]:
+    """What the lesson asks about, from where the ROI starts, on a photo of this width."""
+    x1, y1, x2, y2 = roi
+    middle, half = (x1 + x2) / 2, max(round((x2 - x1) / 8), 2) / 2
+    return {
+        "Thin ROI": {"roi": (middle - half, y1, middle + half, y2)},
+        "Right border": {"roi": (width - (x2 - x1), y1, width, y2)},
+        "Pool size 2": {"size": 2},
+        "Photo": {"map": PHOTO, "size": 14},
+        "Turned": {"map": PHOTO, "size": 14, "rotation": 30},
+        "align_corners off": {"align_corners": False},
+    }
 
 
 def cell_colors(image: Tensor, stride: int, feature_size: tuple[int, int]) -> Tensor:
@@ -163,6 +187,11 @@ def point_layers(points: Tensor, name: str) -> list[Layer]:
         Points(points, roles.BEFORE, radius=4 if len(points) <= 64 else 2.5, name=name),
         Points(points[:1], roles.PLAIN, shape="ring", radius=9),
     ]
+
+
+def roi_in_words(roi: Tensor) -> str:
+    """Its place and its sides. roi: (4,) pixels."""
+    return f"ROI at ({float(roi[0]):.0f}, {float(roi[1]):.0f}), {sides_in_words(roi[2:] - roi[:2], 0)} pixels"
 
 
 def sides_in_words(sides: Tensor, digits: int = 1) -> str:

@@ -163,8 +163,11 @@ class Explorer(Shown, widgets.Box):
             self._line.text, self._line.possible = sentence, possible
         for name, control in self.controls.items():
             control.disabled = name in self._idle
-        lines = [f"{self.controls[name].description}: {reason}." for name, reason in self._idle.items()]
-        self._resting.text = " ".join(lines)
+        reasons = dict.fromkeys(self._idle.values())
+        names = {
+            why: [self.controls[name].description for name, its in self._idle.items() if its == why] for why in reasons
+        }
+        self._resting.text = " ".join(f"{', '.join(labels)}: {why}." for why, labels in names.items())
 
     def rest(self, **reasons: str) -> None:
         """Called by `draw`: the controls that can do nothing as things stand, each with the reason."""

@@ -16,13 +16,13 @@ COEFFICIENTS = ("$t_x$", "$t_y$", "$t_w$", "$t_h$")
 
 
 def red_green(anchors: Tensor, proposals: Tensor) -> list[Boxes]:
-    """Anchors (N, 4) in red and the proposals (N, 4) that they became in green."""
+    """Anchors (N, 4) in orange and the proposals (N, 4) that they became in green."""
     before = Boxes(anchors, roles.ANCHOR, width=2, name=f"anchor ({len(anchors)})")
     return [before, Boxes(proposals, roles.PROPOSAL, name=f"proposal ({len(proposals)})")]
 
 
 def foreground_background(rois: Tensor, labels: Tensor) -> list[Boxes]:
-    """ROIs (N, 4) by their labels (N,): background (0) in red, foreground in green."""
+    """ROIs (N, 4) by their labels (N,): background (0) in orange, foreground in green."""
     background, foreground = rois[labels == 0], rois[labels > 0]
     below = Boxes(background, roles.BACKGROUND, width=2, name=f"background ROI ({len(background)})")
     return [below, Boxes(foreground, roles.FOREGROUND, name=f"foreground ROI ({len(foreground)})")]
@@ -40,7 +40,7 @@ def boxes_figure(image: Tensor, size: tuple[int, int], panels: Mapping[str, Sequ
     image: (3, H, W) in [0, 1] at any scale. size: height and width of the boxes' coordinates.
     panels: title -> layers, side by side.
     """
-    return figure_of([Scene(_gray(image), layers, title, size=size) for title, layers in panels.items()], 10.0)
+    return figure_of([Scene(gray(image), layers, title, size=size) for title, layers in panels.items()], 10.0)
 
 
 @from_any_device
@@ -49,12 +49,12 @@ def cell_scores_figure(image: Tensor, heat: Tensor, stride: int, size: tuple[int
     extent = (0, 0, heat.shape[1] * stride, heat.shape[0] * stride)
     layers = [Heatmap(heat, 0.0, 1.0, extent, opacity=0.7), *ground_truth(objects)]
     title = "Best foreground probability of each cell's anchors"
-    figure = figure_of([Scene(_gray(image), layers, title, size=size)], 6.6)
+    figure = figure_of([Scene(gray(image), layers, title, size=size)], 6.6)
     add_colorbar(figure.axes[0], "probability")
     return figure
 
 
-def _gray(image: Tensor) -> Tensor:
+def gray(image: Tensor) -> Tensor:
     """The photo (3, H, W) in gray, so that the colors on it are those of boxes and scores alone."""
     return image.mean(dim=0).expand(3, -1, -1)
 
@@ -138,5 +138,5 @@ def spread_figure(coefficients: Tensor, config: ProposalTargetConfig) -> Figure:
             axes.set_xticks(range(4), [f"{name}\nstd {s:.2f}" for name, s in zip(COEFFICIENTS, spread, strict=True)])
             axes.set_title(title)
             axes.axhline(0, color="#888888", linewidth=1, zorder=0)
-        figure.supxlabel("red bars: one standard deviation to either side", fontsize=12)
+        figure.supxlabel("orange bars: one standard deviation to either side", fontsize=12)
     return figure

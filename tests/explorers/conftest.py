@@ -17,3 +17,14 @@ def messages(monkeypatch):
 
     monkeypatch.setattr("comm.create_comm", Recorder)
     return sent
+
+
+@pytest.fixture
+def press():
+    """Clicks the button of this name of an explorer."""
+
+    def click(explorer, name):
+        row = explorer.children[0].children[0]
+        next(child for child in row.children if child.description == name).click()
+
+    return click

@@ -5,6 +5,7 @@ import torch
 
 from rcnn_tutorial.config import CropPoolingConfig
 from rcnn_tutorial.explorers.crop_pooling import CELLS, FEATURES, PHOTO, CropPoolingExplorer, cell_colors
+from rcnn_tutorial.figures.crop_pooling import METHODS
 from rcnn_tutorial.scene import Boxes, Lines, Picture, Points
 from rcnn_tutorial.stages.crop_pooling import crop_pool
 
@@ -27,20 +28,19 @@ def points_of(explorer):
 
 
 def test_the_summary_says_what_is_seen(explorer):
-    assert explorer.summary == (
-        "The ROI at x 32, y 48 is 96 × 64 pixels, 6.00 × 4.00 cells, turned by 0°. 7 × 7 samples span 96.0 × 64.0 "
-        "pixels, their middle 0.0 pixels from the ROI's. 0 lie outside the map's outermost centers, where it fades to "
-        "0."
+    place = "ROI at (32, 48), 96 × 64 pixels: "
+    assert explorer.summary == f"{place}7 × 7 samples, 16.0 pixels apart across, 10.7 down."
+    explorer.method.value = "align"
+    assert (
+        explorer.summary
+        == f"{place}RoIAlign takes the mean of 1 × 1 points in each of 7 × 7 bins of 13.7 × 9.1 pixels."
     )
 
 
 def test_on_the_photo_itself_cells_are_not_counted_beside_pixels(explorer):
     for method in ("crop", "align", "pool"):
         explorer.set(map=PHOTO, method=method)
-        assert (
-            explorer.summary.startswith("The ROI at x 32, y 48 is 96 × 64 pixels")
-            and " × 64.00" not in explorer.summary
-        )
+        assert explorer.summary.startswith("ROI at (32, 48), 96 × 64 pixels: ")
 
 
 def test_samples_start_and_end_on_the_corners(explorer):
@@ -71,24 +71,55 @@ def test_every_rotation(explorer):
     before = points_of(explorer)
     for degrees in range(-45, 46, 5):
         explorer.rotation.value = degrees
-        assert f"turned by {degrees}°" in explorer.summary
+        assert (f"turned by {degrees}°" in explorer.summary) == (degrees != 0)
         assert torch.equal(points_of(explorer), before) == (degrees == 0)
         drawn = [layer for layer in explorer.canvas.layers if isinstance(layer, Lines)]
-        assert len(drawn[0].lines) == (degrees != 0)
+        assert len(drawn) == (degrees != 0)
 
 
 def test_align_corners_off_shrinks_and_shifts_the_samples(explorer):
     explorer.align_corners.value = False
-    assert "samples span 89.1 × 61.0 pixels, their middle 1.6 pixels" in explorer.summary
+    assert "14.9 pixels apart across, 10.2 down" in explorer.summary
 
 
 @pytest.mark.parametrize("method", ["align", "pool"])
-def test_other_methods_cannot_turn_and_say_so(explorer, method):
-    explorer.set(method=method, rotation=45)
-    assert explorer.summary.startswith("Not possible: RoI")
-    assert "set the rotation to 0" in explorer.summary
-    explorer.rotation.value = 0
-    assert "Not possible" not in explorer.summary
+def test_for_other_methods_the_rotation_goes_back_and_rests(explorer, method):
+    explorer.rotation.value = 30
+    explorer.method.value = method
+    assert explorer.rotation.value == 0 and explorer.rotation.disabled and explorer.align_corners.disabled
+    reasons = explorer.children[0].children[2]
+    assert f"{METHODS[method]} cuts upright boxes only" in reasons.text
+    explorer.method.value = "crop"
+    assert not explorer.rotation.disabled and reasons.text == ""
+
+
+def test_the_channel_rests_while_the_map_is_the_photo(explorer):
+    for source in (PHOTO, CELLS, FEATURES):
+        explorer.map.value = source
+        assert explorer.channel.disabled == (source != FEATURES)
+
+
+def test_without_align_corners_the_samples_stay_half_a_bin_inside(explorer):
+    explorer.align_corners.value = False
+    hull = next(layer for layer in explorer.canvas.layers if layer.legend == "outermost samples").lines[0]
+    assert torch.equal(hull[0], points_of(explorer)[0]) and torch.equal(hull[2], points_of(explorer)[-1])
+    assert hull[2, 0] - hull[0, 0] < 96
+
+
+def test_presets_show_what_the_questions_ask_for(explorer, press):
+    said = {}
+    for name in explorer.presets:
+        press(explorer, name)
+        said[name] = explorer.summary
+        assert len(explorer.summary) <= 150 and "Not possible" not in explorer.summary, name
+    assert len(set(said.values())) == len(said)
+    assert "12 × 64 pixels" in said["Thin ROI"] and "2 × 2 samples" in said["Pool size 2"]
+    press(explorer, "Right border")
+    assert explorer.canvas.handles["roi"][2] == 208
+    press(explorer, "Turned")
+    assert explorer.rotation.value == 30 and explorer.map.value == PHOTO
+    press(explorer, "Reset")
+    assert explorer.rotation.value == 0 and explorer.canvas.handles["roi"] == [32, 48, 128, 112]
 
 
 @pytest.mark.parametrize("method", ["crop", "align", "pool"])
@@ -102,7 +133,7 @@ def test_rois_at_the_border_and_tiny_ones(explorer, roi, method):
 
 def test_samples_beyond_the_last_cell_are_counted(explorer):
     explorer.canvas.move(roi=(0, 0, 208, 144))  # column 13 is one beyond the last of 13
-    assert "7 lie outside" in explorer.summary
+    assert "7 lie beyond the map's last centers" in explorer.summary
     assert torch.all(crop_of(explorer)[:, :, -1] == 0)
 
 
@@ -110,13 +141,13 @@ def test_dragging_moves_the_samples(explorer):
     before = points_of(explorer)
     explorer.canvas.move(roi=(42, 48, 138, 112))
     assert torch.allclose(points_of(explorer), before + torch.tensor([10.0, 0.0]), atol=1e-3)
-    assert explorer.summary.startswith("The ROI at x 42, y 48 is 96 × 64 pixels")
+    assert explorer.summary.startswith("ROI at (42, 48), 96 × 64 pixels")
 
 
 def test_pool_reports_its_rounding(explorer):
     explorer.method.value = "pool"
     explorer.canvas.move(roi=(40, 48, 128, 112))
-    assert "rounds it to 6 × 5 whole cells, which moves a side by up to 8.0 pixels" in explorer.summary
+    assert "rounds 5.50 × 4.00 to 6 × 5 cells, moving a side by up to 8.0 pixels" in explorer.summary
     assert isinstance(explorer.canvas.layers[1], Boxes) and len(explorer.canvas.layers[1].boxes) == 49
 
 

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
+from rcnn_tutorial.boxes import box_iou
 from rcnn_tutorial.config import Config, ProposalConfig, ProposalTargetConfig
 from rcnn_tutorial.errors import ConfigError
-from rcnn_tutorial.explorers.proposal_target import HEAT, MOVES, ROIS, ProposalTargetExplorer, first_draws
+from rcnn_tutorial.explorers.proposal_target import HEAT, MOVES, PRESETS, ROIS, ProposalTargetExplorer, first_draws
 from rcnn_tutorial.model import Trace
 from rcnn_tutorial.stages.anchors import generate_anchors
 from rcnn_tutorial.stages.preprocessing import GroundTruth, Preprocessed
@@ -42,61 +43,92 @@ def explorer():
 
 def test_controls_start_at_the_post_s_numbers():
     controls = ProposalTargetExplorer(torch.zeros(3, *SIZE), made_trace()).controls
-    names = ("pre_nms", "post_nms", "nms", "fg_thresh", "bg_hi", "bg_lo", "batch", "fraction")
-    assert [controls[name].value for name in names] == [12_000, 2000, 0.7, 0.5, 0.5, 0.1, 128, 0.25]
+    names = ("post_nms", "nms", "fg_thresh", "bg_hi", "bg_lo", "fraction")
+    assert [controls[name].value for name in names] == [2000, 0.7, 0.5, 0.5, 0.1, 0.25]
 
 
 def test_the_picture_is_what_the_two_layers_give(explorer):
     trace = made_trace()
-    explorer.set(view=ROIS, pre_nms=500, post_nms=120, nms=0.6, batch=32, seed=4, shown=300)
-    layer = ProposalConfig(500, 120, nms_threshold=0.6)
+    explorer.set(view=ROIS, post_nms=120, nms=0.6, seed=4, shown=100)
+    layer = ProposalConfig(train_post_nms_top_n=120, nms_threshold=0.6)
     available = torch.ones(1, len(trace.anchors), dtype=torch.bool)
     proposals = proposal_layer(trace.rpn, trace.anchors, available, trace.preprocessed.sizes, layer, training=True)
-    config = ProposalTargetConfig(batch_size=32)
-    targets = proposal_target_layer(proposals, trace.ground_truth, config, torch.Generator().manual_seed(4))
-    background, foreground, truth = explorer.canvas.layers
+    own, generator = CONFIG.proposal_targets, torch.Generator().manual_seed(4)
+    targets = proposal_target_layer(proposals, trace.ground_truth, own, generator)
+    background, foreground, without, ticked = explorer.canvas.layers
     assert torch.equal(foreground.boxes, targets.rois[0, targets.labels[0] > 0])
-    assert torch.equal(truth.boxes, torch.tensor(OBJECTS)) and list(truth.labels) == ["aeroplane", "bicycle"]
-    count = len(foreground.boxes)
-    assert f"Sample: {count} foreground + {32 - count} background = 32" in explorer.summary
-    assert f"{proposals.boxes.shape[1]} proposals kept" in explorer.summary
+    assert sorted([*without.labels, *ticked.labels], key=lambda text: text[2:]) == ["✓ aeroplane", "✓ bicycle"]
+    count, kinds = len(foreground.boxes), targets.assignment
+    assert explorer.summary.startswith(f"64 ROIs: {count} foreground and {64 - count} background. Among 120 proposals")
+    assert f"{int(kinds.foreground.sum())} are foreground, {int(kinds.background.sum())} back" in explorer.summary
     assert "background: IoU" in background.hover[0] and "normalized targets" in foreground.hover[0]
     explorer.set(view=MOVES, shown=7)
-    anchors, boxes, arrows, _ = explorer.canvas.layers
+    anchors, boxes, arrows, *_ = explorer.canvas.layers
     assert torch.equal(boxes.boxes, proposals.boxes[0, :7])
     assert torch.equal(anchors.boxes, trace.anchors[proposals.anchor_indices[0, :7]])
     assert torch.equal(arrows.lines[:, 1], (boxes.boxes[:, :2] + boxes.boxes[:, 2:]) / 2)
     explorer.set(view=HEAT)
-    heat, cells, _ = explorer.canvas.layers
+    heat, cells, *_ = explorer.canvas.layers
     assert heat.values.shape == (ROWS, COLUMNS) and heat.extent == (0, 0, 320, 240)
     assert float(heat.values.max()) == pytest.approx(float(trace.rpn.foreground.max()))
-    assert "normalized" not in explorer.summary and f"come from {len(cells.points)} cells" in explorer.summary
+    assert f"They come from {len(cells.points)} of 15 × 20 cells" in explorer.summary
 
 
 def test_a_short_background_is_repeated_and_said_so(explorer):
-    explorer.set(view=ROIS, pre_nms=500, post_nms=10, nms=0.7, bg_lo=0.0, batch=64, shown=300)
+    explorer.set(view=ROIS, post_nms=10, nms=0.7, bg_lo=0.0, shown=100)
     drawn = sum(len(layer.boxes) for layer in explorer.canvas.layers[:2])
     assert drawn <= 10 and f"{64 - drawn} of them repeated" in explorer.summary
 
 
-def test_recall_is_told_for_ever_longer_lists():
+def test_objects_are_ticked_where_a_proposal_covers_them():
+    trace = made_trace(objects=[*OBJECTS, [3.0, 3, 9, 9]])  # the third is smaller than any anchor
+    explorer = ProposalTargetExplorer(torch.zeros(3, *SIZE), trace, CONFIG)
+    best = box_iou(explorer.objects, explorer.ranked(0.7).boxes[0]).amax(dim=1)
+    assert (best >= 0.5).tolist() == [True, True, False]
+    missed, covered = explorer.canvas.layers[-2:]
+    assert list(covered.labels) == ["✓ aeroplane", "✓ bicycle"] and list(missed.labels) == ["✗ bird"]
+    assert "cover 2 of 3 objects" in explorer.summary
+    texts = [text for layer in explorer.canvases[1].layers for text in getattr(layer, "labels", ())]
+    assert f"✓ aeroplane {float(best[0]):.2f}" in texts and f"✗ bird {float(best[2]):.2f}" in texts
+
+
+def test_the_bars_count_the_rois_of_the_sample(explorer):
+    explorer.set(view=ROIS, post_nms=2000, nms=0.7, fg_thresh=0.5, bg_hi=0.5, bg_lo=0.3, seed=0)
+    assert explorer.canvases[1].title == "ROIs by IoU"
+    texts = [text for layer in explorer.canvases[1].layers for text in getattr(layer, "labels", ()) if text]
+    assert sum(int(text) for text in texts if text.isdigit()) == 64
+    assert {text for text in texts if not text.isdigit()} == {"IoU 0.50", "IoU 0.30"}
+
+
+def test_what_a_view_does_not_show_rests():
     explorer = ProposalTargetExplorer(torch.zeros(3, *SIZE), made_trace(), CONFIG)
-    explorer.set(nms=0.9)
-    kept = explorer.ranked(explorer.pre_nms.value, 0.9).boxes.shape[1]
-    assert 300 < kept < 2000
-    for count in ("50", "300", f"{kept:,}"):
-        assert f"by the best {count}" in explorer.summary
+    assert explorer.fg_thresh.disabled and explorer.seed.disabled and not explorer.nms.disabled
+    explorer.view.value = ROIS
+    assert not any(control.disabled for control in explorer.controls.values())
+    explorer.view.value = HEAT
+    assert explorer.shown.disabled
+
+
+def test_every_preset_answers_in_two_short_lines(press):
+    explorer = ProposalTargetExplorer(torch.zeros(3, *SIZE), made_trace(), CONFIG)
+    said = {explorer.summary}
+    for name, values in PRESETS.items():
+        press(explorer, name)
+        assert all(explorer.controls[control].value == value for control, value in values.items()), name
+        assert "Not possible" not in explorer.summary and len(explorer.summary) <= 150
+        said.add(explorer.summary)
+    assert len(said) > len(PRESETS) - 2
 
 
 def test_what_has_no_slider_is_the_detector_s_own():
     own = ProposalTargetConfig(batch_size=64, target_stds=(0.5, 0.5, 1.0, 1.0), append_ground_truth=True)
     explorer = ProposalTargetExplorer(torch.zeros(3, *SIZE), made_trace(), Config(proposal_targets=own))
-    explorer.set(view=ROIS, shown=300)
+    explorer.set(view=ROIS, shown=100)
     trace = made_trace()
-    proposals = explorer.ranked(explorer.pre_nms.value, explorer.nms.value)
+    proposals = explorer.ranked(explorer.nms.value)
     rois = append_ground_truth(proposals, trace.ground_truth)
     targets = proposal_target_layer(rois, trace.ground_truth, own, torch.Generator().manual_seed(0))
-    _, foreground, _ = explorer.canvas.layers
+    _, foreground, *_ = explorer.canvas.layers
     place = int(torch.nonzero(targets.labels[0])[0])
     wanted = ", ".join(f"{value:.2f}" for value in targets.coefficients[0, place].tolist())
     assert foreground.hover_text(0).endswith(f"normalized targets {wanted}")
@@ -105,7 +137,7 @@ def test_what_has_no_slider_is_the_detector_s_own():
 
 
 def test_contradicting_thresholds_are_a_sentence(explorer):
-    explorer.set(bg_lo=0.5, bg_hi=0.3)
+    explorer.set(view=ROIS, bg_lo=0.5, bg_hi=0.3)
     assert explorer.summary.startswith("Not possible: Background below IoU = 0.3: use a number between")
     explorer.set(bg_lo=0.1, bg_hi=0.7, fg_thresh=0.5)
     assert explorer.summary.startswith("Not possible") and not explorer.canvas.possible
@@ -118,8 +150,8 @@ def test_a_gap_that_swallows_every_proposal_leaves_background():
     trace.anchors = torch.tensor([[0.0, 0, 320, 120]]).repeat(len(trace.anchors), 1)  # IoU one half
     trace.rpn = trace.rpn._replace(coefficients=torch.zeros_like(trace.rpn.coefficients))
     explorer = ProposalTargetExplorer(torch.zeros(3, *SIZE), trace, CONFIG)
-    explorer.set(fg_thresh=0.9, bg_hi=0.3)
-    assert "0 foreground + 64 background = 64 ROIs, 63 of them repeated" in explorer.summary
+    explorer.set(view=ROIS, fg_thresh=0.9, bg_hi=0.3)
+    assert explorer.summary.startswith("64 ROIs: 0 foreground and 64 background, 63 of them repeated.")
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -130,7 +162,7 @@ def test_without_objects_everything_is_background(known):
     explorer = ProposalTargetExplorer(torch.zeros(3, *SIZE), trace, CONFIG)
     for view in (MOVES, ROIS, HEAT):
         explorer.view.value = view
-        assert "No objects" in explorer.summary and "0 foreground + 64 background" in explorer.summary
+        assert ("0 foreground and 64 background" if view == ROIS else "No objects") in explorer.summary
     assert explorer.figure().axes
 
 
