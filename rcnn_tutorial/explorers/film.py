@@ -25,6 +25,8 @@ class Film(Canvas):
     image: (3, H, W) in [0, 1]. target: boxes (G, 4) in its pixels, labels (G,). classes: names of labels 1, 2, ...
     """
 
+    roomy = 1.1
+
     def __init__(self, image: Tensor, target: Mapping[str, Tensor], classes: Sequence[str], title: str = ""):
         self.target, self.classes = to_cpu(target, single=True), classes
         image = to_cpu(image, single=True)

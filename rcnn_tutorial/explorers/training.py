@@ -70,10 +70,11 @@ class TrainingMonitor(Explorer):
         actions = (self.start, self.pause, self.advance, self.start_over)
         for one, act in zip(self.buttons, actions, strict=True):
             one.on_click(lambda _button, act=act: act())
-        curves = LossCurves(training.steps, tall=True, title="The RPN, and the detector behind it")
-        film = Film(self.image, self.target, dataset.classes, title="A scene not trained on")
-        curves.layout.flex, film.layout.flex = "19 1 300px", "10 1 180px"  # beside each other, equally high
+        curves = LossCurves(training.steps, tall=True, title="Left: RPN. Right: detector")
+        film = Film(self.image, self.target, dataset.classes, title="A new scene")
+        curves.layout.flex, film.layout.flex = "20 1 320px", "9 1 165px"  # beside each other, equally high
         super().__init__(self._make_controls(), [curves, film], PRESETS)
+        self.children[1].layout.flex = "3 1 510px"  # and both of them beside the controls, on a projector too
 
     def _make_controls(self) -> dict[str, widgets.Widget]:
         config, training = self.model.config, self.training

@@ -91,7 +91,7 @@ def loss_figure(reports: Sequence[StepReport], title: str = "") -> Figure:
                 axes.plot(steps[run], values[run], color=CURVES[0], linewidth=0.8)
                 axes.plot(steps[run], moving_average(values[run]), color=CURVES[0], linewidth=3)
             _mark_phases(axes, reports)
-            axes.set(ylim=(0, 1.12 * max(values, default=1)), title=name)
+            axes.set(ylabel="loss", ylim=(0, 1.25 * max(values, default=1)), title=name)
             axes.margins(x=0.01)
         for axes in grid[1]:
             axes.set_xlabel("step")

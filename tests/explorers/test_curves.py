@@ -48,7 +48,7 @@ def test_every_loss_has_a_scale_of_its_own():
     curves = LossCurves(10)
     curves.show([report(1, dict(zip(LOSSES, (0.7, 0.013, 2.4, 900.0), strict=True)))])
     tops = [layer.labels[0] for layer in curves.layers if isinstance(layer, Points) and layer.labels[2:] == ["0"]]
-    assert tops == ["0.8", "0.015", "1", "2.5", "1000", "1"]  # nothing is measured yet
+    assert tops == ["0.8", "0.02", "1", "3", "1000", "1"]  # nothing is measured yet
     heights = torch.cat([layer.lines[..., 1].flatten() for layer in curves.layers if isinstance(layer, Lines)])
     assert float(heights.min()) >= TOP and float(heights.max()) <= 2 * ROW - FOOT
 
@@ -59,7 +59,7 @@ def test_recall_and_map_are_dots_at_the_steps_where_they_were_measured():
     dots = [layer.points for layer in curves.layers if isinstance(layer, Points) and layer.radius]
     low = 3 * ROW - FOOT
     assert dots[0].tolist() == [[LEFT + WIDE / 2, low - HIGH / 2], [LEFT + WIDE, low - HIGH]]
-    assert dots[1].tolist() == [[COLUMN + LEFT + WIDE / 2, low - HIGH]]  # of 0.25; what is not defined is not drawn
+    assert dots[1].tolist() == [[COLUMN + LEFT + WIDE / 2, low - HIGH * 5 / 6]]  # of 0.3; what is not defined is not drawn
 
 
 def test_earlier_runs_are_named_in_the_legend_and_end_with_the_axis():
@@ -80,5 +80,5 @@ def test_before_the_first_step():
 
 def test_axes_end_at_a_round_number():
     assert [panels.round_up(value) for value in (0, 0.013, 0.02, 0.027, 0.69, 1.2, 2.4, 7, 9, 90.5)] == pytest.approx(
-        [0.01, 0.015, 0.02, 0.03, 0.8, 1.5, 2.5, 8, 10, 100]
+        [0.01, 0.02, 0.02, 0.03, 0.8, 2, 3, 8, 10, 100]
     )

@@ -178,7 +178,7 @@ def test_every_loss_has_a_panel_and_a_scale_of_its_own_and_phases_are_numbered()
     figure = figures.loss_figure(run, "joint")
     assert figure.get_suptitle() == "joint"
     tops = {axes.get_title(): axes.get_ylim()[1] for axes in figure.axes}
-    assert tops == pytest.approx({name: 1.12 * value for name, value in losses.items()})
+    assert tops == pytest.approx({name: 1.25 * value for name, value in losses.items()})
     for axes in figure.axes:
         assert {text.get_text(): text.get_position()[0] for text in axes.texts} == {"1": 1, "2": 3}
 
