@@ -17,8 +17,8 @@ from rcnn_tutorial.training import DETECTOR_LOSSES, RPN_LOSSES, StepReport
 PROPOSALS = 50  # whose recall is shown
 RECALL, MAP = f"recall at {PROPOSALS}", "mAP"
 PANELS = ((*RPN_LOSSES, RECALL), (*DETECTOR_LOSSES, MAP))  # the RPN's, the detector's: two losses and their judge
-COLUMN, ROW = 230, 160  # what a panel takes of the picture, in its coordinates, with
-LEFT, TOP, RIGHT, FOOT = 52, 26, 12, 26  # the room around the curves for their numbers and titles
+COLUMN, ROW = 230, 170  # what a panel takes of the picture, in its coordinates, with
+LEFT, TOP, RIGHT, FOOT = 52, 30, 12, 30  # the room around the curves for their numbers and titles
 DIGITS = (1, 2, 3, 4, 6, 8, 10)  # where an axis may end
 NOW = Role(roles.WHITE, "solid", "this run")
 EARLIER = (Role(roles.PALETTE[1], "dashed"), Role(roles.PALETTE[0], "dotted"), Role(roles.PALETTE[6], "dashdot"))
@@ -53,7 +53,7 @@ class LossCurves(Canvas):
     tall: the panels in two columns of three, not in two rows.
     """
 
-    roomy = 0.75
+    roomy = 0.92
 
     def __init__(self, steps: int, tall: bool = False, title: str = ""):
         self.steps, self.tall = steps, tall
@@ -130,7 +130,7 @@ class _Place:
         middle = (self.high + self.low) / 2
         level = [[(self.left, y), (self.right, y)] for y in (self.high, middle)]
         edge = [[(self.left, self.high), (self.left, self.low)], [(self.left, self.low), (self.right, self.low)]]
-        numbers = [(self.x, y + 11) for y in (self.high, middle, self.low)]
+        numbers = [(self.x, y + 12) for y in (self.high, middle, self.low)]
         texts = [f"{value:g}" for value in (self.top, self.top / 2, 0)]
         texts[1] = texts[1] if len(texts[1]) <= 4 else ""  # no room for more
         half, foot = (self.left + self.right) / 2, self.low + FOOT

@@ -65,14 +65,14 @@ class Film(Canvas):
     def _frame(
         self, best: Mapping[str, Tensor], verdicts: Sequence[str], corner: Tensor, scale: Tensor, names: bool = False
     ) -> list[Layer]:
-        """Objects and detections of one frame. names: of the classes, and of the looks in the legend."""
+        """Detections of one frame. names: those of the classes and of the looks as well, and where the objects are."""
 
         def boxes(rows: Tensor, role: Role, width: float, labels: Sequence[str] = ()) -> Boxes:
             moved = rows * scale.repeat(2) + corner.repeat(2)
             return Boxes(moved, role, labels=labels if names else (), width=width, name=None if names else "")
 
         objects = roles.GROUND_TRUTH._replace(dash="dotted")
-        layers = [boxes(self.target["boxes"], objects, 2.0)]
+        layers = [boxes(self.target["boxes"], objects, 2.0)] if names else []
         for verdict, role in figures.VERDICT_LOOKS.items():
             rows = [i for i, one in enumerate(verdicts) if one == verdict]
             texts = [self.classes[best["labels"][i] - 1] for i in rows]

@@ -72,7 +72,7 @@ class TrainingMonitor(Explorer):
             one.on_click(lambda _button, act=act: act())
         curves = LossCurves(training.steps, tall=True, title="Left: RPN. Right: detector")
         film = Film(self.image, self.target, dataset.classes, title="A new scene")
-        curves.layout.flex, film.layout.flex = "20 1 320px", "9 1 165px"  # beside each other, equally high
+        curves.layout.flex, film.layout.flex = "9 1 305px", "5 1 170px"  # beside each other, equally high
         super().__init__(self._make_controls(), [curves, film], PRESETS)
         self.children[1].layout.flex = "3 1 510px"  # and both of them beside the controls, on a projector too
 
