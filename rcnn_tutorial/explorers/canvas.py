@@ -70,6 +70,7 @@ class Canvas(Shown, WholeWidget):
 
     _esm = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("painter.js", "canvas.js"))
     _css = _HERE / "canvas.css"
+    roomy = 0.0  # screen pixels a pixel of the picture, below which its texts shrink as well; 0: they never do
 
     image = traitlets.Bytes().tag(sync=True)  # PNG or JPEG; empty: none
     frame = traitlets.Dict().tag(sync=True)  # everything else that is drawn
@@ -116,6 +117,7 @@ class Canvas(Shown, WholeWidget):
                 "size": self.size,
                 "width": self.width,
                 "title": self.title,
+                "roomy": self.roomy,
                 "layers": messages,
                 "handles": handles,
             }

@@ -9,13 +9,14 @@ class Painter {
     this.pen = canvas.getContext("2d");
   }
 
-  draw({ size: [height, width], layers }, bitmap, scale, left, top) {
+  draw({ size: [height, width], layers, roomy }, bitmap, scale, left, top) {
     const { pen } = this;
     const { width: wide, height: high } = pen.canvas;
     this.pixel = 1 / scale;
     this.size = [height, width];
     this.seen = [left, top, left + wide / dpr(), top + high / dpr()].map((at) => at / scale);
     this.texts = []; // where texts are already
+    this.letter = roomy ? clamp((16 * scale) / roomy, 12, 16) : 16; // screen pixels
     pen.resetTransform();
     pen.clearRect(0, 0, wide, high);
     pen.setTransform(scale * dpr(), 0, 0, scale * dpr(), -left * dpr(), -top * dpr());
@@ -115,10 +116,10 @@ class Painter {
   // At the first corner of the box where no other text is, kept inside the picture; `gap` screen pixels away from it.
   text(text, box, { color, ink }, gap = 0) {
     if (!text) return;
-    const { pen, pixel, seen } = this;
+    const { pen, pixel, seen, letter } = this;
     const [x1, y1, x2, y2] = [-gap, -gap, gap, gap].map((by, i) => box[i] + by * pixel);
-    pen.font = `600 ${16 * pixel}px sans-serif`;
-    const [wide, high] = [pen.measureText(text).width + 10 * pixel, 22 * pixel];
+    pen.font = `600 ${letter * pixel}px sans-serif`;
+    const [wide, high] = [pen.measureText(text).width + 10 * pixel, (letter + 6) * pixel];
     const corners = [[x1, y1 - high], [x1, y2], [x2 - wide, y1 - high], [x2 - wide, y2], [x1, y1], [x1, y2 - high]];
     const places = corners.map(([x, y]) => [clamp(x, seen[0], seen[2] - wide), clamp(y, seen[1], seen[3] - high)]);
     const free = ([x, y]) => !this.texts.some(([l, t, r, b]) => x < r && x + wide > l && y < b && y + high > t);

@@ -22,17 +22,10 @@ from rcnn_tutorial.figures.drawing import figure_of
 from rcnn_tutorial.figures.inference_nms import ELEVEN_RECALLS, best_precision
 from rcnn_tutorial.figures.style import from_any_device, plots
 from rcnn_tutorial.model import FasterRCNN
-from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Scene
 from rcnn_tutorial.training import DETECTOR_LOSSES, RPN_LOSSES, StepReport
 
 LOSSES = RPN_LOSSES + DETECTOR_LOSSES
-LOSS_LOOKS = {  # the colors stand out on white and on dark gray
-    "rpn_cross_entropy": Role(roles.PALETTE[0], "dashed", "rpn_cross_entropy"),
-    "rpn_loss_box": Role(roles.PALETTE[1], "dotted", "rpn_loss_box"),
-    "cross_entropy": Role(roles.PALETTE[2], "solid", "cross_entropy"),
-    "loss_box": Role(roles.PALETTE[6], "dashdot", "loss_box"),
-}
 RIGHT, OTHER_CLASS, ELSEWHERE = "right", "misnamed", "elsewhere"
 VERDICT_LOOKS = {
     RIGHT: roles.AFTER._replace(name=RIGHT),
@@ -86,20 +79,23 @@ def judge(found: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> list[str
 
 @from_any_device
 def loss_figure(reports: Sequence[StepReport], title: str = "") -> Figure:
-    """The four losses of a run: every step thin, their moving average thick; the phases of alternating training."""
-    with plots(10, 4.2) as (figure, axes):
-        for name in LOSSES:
-            color, dash, _ = LOSS_LOOKS[name]
+    """A panel for each loss of a run, with its own scale: every step thin, the mean of ten steps thick.
+
+    The phases of alternating training are numbered as their names are; a loss that rests for one leaves a gap.
+    """
+    with plots(10, 5.2, 2, 2, sharex=True) as (figure, grid):
+        for axes, name in zip(grid.T.flat, LOSSES, strict=True):  # the RPN's at the left
             steps = [report.step for report in reports if name in report.losses]
             values = [report.losses[name] for report in reports if name in report.losses]
-            for run in _stretches(steps):  # a loss that rests for a phase leaves a gap
-                axes.plot(steps[run], values[run], color=color, linewidth=0.8, alpha=0.6)
-                axes.plot(steps[run], moving_average(values[run]), color=color, linestyle=dash, linewidth=3)
-            axes.plot([], [], color=color, linestyle=dash, linewidth=3, label=name)
-        _mark_phases(axes, reports)
-        axes.set(xlabel="step", ylabel="loss", ylim=(0, None), title=title)
-        axes.margins(x=0.01)
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), handlelength=3.2)
+            for run in _stretches(steps):
+                axes.plot(steps[run], values[run], color=CURVES[0], linewidth=0.8)
+                axes.plot(steps[run], moving_average(values[run]), color=CURVES[0], linewidth=3)
+            _mark_phases(axes, reports)
+            axes.set(ylabel="loss", ylim=(0, 1.25 * max(values, default=1)), title=name)
+            axes.margins(x=0.01)
+        for axes in grid[1]:
+            axes.set_xlabel("step")
+        figure.suptitle(title)
     return figure
 
 
@@ -111,13 +107,10 @@ def _stretches(steps: Sequence[int]) -> list[slice]:
 
 def _mark_phases(axes: Axes, reports: Sequence[StepReport]) -> None:
     starts = {report.phase: report.step for report in reversed(reports)}  # the first step of each
-    if len(starts) < 2:
-        return
-    for name, start in starts.items():
+    for name, start in starts.items() if len(starts) > 1 else ():
         axes.axvline(start - 0.5, color="#888888", linewidth=1)
-        text = name.replace(": ", "\n").replace(" on ", "\non ")
-        axes.text(start, 0.98, text, transform=axes.get_xaxis_transform(), va="top", fontsize=12)
-    axes.set_ylim(0, 1.5 * max(max(report.losses.values()) for report in reports))  # room for the names
+        number = name.partition(":")[0]
+        axes.text(start, 0.97, number, transform=axes.get_xaxis_transform(), va="top", fontsize=12)
 
 
 @from_any_device

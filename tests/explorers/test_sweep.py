@@ -44,7 +44,7 @@ class OnAnotherDevice(torch.nn.Module):
         return self.given
 
 
-class Scenes(torch.utils.data.Dataset):
+class Scenes(list):
     classes = CONFIG.classes
 
 
@@ -66,7 +66,7 @@ def preprocessing(size=(96, 128)):
 
 def monitor(image, _trace, target):
     torch.manual_seed(0)
-    return TrainingMonitor(build_model(CONFIG), Scenes(), (image, target), TOY_TRAINING)
+    return TrainingMonitor(build_model(CONFIG), Scenes(), Scenes([(image, target)]), TOY_TRAINING)
 
 
 CASES = {  # name -> what builds the explorer of (image, trace, target), and where its controls start

@@ -1,6 +1,7 @@
 """The monitor: what its buttons and knobs do to the training, without a browser."""
 
 import asyncio
+import re
 from dataclasses import replace
 
 import pytest
@@ -8,17 +9,28 @@ import torch
 
 from rcnn_tutorial.config import TOY_TRAINING, toy_config
 from rcnn_tutorial.data.toy import ToyScenes
-from rcnn_tutorial.explorers.training import FOOT, LEARNING_RATES, LossCurves, TrainingMonitor
+from rcnn_tutorial.evaluation import evaluate
+from rcnn_tutorial.explorers.curves import EARLIER, Run
+from rcnn_tutorial.explorers.film import FRAMES, SHOWN
+from rcnn_tutorial.explorers.training import LEARNING_RATES, MEASURED, TrainingMonitor
 from rcnn_tutorial.figures.training import LOSSES
 from rcnn_tutorial.model import build_model
-from rcnn_tutorial.scene import Boxes, Lines
-from rcnn_tutorial.training import StepReport, train
+from rcnn_tutorial.scene import Boxes
+from rcnn_tutorial.training import train
 
 TRAINING = replace(TOY_TRAINING, steps=20, batch_size=2)
 
 
 def scenes(length=6):
     return ToyScenes("train", length, size=(64, 64), max_objects=3)
+
+
+class Listed(list):
+    classes = scenes().classes
+
+
+def numbers(text):
+    return re.findall(r"\d+", text.partition(". ")[2])
 
 
 def new_model(seed=0):
@@ -30,7 +42,12 @@ def new_model(seed=0):
 
 @pytest.fixture
 def monitor():
-    return TrainingMonitor(new_model(), scenes(), scenes()[0], TRAINING)
+    return TrainingMonitor(new_model(), scenes(), scenes(2), TRAINING)
+
+
+def press(monitor, name):
+    row = monitor.children[0].children[0]
+    next(child for child in row.children if child.description == name).click()
 
 
 def state(model):
@@ -46,10 +63,8 @@ def weights_of(module):
 
 
 def test_before_the_first_step(monitor):
-    assert monitor.summary == (
-        "Step 0 of 20, not started. No losses yet. Best detections shown: 0; right: 0, misnamed: 0, "
-        f"elsewhere: 0. Objects in the scene: {len(scenes()[0][1]['labels'])}."
-    )
+    objects = len(scenes()[0][1]["labels"])
+    assert monitor.summary == f"Step 0 of 20, not started. {objects} objects in the scene."
     assert [one.description for one in monitor.buttons] == ["Start", "Pause", "One step", "Start over"]
     assert [one.disabled for one in monitor.buttons] == [False, True, False, False]
 
@@ -60,7 +75,7 @@ def test_it_trains_exactly_as_train_does(monitor):
     monitor.advance(1)
     monitor.advance(3)
     assert [report.losses for report in monitor.reports] == [report.losses for report in expected[:4]]
-    assert monitor.summary.startswith("Step 4 of 20, paused. Losses: rpn_cross_entropy ")
+    assert monitor.summary.startswith("Step 4 of 20, paused. ")
     assert monitor.buttons[0].description == "Resume"
 
 
@@ -104,7 +119,7 @@ def test_what_the_config_freezes_stays_frozen():
     model = build_model(replace(config, backbone=replace(config.backbone, frozen_blocks=1)))
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
     before = state(model)
-    monitor = TrainingMonitor(model, scenes(), scenes()[0], TRAINING)
+    monitor = TrainingMonitor(model, scenes(), scenes(2), TRAINING)
     for head in (True, False):
         monitor.freeze_head.value = head
         monitor.advance()
@@ -160,14 +175,77 @@ def test_steps_from_end_to_end_of_the_slider(monitor):
         assert f"of {steps}," in monitor.summary and "Not possible" not in monitor.summary
 
 
-def test_detections_shown_are_at_most_as_many_as_asked_for(monitor):
+def test_the_film_shows_the_scene_now_and_at_the_first_measured_steps(monitor):
+    def tags():
+        return [layer.labels[0] for layer in monitor.canvases[1].layers if getattr(layer, "shape", "") == "dot"]
+
+    assert tags() == ["now: step 0", "step 3", "step 7", "step 10", "step 13"]
+    covers = [layer for layer in monitor.canvases[1].layers if isinstance(layer, Boxes) and layer.fill]
+    assert len(covers) == FRAMES
+    monitor.advance(8)
+    assert tags()[0] == "now: step 8"
+    boxes = [layer for layer in monitor.canvases[1].layers if isinstance(layer, Boxes)]
+    assert sum(layer.fill > 0 for layer in boxes) == FRAMES - 2
+    assert [layer.legend for layer in boxes[:4]] == ["object", "right", "misnamed", "elsewhere"]
+    assert sum(len(layer.boxes) for layer in boxes[1:4]) == min(SHOWN, sum(map(int, numbers(monitor.summary)[2:5:2])))
+
+
+def test_what_is_measured_is_what_evaluate_finds(monitor):
+    monitor.advance(3)
+    alone = evaluate(monitor.model, scenes(2), progress=False)
+    assert list(monitor.moments) == [3]
+    assert monitor.moments[3].mAP == pytest.approx(alone.mAP) and monitor.moments[3].recall == alone.recall
+    assert f"After step 3: mAP {alone.mAP:.2f}, recall at 50 {alone.recall[50]:.2f}." in monitor.summary
+    monitor.advance(30)
+    assert list(monitor.moments) == [3, 7, 10, 13, 17, 20] and len(monitor.moments) == MEASURED
+
+
+def test_a_run_that_is_started_over_stays_as_an_earlier_one(monitor):
+    monitor.advance(3)
+    reports, moments = monitor.reports, monitor.moments
+    monitor.learning_rate.value = 0.05
+    monitor.advance(1)
+    monitor.start_over()
+    assert monitor.learning_rate.value == 0.05  # the controls stay
+    assert monitor.earlier == {"defaults then rate 0.05": Run(reports, moments)} and len(reports) == 4
     monitor.advance(2)
-    for count in range(1, 21):
-        monitor.shown.value = count
-        drawn = [layer for layer in monitor.canvases[1].layers if isinstance(layer, Boxes)]
-        assert drawn[0].legend == "object"
-        assert sum(len(layer.boxes) for layer in drawn[1:]) <= count
-        assert f"Best detections shown: {sum(len(layer.boxes) for layer in drawn[1:])};" in monitor.summary
+    monitor.start_over()
+    monitor.advance(3)
+    monitor.start_over()
+    assert list(monitor.earlier) == ["defaults then rate 0.05", "rate 0.05"]
+    assert len(monitor.earlier["rate 0.05"].reports) == 3  # the newer of the same settings
+    monitor.start_over()
+    assert len(monitor.earlier) == 2  # nothing was trained
+
+
+def test_of_many_runs_the_given_ones_and_the_newest_stay():
+    given = {"the run above": Run()}
+    monitor = TrainingMonitor(new_model(), scenes(), scenes(2), TRAINING, earlier=given)
+    for rate in (0.001, 0.002, 0.005):
+        monitor.learning_rate.value = rate
+        monitor.advance(2)
+        monitor.start_over()
+    assert list(monitor.earlier) == ["the run above", "rate 0.002", "rate 0.005"] and len(EARLIER) == 3
+    press(monitor, "Reset")
+    assert monitor.earlier == given and monitor.learning_rate.value == TRAINING.learning_rate
+
+
+def test_each_preset_is_a_new_run_with_its_settings(monitor):
+    before = state(monitor.model)
+    for name, values in monitor.presets.items():
+        monitor.advance(2)
+        press(monitor, name)
+        assert monitor.done == 0 and changed(before, monitor.model) == set() and "not started" in monitor.summary
+        now = {key: value for key, value in monitor._state().items() if value != monitor._first[key]}
+        assert now == values
+    assert list(monitor.earlier) == ["rpn_cross_entropy × 0", "head frozen", "rate 0.05"]
+
+
+def test_detaching_rests_where_the_detector_learns_nothing(monitor):
+    monitor.set(cross_entropy=0, loss_box=0)
+    assert monitor.detach_rois.disabled
+    monitor.loss_box.value = 1
+    assert not monitor.detach_rois.disabled
 
 
 def test_all_weights_at_zero_are_refused_in_words(monitor):
@@ -192,10 +270,12 @@ def test_a_loss_that_is_not_finite_pauses_with_a_sentence(monitor):
 
 def test_a_scene_without_objects(monitor):
     image, target = scenes()[0]
-    empty = {**target, "boxes": target["boxes"][:0], "labels": target["labels"][:0]}
-    monitor = TrainingMonitor(new_model(), scenes(), (image, empty), TRAINING)
-    monitor.advance(2)
-    assert "Objects in the scene: 0." in monitor.summary and "right: 0," in monitor.summary
+    empty = {name: values[:0] for name, values in target.items()}
+    nothing = Listed([(image, empty)])
+    monitor = TrainingMonitor(new_model(), scenes(), nothing, TRAINING)
+    assert monitor.summary.endswith("0 objects in the scene.")
+    monitor.advance(4)
+    assert "0 of 0 objects right" in monitor.summary and "mAP" not in monitor.summary
 
 
 def test_an_interrupt_loses_only_the_step_it_hits(monitor):
@@ -272,28 +352,3 @@ def test_the_buttons_are_connected(monitor):
         assert not monitor.running
 
     asyncio.run(scenario())
-
-
-def report(step, losses):
-    return StepReport(step, "joint", losses, sum(losses.values()), 0.1, 1.0, 0.1, 8)
-
-
-def test_curves_count_the_steps_along_the_axis():
-    curves = LossCurves(60, height=400 + FOOT, width=600)
-    curves.show([report(15, {"loss_box": 1.0}), report(30, {"loss_box": 2.0})])
-    assert curves.summary == "Losses of 2 of 60 steps."
-    named = {layer.legend: layer for layer in curves.layers if isinstance(layer, Lines) and layer.legend}
-    assert list(named) == list(LOSSES)
-    assert named["loss_box"].lines[0].tolist() == [[150.0, 200.0], [300.0, 100.0]]  # 1.0, then their mean 1.5, of 2
-    assert named["cross_entropy"].lines.numel() == 0
-
-
-def test_curves_without_reports_and_with_large_losses():
-    curves = LossCurves(10)
-    assert (
-        repr(curves) == "LossCurves: The losses of a training, step by step, 10 steps."
-        and curves.summary == "Losses of 0 of 10 steps."
-    )
-    curves.show([report(1, dict.fromkeys(LOSSES, 900.0))])
-    heights = torch.cat([layer.lines[..., 1].flatten() for layer in curves.layers if isinstance(layer, Lines)])
-    assert float(heights.min()) >= 0 and float(heights.max()) <= 400

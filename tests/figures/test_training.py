@@ -131,7 +131,7 @@ def test_every_panel_shows_its_data(drawn_pixels):
         figures.gradient_figure({"detached": empty, "not detached": table}),
     ]
     panels = [drawn_pixels(figure) for figure in made]
-    assert [len(counts) for counts in panels] == [1, 1, 1, 1, 2, 1, 1, 1, 2]
+    assert [len(counts) for counts in panels] == [4, 4, 1, 1, 2, 1, 1, 1, 2]
     assert all(count > 1000 for counts in panels for count in counts), panels
 
 
@@ -167,11 +167,20 @@ def test_many_moments_stand_in_rows_of_three():
 
 def test_a_loss_that_rests_leaves_a_gap():
     run = reports(3) + [report._replace(step=report.step + 10) for report in reports(2)]
-    lines = [
-        line for line in figures.loss_figure(run).axes[0].lines if line.get_linewidth() == 3 and len(line.get_xdata())
-    ]
-    assert len(lines) == 2 * len(figures.LOSSES)
-    assert [list(line.get_xdata()) for line in lines[:2]] == [[1, 2, 3], [11, 12]]
+    for axes in figures.loss_figure(run).axes:
+        means = [line for line in axes.lines if line.get_linewidth() == 3]
+        assert [list(line.get_xdata()) for line in means] == [[1, 2, 3], [11, 12]]
+
+
+def test_every_loss_has_a_panel_and_a_scale_of_its_own_and_phases_are_numbered():
+    losses = dict(zip(figures.LOSSES, (0.7, 0.02, 2.4, 90.0), strict=True))
+    run = [report._replace(losses=losses) for report in reports(4, ("1: RPN", "2: detector"))]
+    figure = figures.loss_figure(run, "joint")
+    assert figure.get_suptitle() == "joint"
+    tops = {axes.get_title(): axes.get_ylim()[1] for axes in figure.axes}
+    assert tops == pytest.approx({name: 1.25 * value for name, value in losses.items()})
+    for axes in figure.axes:
+        assert {text.get_text(): text.get_position()[0] for text in axes.texts} == {"1": 1, "2": 3}
 
 
 def test_only_new_paths_are_framed():
