@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from rcnn_tutorial.answers import report
 from rcnn_tutorial.checks.checking import Check, misconceptions
 from rcnn_tutorial.stages.preprocessing import scale_for
 
-__all__ = ["normalize", "scale_boxes", "scale_factor"]
+__all__ = ["normalize", "report", "scale_boxes", "scale_factor"]
 
 
 # ---- scale_factor(height, width, target_size, max_size) -> float

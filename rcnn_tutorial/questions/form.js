@@ -6,10 +6,10 @@ function render({ model, el }) {
   const name = `rcnn-ask-${++forms}`;
   const list = el.appendChild(document.createElement("ol"));
   list.className = "rcnn-ask";
-  list.setAttribute("data-lm-suppress-shortcuts", "true"); // "d d" in a field is no command of JupyterLab's
+  const many = model.get("questions").length > 1;
   const items = model.get("questions").map((question, i) => {
     const item = list.appendChild(document.createElement("li"));
-    return new Item(item, question, `${name}-${i}`, (message) => model.send(message), i);
+    return new Item(item, many ? { ...question, html: `${i + 1}. ${question.html}` } : question, `${name}-${i}`, (message) => model.send(message), i);
   });
   const show = () => model.get("outcomes").forEach((outcome, i) => items[i].show(outcome));
   model.on("change:outcomes", show);
@@ -24,6 +24,9 @@ class Item {
     this.form.noValidate = true;
     const group = this.form.appendChild(make("fieldset"));
     group.appendChild(make("legend", "", question.html));
+    // JupyterLab would take the keys pressed here for its own: "d d" deletes the cell, Enter opens it. It looks for this
+    // attribute on the very element that has the focus.
+    this.form.addEventListener("focusin", (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
     this.marks = question.fields.map((field, i) => this.field(group, field, `${name}-${i}`));
     this.commit = this.form.appendChild(make("button", "rcnn-ask-commit", "Commit"));
     this.again = this.form.appendChild(make("button", "rcnn-ask-again", "Answer again"));
@@ -35,6 +38,11 @@ class Item {
       event.preventDefault();
       send({ commit: number, values: this.values() });
     });
+    this.form.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.target.tagName !== "INPUT") return;
+      event.preventDefault(); // the notebook has kept the browser from committing by itself
+      if (!this.commit.hidden) this.form.requestSubmit();
+    });
     this.again.addEventListener("click", () => {
       this.form.reset();
       send({ again: number });
@@ -43,7 +51,7 @@ class Item {
   }
 
   field(group, field, name) {
-    const row = group.appendChild(make("div", "rcnn-ask-field"));
+    const row = group.appendChild(make("div", `rcnn-ask-field rcnn-ask-${field.kind}`));
     const mark = make("span", "rcnn-ask-mark");
     if (field.kind === "number") {
       const label = row.appendChild(make("label", "", field.label));
