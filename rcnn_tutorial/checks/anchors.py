@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from rcnn_tutorial import boxes
+from rcnn_tutorial.answers import report as report
 from rcnn_tutorial.checks.checking import Check, misconceptions
 from rcnn_tutorial.config import AnchorConfig
 from rcnn_tutorial.stages import anchors as stage

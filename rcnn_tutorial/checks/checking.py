@@ -1,23 +1,30 @@
-"""How an exercise answers back: with the misconception behind a wrong result, in one sentence.
+"""How an exercise answers back: with the misconceptions behind a wrong result, each in one sentence.
 
 A check holds the right function, cases to try it on, and for every misconception the wrong function that somebody who
 holds it would write. A wrong answer that agrees with such a function in all cases is recognized by it. So each
-misconception is executable, and its own test case.
+misconception is executable, and its own test case. Two at once are recognized where the right function can be written
+with switches (`pairs`), or where one explains some of the cases that are wrong, and another one the rest.
 """
 
 from __future__ import annotations
 
 import copy
 import ctypes
+import functools
+import itertools
 import linecache
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+
+from rcnn_tutorial import answers
+from rcnn_tutorial.checks.verdict import Verdict
 
 PATIENCE = 5.0  # seconds before an answer counts as an endless loop
 TOLERANCE = 1e-4  # largest difference that counts as rounding
@@ -36,14 +43,16 @@ def misconceptions(*sentences_and_functions: Any) -> tuple[Misconception, ...]:
     return tuple(Misconception(says, wrong) for says, wrong in zip(parts, parts, strict=True))
 
 
-class Verdict(NamedTuple):
-    """What a check answers; shown as its message."""
+def pairs(function: Callable, **slips: str) -> tuple[Misconception, ...]:
+    """Every two slips at once. `function` is the right one, with a switch for each; a slip says what "it" does."""
+    return tuple(
+        Misconception(f"Two things at once: it {slips[a]}, and it {slips[b]}.", _switched(function, a, b))
+        for a, b in itertools.combinations(slips, 2)
+    )
 
-    passed: bool
-    message: str
 
-    def __repr__(self) -> str:
-        return ("Right. " if self.passed else "Not yet. ") + self.message
+def _switched(function: Callable, *names: str) -> Callable:
+    return functools.partial(function, **dict.fromkeys(names, True))
 
 
 @dataclass(frozen=True)
@@ -55,32 +64,75 @@ class Check:
     cases: Callable[[], Sequence[tuple]]  # makes the argument tuples, the same ones every time
     misconceptions: tuple[Misconception, ...]
     by_package: bool = False  # whether `right` is the package's own function, or else a second way to write it
+    pairs: tuple[Misconception, ...] = ()  # two slips at once, see `pairs`; those that look like one are not told apart
 
     def __call__(self, answer: Callable) -> Verdict:
-        """Run `answer` on every case and say what it shows. Never raises for what the student wrote."""
+        """Run `answer` on every case and say what it shows. Never raises for what the student wrote.
+
+        In a notebook the verdict is kept beside it, see `answers`.
+        """
+        verdict = self.judge(answer)
+        return replace(verdict, note=self._keep(verdict)) if verdict.tried else verdict
+
+    def judge(self, answer: Callable) -> Verdict:
+        """The verdict, not kept."""
         if not callable(answer):
-            return Verdict(False, f"Pass the function itself, check.{self.name}(my_{self.name}), not what it returns.")
+            says = f"Pass the function itself, check.{self.name}(my_{self.name}), not what it returns."
+            return Verdict(False, says, tried=False)
         outcomes = []
         for arguments in self.cases():
             outcomes.append(run(answer, arguments))
             if outcomes[-1].trouble:  # one endless loop is enough to wait for
-                return Verdict(False, outcomes[-1].trouble)
+                return Verdict(False, outcomes[-1].trouble, line=outcomes[-1].line, tried=outcomes[-1].tried)
         expected = [self.right(*arguments) for arguments in self.cases()]
-        for outcome, good, arguments in zip(outcomes, expected, self.cases(), strict=True):
-            if not same(outcome.result, good):
-                return Verdict(False, self._recognize(outcomes) or describe(outcome.result, good, arguments))
+        right = [same(outcome.result, good) for outcome, good in zip(outcomes, expected, strict=True)]
+        if not all(right):
+            says, first = self._recognize(outcomes, right), right.index(False)
+            message = " ".join(says) or describe(outcomes[first].result, expected[first], self.cases()[first])
+            return Verdict(False, message, says, sum(right), len(right))
         if any(outcome.changed_input for outcome in outcomes):
             return Verdict(False, "The result is right, but your function changes its input; work on a copy.")
         compared = "package's own function" if self.by_package else "right answers"
-        return Verdict(True, f"It agrees with the {compared} on {len(outcomes)} cases.")
+        return Verdict(True, f"It agrees with the {compared} on {len(outcomes)} cases.", (), len(right), len(right))
 
-    def _recognize(self, outcomes: list[Outcome]) -> str | None:
-        """The sentence of the first misconception whose wrong function gives the student's results."""
-        for misconception in self.misconceptions:
+    def _recognize(self, outcomes: list[Outcome], right: list[bool]) -> tuple[str, ...]:
+        """The sentences of the misconceptions that give the student's results, of one if it explains everything."""
+        explained = []  # a misconception's sentence, and which of the wrong cases it gives
+        for misconception in (*self.misconceptions, *self.pairs):
             wrong = [run(misconception.wrong, arguments) for arguments in self.cases()]
-            if all(not bad.trouble and same(own.result, bad.result) for own, bad in zip(outcomes, wrong, strict=True)):
-                return misconception.says
-        return None
+            alike = [not bad.trouble and same(own.result, bad.result) for own, bad in zip(outcomes, wrong, strict=True)]
+            if all(alike):
+                return (misconception.says,)
+            explained.append((misconception.says, {i for i, fits in enumerate(alike) if fits and not right[i]}))
+        all_wrong = {i for i, fine in enumerate(right) if not fine}
+        for number in (1, 2):
+            for chosen in itertools.combinations(explained[: len(self.misconceptions)], number):
+                if set().union(*(cases for _, cases in chosen)) == all_wrong:
+                    return tuple(says for says, _ in chosen)
+        return ()
+
+    def _keep(self, verdict: Verdict) -> str:
+        """Keep a verdict beside the notebook; returns in one line what went wrong with that, "" if nothing did."""
+        folder, stage = answers.folder_of_answers(), self.stage
+        if folder is None or not stage:
+            return ""
+        before = answers.read(folder / f"{stage}.json")[0].get("exercises", {}).get(self.name, {})
+        tries, known = before.get("tries", 0), before.get("misconceptions", [])
+        entry = {
+            "right": verdict.passed or before.get("right") is True,  # solved is solved
+            "tries": tries + 1 if isinstance(tries, int) else 1,
+            "last_verdict": repr(verdict),
+            "misconceptions": list(
+                dict.fromkeys([*(known if isinstance(known, list) else []), *verdict.misconceptions])
+            ),
+        }
+        return answers.keep(folder, stage, "exercises", self.name, entry)
+
+    @property
+    def stage(self) -> str:
+        """The name of the module whose check this is, that of the lesson's stage; "" for one of somewhere else."""
+        modules = {stage: sys.modules.get(f"{__package__}.{stage}") for stage in answers.STAGES}
+        return next((stage for stage, module in modules.items() if getattr(module, self.name, None) is self), "")
 
 
 class Outcome(NamedTuple):
@@ -88,12 +140,15 @@ class Outcome(NamedTuple):
 
     result: Any = None
     trouble: str = ""  # why there is no result to compare
+    line: str = ""  # the student's own line where it stopped
+    tried: bool = True  # whether there is an answer at all
     changed_input: bool = False
 
 
 def run(answer: Callable, arguments: tuple) -> Outcome:
     """Call `answer` on a copy of `arguments`, patiently but not for ever, and put what goes wrong into a sentence."""
-    given, results = copy.deepcopy(arguments), {"error": "Your function ends its thread without a result."}
+    given = copy.deepcopy(arguments)
+    results = {"error": Outcome(trouble="Your function ends its thread without a result.")}
 
     def call():
         try:
@@ -102,7 +157,10 @@ def run(answer: Callable, arguments: tuple) -> Outcome:
         except _TooLong:
             pass
         except BaseException as error:  # whatever a student's code may raise, sys.exit() and an interrupt included
-            results["error"] = f"Your function stops with {_said(error)}."
+            said, line = _said(error)
+            results["error"] = Outcome(
+                trouble=f"Your function stops with {said}{f' ({line})' * bool(line)}.", line=line
+            )
 
     thread = threading.Thread(target=call, daemon=True)
     thread.start()
@@ -111,9 +169,9 @@ def run(answer: Callable, arguments: tuple) -> Outcome:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(_TooLong))
         return Outcome(trouble=f"Your function is still running after {PATIENCE:.0f} seconds: a loop without an end?")
     if "error" in results:
-        return Outcome(trouble=results["error"])
+        return results["error"]
     if results["value"] is None:
-        return Outcome(trouble="Your function returns nothing yet: write it, and end it with `return`.")
+        return Outcome(trouble="Your function returns nothing yet: write it, and end it with `return`.", tried=False)
     changed = not all(same(now, before, 0.0) for now, before in zip(given, arguments, strict=True))
     return Outcome(results["value"], changed_input=changed)
 
@@ -122,8 +180,8 @@ class _TooLong(BaseException):
     """Raised inside a student's function that does not come to an end."""
 
 
-def _said(error: BaseException) -> str:
-    """An error in one line: its name, what it says, and the student's own line that it comes from."""
+def _said(error: BaseException) -> tuple[str, str]:
+    """An error in one line, its name and what it says; and the student's own line that it comes from."""
     try:
         message = str(error).splitlines()
     except Exception:  # an error of the student's own that cannot even be printed
@@ -131,11 +189,11 @@ def _said(error: BaseException) -> str:
     said = f"{type(error).__name__}: {message[0] if message else 'no message'}"
     frames = list(traceback.walk_tb(error.__traceback__))[1:]  # the first is ours, which calls
     if not frames:  # it was not even entered, for want of an argument
-        return said
+        return said, ""
     own = frames[0][0].f_code.co_filename
     line = [line for frame, line in frames if frame.f_code.co_filename == own][-1]
     source = linecache.getline(own, line).strip()
-    return f"{said} (line {line}: {brief(source)})" if source else f"{said} (line {line})"
+    return said, f"line {line}: {brief(source)}" if source else f"line {line}"
 
 
 def same(a: Any, b: Any, tolerance: float = TOLERANCE) -> bool:

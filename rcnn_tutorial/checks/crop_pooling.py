@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rcnn_tutorial.answers import report
 from rcnn_tutorial.checks.checking import Check, misconceptions
 from rcnn_tutorial.stages.crop_pooling import crop_theta
 
-__all__ = ["bilinear", "crop_grid", "theta"]
+__all__ = ["bilinear", "crop_grid", "report", "theta"]
 
 
 # ---- theta(roi, stride, rows, columns) -> (2, 3)

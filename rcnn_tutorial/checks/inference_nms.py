@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from rcnn_tutorial.answers import report
 from rcnn_tutorial.boxes import box_area, box_iou
 from rcnn_tutorial.checks.checking import Check, misconceptions
 from rcnn_tutorial.config import InferenceConfig
@@ -15,7 +16,7 @@ from rcnn_tutorial.stages.inference import detect
 from rcnn_tutorial.stages.nms import bottom_y
 from rcnn_tutorial.stages.nms import nms as greedy_nms
 
-__all__ = ["average_precision", "detections", "nms"]
+__all__ = ["average_precision", "detections", "nms", "report"]
 
 
 # ---- nms(boxes (N, 4), scores (N,), threshold) -> kept indices (K,)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rcnn_tutorial.checks.checking import Check, misconceptions
+from rcnn_tutorial.answers import report
+from rcnn_tutorial.checks.checking import Check, misconceptions, pairs
 from rcnn_tutorial.stages.preprocessing import scale_for
 
-__all__ = ["normalize", "scale_boxes", "scale_factor"]
+__all__ = ["normalize", "report", "scale_boxes", "scale_factor"]
 
 
 # ---- scale_factor(height, width, target_size, max_size) -> float
@@ -18,6 +19,13 @@ def _scale_cases() -> list[tuple]:
     """Wide, tall and square photos, large and small, capped and not; none so close to the cap that rounding counts."""
     sizes = [(375, 500), (500, 375), (500, 1500), (1500, 500), (600, 600), (1200, 1300), (60, 45), (2000, 3000)]
     return [(*size, 600, 1000) for size in sizes] + [(480, 640, 800, 1333), (300, 900, 400, 640)]
+
+
+def _factor_with(h, w, target, most, *, long=False, height=False, uncapped=False, shrink=False, inverted=False):
+    scale = target / (max(h, w) if long else h if height else min(h, w))
+    scale = scale if uncapped else min(scale, most / (w if height else max(h, w)))
+    scale = min(1.0, scale) if shrink else scale
+    return 1 / scale if inverted else scale
 
 
 scale_factor = Check(
@@ -49,6 +57,14 @@ scale_factor = Check(
         lambda h, w, target, most: most / max(h, w) if max(h, w) > most else target / min(h, w),
     ),
     by_package=True,
+    pairs=pairs(
+        _factor_with,
+        long="brings the long side to target_size, where the short one should reach it",
+        height="takes the height for the short side, whatever the photo's shape",
+        uncapped="never applies max_size",
+        shrink="never enlarges",
+        inverted="is upside down: a scale is scaled pixels per pixel of the photo",
+    ),
 )
 
 
@@ -66,6 +82,13 @@ def _image_cases() -> list[tuple]:
     other = (0.1, 0.2, 0.3), (1.0, 0.5, 0.25)
     images = [torch.rand(3, height, 3, generator=draw) for height in (4, 3, 5)]
     return [(images[0], *imagenet), (images[1], *other), (images[2], *imagenet)]
+
+
+def _normalize_with(image, mean, std, *, own=False, undivided=False, reverse=False, by_255=False, add=False):
+    mean = tuple(image.mean(dim=(1, 2)).tolist()) if own else mean
+    mean, std = (mean[::-1], std[::-1]) if reverse else (mean, std)
+    mean, std = tuple(-m for m in mean) if add else mean, (1.0, 1.0, 1.0) if undivided else std
+    return _normalize(image / 255 if by_255 else image, mean, std)
 
 
 normalize = Check(
@@ -96,6 +119,14 @@ normalize = Check(
         lambda image, mean, std: _normalize(image, tuple(-m for m in mean), std),
         "One mean for all three channels: each channel has its own.",
         lambda image, mean, std: _normalize(image, [sum(mean) / 3] * 3, [sum(std) / 3] * 3),
+    ),
+    pairs=pairs(
+        _normalize_with,
+        own="takes the image's own mean, where the mean is fixed",
+        undivided="does not divide by std",
+        reverse="reverses the channels",
+        by_255="divides by 255, where the image is in [0, 1] already",
+        add="adds the mean, where it is to be subtracted",
     ),
 )
 
@@ -136,6 +167,14 @@ def _grown_about(point, boxes, height, width):
     return fixed + _scale_boxes(boxes - fixed, height, width)
 
 
+def _scale_with(boxes, height, width, *, back=False, uncapped=False, whole=False, cells=False, plus=False):
+    scale = 600 / min(height, width) if uncapped else scale_for(height, width)
+    one = torch.tensor([0, 0, 1, 1]) if plus else torch.zeros(4)
+    scaled = ((boxes + one) / scale if back else (boxes + one) * scale) - one
+    scaled = scaled / 16 if cells else scaled
+    return scaled.round() if whole else scaled
+
+
 scale_boxes = Check(
     "scale_boxes",
     _scale_boxes,
@@ -162,5 +201,13 @@ scale_boxes = Check(
         lambda boxes, h, w: _scale_boxes(boxes, h, w) / 16,
         "It works for one box only: treat all N rows of the tensor.",
         lambda boxes, h, w: _scale_boxes(boxes[:1], h, w),
+    ),
+    pairs=pairs(
+        _scale_with,
+        back="divides by the scale, which is the way back",
+        uncapped="never applies the limit of 1000",
+        whole="rounds corners to whole pixels",
+        cells="counts cells of the feature map, where pixels of the scaled image are meant",
+        plus="counts inclusive pixels (+1), where corners are continuous",
     ),
 )

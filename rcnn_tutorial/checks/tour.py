@@ -7,10 +7,11 @@ import math
 import torch
 from torch import Tensor
 
+from rcnn_tutorial.answers import report
 from rcnn_tutorial.boxes import clip
-from rcnn_tutorial.checks.checking import Check, misconceptions
+from rcnn_tutorial.checks.checking import Check, misconceptions, pairs
 
-__all__ = ["count_anchors", "read_shapes", "to_photo"]
+__all__ = ["count_anchors", "read_shapes", "report", "to_photo"]
 
 
 # ---- count_anchors(height, width, stride, shapes) -> int
@@ -18,6 +19,11 @@ __all__ = ["count_anchors", "read_shapes", "to_photo"]
 
 def _count_anchors(height: int, width: int, stride: int, shapes: int) -> int:
     return math.ceil(height / stride) * math.ceil(width / stride) * shapes
+
+
+def _count_with(height, width, stride, shapes, *, down=False, nearest=False, more=False, cells=False, scores=False):
+    rounded = math.floor if down else round if nearest else (lambda n: math.floor(n) + 1) if more else math.ceil
+    return rounded(height / stride) * rounded(width / stride) * (1 if cells else shapes) * (2 if scores else 1)
 
 
 count_anchors = Check(
@@ -45,6 +51,14 @@ count_anchors = Check(
         "You divide by the stride once: the grid is coarser in both directions.",
         lambda h, w, s, a: math.ceil(h * w / s) * a,
     ),
+    pairs=pairs(
+        _count_with,
+        down="rounds down, where an incomplete row or column of pixels gets cells of its own",
+        nearest="rounds to the nearest cell, where an incomplete one counts, however little of it there is",
+        more="adds a cell to a side that the stride divides",
+        cells="counts cells, where at each of them stand as many anchors as there are shapes",
+        scores="counts two for every anchor, as if they were scores",
+    ),
 )
 
 
@@ -54,6 +68,15 @@ count_anchors = Check(
 def _read_shapes(features: Tensor, rpn_scores: Tensor, roi_scores: Tensor) -> tuple[int, int]:
     rows, columns = features.shape[2:]
     return rpn_scores.shape[1] // (rows * columns), roi_scores.shape[2] - 1
+
+
+def _read_with(
+    features, rpn_scores, roi_scores, *, background=False, scores=False, image=False, batch=False, swap=False
+):
+    rows, columns = features.shape[2:]
+    anchors = rpn_scores.shape[1] * (rpn_scores.shape[2] if scores else 1) * (rpn_scores.shape[0] if batch else 1)
+    found = anchors // (1 if image else rows * columns), roi_scores.shape[2] - (0 if background else 1)
+    return found[::-1] if swap else found
 
 
 read_shapes = Check(
@@ -82,6 +105,14 @@ read_shapes = Check(
         "Your two numbers are in the wrong order: anchors a cell first, then classes.",
         lambda *given: _read_shapes(*given)[::-1],
     ),
+    pairs=pairs(
+        _read_with,
+        background="counts the background as a class",
+        scores="counts two for every anchor, which are its scores",
+        image="counts the anchors of the whole image, not of one cell",
+        batch="counts the anchors of all images of the batch",
+        swap="returns the two numbers in the wrong order: anchors a cell first, then classes",
+    ),
 )
 
 
@@ -105,6 +136,12 @@ def _roi_cases() -> list[tuple]:
     ]
 
 
+def _to_photo_with(rois, scale, height, width, *, multiply=False, never=False, uncut=False, swap=False, whole=False):
+    boxes = rois * scale if multiply else rois if never else rois / scale
+    boxes = boxes.round() if whole else boxes
+    return boxes if uncut else clip(boxes, torch.tensor([width, height] if swap else [height, width]))
+
+
 to_photo = Check(
     "to_photo",
     _to_photo,
@@ -112,9 +149,6 @@ to_photo = Check(
     misconceptions(
         "You multiply by the scale: that leads from the photo to the scaled image; the way back is a division.",
         lambda rois, scale, h, w: clip(rois * scale, torch.tensor([h, w])),
-        "You multiply by the scale, which leads from the photo to the scaled image: divide. And cut at the photo's "
-        "height and width: the scaled image was rounded to whole pixels.",
-        lambda rois, scale, h, w: rois * scale,
         "You never divide: on the scene, whose scale is 1, nobody would notice; other photos have other scales.",
         lambda rois, scale, h, w: clip(rois, torch.tensor([h, w])),
         "Boxes reach beyond the photo: the scaled image was rounded to whole pixels, so cut at height and width.",
@@ -135,5 +169,13 @@ to_photo = Check(
         lambda rois, scale, h, w: (rois / scale).clamp(0, max(h, w)),
         "It works for one box only: treat all N rows of the tensor.",
         lambda rois, scale, h, w: _to_photo(rois[:1], scale, h, w),
+    ),
+    pairs=pairs(
+        _to_photo_with,
+        multiply="multiplies by the scale, where the way back is a division",
+        never="never divides by the scale",
+        uncut="does not cut at the photo's height and width",
+        swap="swaps height and width: x is cut at the width, y at the height",
+        whole="rounds corners to whole pixels",
     ),
 )

@@ -10,11 +10,12 @@ from torch import Tensor
 
 import rcnn_tutorial.evaluation as evaluation
 import rcnn_tutorial.training as training
+from rcnn_tutorial.answers import report
 from rcnn_tutorial.boxes import box_iou
 from rcnn_tutorial.checks.checking import Check, misconceptions
 from rcnn_tutorial.config import TrainingConfig
 
-__all__ = ["learning_rate", "learns", "proposal_recall"]
+__all__ = ["learning_rate", "learns", "proposal_recall", "report"]
 
 
 # ---- learning_rate(step, steps, warmup, highest) -> float

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import nbformat
 
+from rcnn_tutorial.answers import FOLDER
 from rcnn_tutorial.atomic import write_atomically
 from rcnn_tutorial.course.files import course_folder
 from rcnn_tutorial.errors import DataError
@@ -25,7 +26,10 @@ class Copied(NamedTuple):
 
 
 def copy_course(folder: Path) -> Copied:
-    """Copy lessons, solutions and the teacher's page to `folder`; a file that is there already is never touched."""
+    """Copy lessons, solutions and the teacher's page to `folder`; a file that is there already is never touched.
+
+    Somebody's answers and reports, which may lie beside the lessons, stay where they are.
+    """
     source = course_folder()
     names = [path.relative_to(source) for path in sorted(source.rglob("*")) if _belongs(path)]
     copied = Copied([], [])
@@ -66,7 +70,8 @@ def student_copy(path: Path) -> str:
 
 
 def _belongs(path: Path) -> bool:
-    return path.is_file() and not any(part.startswith(".") for part in path.parts[-2:])
+    answered = path.parent.name == FOLDER or path.name.startswith("report") and path.suffix == ".json"
+    return path.is_file() and not answered and not any(part.startswith(".") for part in path.parts[-2:])
 
 
 def _prepared(path: Path) -> Path:

@@ -1,13 +1,18 @@
 """What every check does with an answer, whatever the exercise."""
 
+import json
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from bs4 import BeautifulSoup
 
-from rcnn_tutorial.checks import checking
-from rcnn_tutorial.checks.checking import Check, Misconception
+from rcnn_tutorial import answers
+from rcnn_tutorial.checks import checking, tour
+from rcnn_tutorial.checks.checking import Check, Misconception, pairs
+from rcnn_tutorial.checks.verdict import Verdict
 
 HANG = 600  # seconds: longer takes only what never ends
 ROWS = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
@@ -137,3 +142,91 @@ def test_an_endless_loop_is_stopped(monkeypatch):
 def test_the_cases_are_not_spoiled_by_an_answer_that_changes_them():
     double(lambda rows: rows.zero_())
     assert double(lambda rows: rows * 2).passed
+
+
+def shifted(rows, *, twice=False, back=False, half=False):
+    rows = rows + (-1 if back else 1)
+    return rows * (2 if twice else 1) / (2 if half else 1)
+
+
+plus_one = Check(
+    "plus_one",
+    lambda rows: rows + 1,
+    lambda: [(ROWS,), (-ROWS,), (ROWS * 0,)],
+    (
+        Misconception("You subtract.", lambda rows: rows - 1),
+        Misconception("You drop the sign.", lambda rows: rows.abs() + 1),
+        Misconception("You add nothing.", lambda rows: rows),
+    ),
+    pairs=pairs(shifted, twice="doubles", back="subtracts 1", half="halves"),
+)
+
+
+def test_two_slips_at_once_are_named_together():
+    verdict = plus_one(lambda rows: 2 * (rows - 1))
+    assert verdict.message == "Two things at once: it doubles, and it subtracts 1."
+    assert plus_one(lambda rows: (rows - 1) / 2).message == "Two things at once: it subtracts 1, and it halves."
+    assert plus_one(lambda rows: (rows + 1) * 2 / 2).passed  # these two undo each other
+
+
+def test_misconceptions_that_show_in_different_cases_are_all_named():
+    verdict = plus_one(lambda rows: rows - 1 if rows.sum() > 0 else rows if rows.sum() == 0 else rows + 1)
+    assert verdict.misconceptions == ("You subtract.", "You add nothing.") and (verdict.right, verdict.cases) == (1, 3)
+    assert repr(verdict) == "Not yet. You subtract. You add nothing. 1 of 3 cases are right."
+
+
+def test_a_misconception_in_some_cases_only_is_named_with_the_number_of_those_that_are_right():
+    verdict = plus_one(lambda rows: rows + 1 if rows.sum() >= 0 else rows.abs() + 1)
+    assert verdict.misconceptions == ("You drop the sign.",) and verdict.score == "2 of 3 cases are right."
+
+
+def words_of(verdict: Verdict) -> str:
+    return " ".join(BeautifulSoup(verdict._repr_html_(), "html.parser").get_text(" ").split())
+
+
+def test_a_card_says_by_word_sign_and_color_how_it_went():
+    right, wrong = double(lambda rows: rows * 2), double(lambda rows: rows + 2)
+    assert words_of(right) == "✓ Right. It agrees with the right answers on 2 cases."
+    assert words_of(wrong) == "✗ Not yet. 0 of 2 cases are right. You add 2; twice the value is meant."
+    assert "solid #009E73" in right._repr_html_() and "dashed #D55E00" in wrong._repr_html_()
+
+
+def test_a_card_shows_the_line_that_stopped_the_function_and_nothing_as_markup():
+    def answer(rows):
+        return [rows < 3][7] if "<b>" else 0
+
+    verdict = double(answer)
+    line = f"line {answer.__code__.co_firstlineno + 1}: return [rows < 3][7]"
+    page = BeautifulSoup(verdict._repr_html_(), "html.parser")
+    assert page.pre.get_text().startswith(line) and page.b.get_text() == "Not yet." and len(page.find_all("b")) == 1
+    assert line not in page.find_all("p")[1].get_text() and "IndexError" in page.find_all("p")[1].get_text()
+
+
+def test_an_exercise_not_yet_begun_is_a_line_and_no_card():
+    assert double(lambda rows: None)._repr_html_() is None and double(3)._repr_html_() is None
+
+
+def test_in_a_notebook_verdicts_are_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(answers, "get_ipython", lambda: SimpleNamespace(kernel=object()))
+    tour.count_anchors(lambda *given: None)
+    double(lambda rows: rows)
+    assert not (tmp_path / "answers").exists()  # not begun; no exercise of a lesson
+    tour.count_anchors(lambda h, w, s, a: (h // s) * (w // s) * a)
+    tour.count_anchors(lambda h, w, s, a: -(-h // s) * -(-w // s) * a)
+    tour.count_anchors(lambda h, w, s, a: 7)
+    entry = json.loads((tmp_path / "answers" / "tour.json").read_text(encoding="utf-8"))["exercises"]["count_anchors"]
+    assert entry["right"] is True and entry["tries"] == 3 and entry["last_verdict"].startswith("Not yet. ")
+    assert [sentence[:14] for sentence in entry["misconceptions"]] == ["You round down"]
+
+
+def test_a_verdict_that_cannot_be_kept_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(answers, "get_ipython", lambda: SimpleNamespace(kernel=object()))
+    (tmp_path / "answers").write_text("a file", encoding="utf-8")
+    verdict = tour.count_anchors(lambda h, w, s, a: -(-h // s) * -(-w // s) * a)
+    assert (
+        verdict.passed
+        and "Kept until the notebook is closed only" in words_of(verdict)
+        and verdict.note in repr(verdict)
+    )

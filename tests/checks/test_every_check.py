@@ -8,12 +8,14 @@ import pytest
 import torch
 
 from rcnn_tutorial import checks
+from rcnn_tutorial.answers import STAGES
 from rcnn_tutorial.checks.checking import Check
 
 MODULES = [
     importlib.import_module(f"{checks.__name__}.{found.name}") for found in pkgutil.iter_modules(checks.__path__)
 ]
 CHECKS = [check for module in MODULES for check in vars(module).values() if isinstance(check, Check)]
+PAIRS = [(check, pair) for check in CHECKS for pair in check.pairs]
 MISTAKES = [(check, misconception) for check in CHECKS for misconception in check.misconceptions]
 
 
@@ -23,7 +25,32 @@ def name_of(value) -> str:
 
 @pytest.mark.parametrize(("check", "misconception"), MISTAKES, ids=name_of)
 def test_a_misconception_is_recognized_by_its_own_sentence(check, misconception):
-    assert check(misconception.wrong) == (False, misconception.says)
+    verdict = check(misconception.wrong)
+    assert not verdict.passed and verdict.message == misconception.says
+    assert verdict.misconceptions == (misconception.says,) and verdict.right < verdict.cases
+
+
+@pytest.mark.parametrize(("check", "pair"), PAIRS, ids=name_of)
+def test_two_slips_at_once_are_both_named_where_they_do_not_look_like_one(check, pair):
+    """Some do: who divides where it is to be multiplied, and turns the result upside down, is right."""
+    verdict = check.judge(pair.wrong)
+    alike = [m.says for m in (*check.misconceptions, *check.pairs)]
+    assert verdict.passed or verdict.message == pair.says or verdict.message in alike
+
+
+@pytest.mark.parametrize("check", [check for check in CHECKS if check.pairs], ids=name_of)
+def test_most_pairs_are_told_apart_and_their_switches_off_are_right(check):
+    assert all(check.judge(pair.wrong.func).passed for pair in check.pairs)
+    told = sum(check.judge(pair.wrong).message == pair.says for pair in check.pairs)
+    assert 2 * told >= len(check.pairs)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=name_of)
+def test_a_check_knows_its_lesson(check):
+    assert (
+        check.stage in STAGES
+        and getattr(importlib.import_module(f"{checks.__name__}.{check.stage}"), check.name) is check
+    )
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=name_of)

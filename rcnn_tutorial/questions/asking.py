@@ -1,0 +1,155 @@
+"""Questions that take an answer: commit to it, then see the right one beside it and why.
+
+How to ask (`tour.py` is the example to follow)
+-----------------------------------------------
+    predict = Questions(
+        "tour", "predictions",
+        Question("anchors", "How many anchors are there?", Number(17100, wrong={16650: "You round down."}),
+                 because="38 · 50 · 9."),
+    )
+
+and in the lesson a cell with the one word `predict`. Texts are plain, but for `code` and **bold**. A wrong number or
+option names the misconception behind it. What a notebook stores is the question, its answer folded, to be
+read without a kernel; the live form takes its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from IPython.display import display
+
+from rcnn_tutorial import answers
+from rcnn_tutorial.questions.form import Form
+from rcnn_tutorial.questions.text import marked_up, number_in, plain, written
+
+WAKE = "Run > Run All Cells brings the fields that take an answer."
+# The stored question and the live form are neighbors in the output area; one of the two is shown.
+_STYLE = """
+STILL + OUTPUT:not(:has(.rcnn-ask)), STILL + OUTPUT:has(DEAD),
+STILL:has(+ OUTPUT .rcnn-ask):not(:has(+ OUTPUT DEAD)) { display: none; }
+"""
+_STYLE = _STYLE.replace("STILL", "OUTPUT:has(.rcnn-question)").replace("OUTPUT", ".jp-OutputArea-child")
+_STYLE = _STYLE.replace("DEAD", ".jupyter-widgets-disconnected")
+
+
+class Marked(dict):
+    """How a field came out: `right`, what it `says` of a wrong answer, the right `answer`."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A field for a number; `near` is how far from the right one still counts as right."""
+
+    right: float
+    label: str = "Your answer"
+    near: float = 0.0
+    wrong: Mapping[float, str] = field(default_factory=dict)  # number -> the misconception that leads to it
+
+    @property
+    def answer(self) -> str:
+        """The right number, as the lessons write it."""
+        return written(self.right)
+
+    def form(self) -> dict:
+        """What the page needs to know."""
+        return {"kind": "number", "label": marked_up(self.label)}
+
+    def mark(self, text: str) -> Marked:
+        """Compare an answer. Raises ValueError, in a sentence, for what is no number."""
+        number = number_in(text)
+        right = abs(number - self.right) <= self.near + 1e-9
+        says = [] if right else [says for wrong, says in self.wrong.items() if abs(number - wrong) <= self.near + 1e-9]
+        return Marked(right=right, says="".join(says[:1]), answer=self.answer)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several options; the right one stands at `place` among the wrong ones."""
+
+    right: str
+    wrong: Mapping[str, str]  # option -> why it is not so
+    place: int = 0
+    label: str = "Your answer"
+
+    @property
+    def answer(self) -> str:
+        """The right option."""
+        return self.right
+
+    @property
+    def options(self) -> list[str]:
+        """All options, in the order in which they are shown."""
+        options = list(self.wrong)
+        options.insert(self.place, self.right)
+        return options
+
+    def form(self) -> dict:
+        """What the page needs to know."""
+        options = [{"value": option, "html": marked_up(option)} for option in self.options]
+        return {"kind": "choice", "label": marked_up(self.label), "options": options}
+
+    def mark(self, text: str) -> Marked:
+        """Compare an answer. Raises ValueError for what is not on offer."""
+        if text not in self.options:
+            raise ValueError("Choose one of the options.")
+        return Marked(right=text == self.right, says=self.wrong.get(text, ""), answer=self.answer)
+
+
+class Question:
+    """A question with one field or several; `because` is told once it is answered."""
+
+    def __init__(self, key: str, asks: str, *fields: Number | Choice, because: str):
+        self.key, self.asks, self.fields, self.because = key, asks, fields, because
+
+    def mark(self, values: list[str]) -> dict:
+        """How an answer came out. Raises ValueError, in a sentence, for what is no answer."""
+        if len(values) != len(self.fields) or not all(str(value).strip() for value in values):
+            raise ValueError("An answer is missing: commit to one first." if len(self.fields) == 1 else
+                             "An answer is missing: fill in every field first.")  # fmt: skip
+        marks = [part.mark(str(value)) for part, value in zip(self.fields, values, strict=True)]
+        return {"right": all(mark["right"] for mark in marks), "fields": marks}
+
+
+class Questions:
+    """The predictions or the quiz of a lesson. A cell that ends in it shows the questions and takes answers."""
+
+    def __init__(self, stage: str, section: str, *questions: Question):
+        self.stage, self.section, self.questions = stage, section, questions
+
+    def __repr__(self) -> str:
+        lines = []
+        for number, question in enumerate(self.questions, 1):
+            lines.append(f"{number}. {plain(question.asks)}")
+            for part in question.fields:
+                blanks = [f"{part.label}: ____"]
+                lines += [f"   {plain(line)}" for line in blanks if isinstance(part, Number)]
+                lines += [f"   ( ) {plain(option)}" for option in getattr(part, "options", [])]
+        return "\n".join(lines)
+
+    def html(self) -> str:
+        """The questions to read, each answer folded."""
+        items = "".join(f"<li>{_still(question)}</li>" for question in self.questions)
+        return f'<style>{_STYLE}</style><div class="rcnn-question"><ol>{items}</ol></div>'
+
+    def form(self) -> Form:
+        """The live form, with the answers that were kept."""
+        folder = answers.folder_of_answers()
+        return Form(self, folder)
+
+    def _ipython_display_(self, **_kwargs) -> None:
+        display({"text/html": self.html(), "text/plain": repr(self)}, raw=True)
+        live = self.form()._repr_mimebundle_()
+        live = live[0] if isinstance(live, tuple) else live
+        display(live | {"text/plain": WAKE}, raw=True)
+
+
+def _still(question: Question) -> str:
+    shown = []
+    for part in question.fields:
+        options = "".join(f"<li>{marked_up(option)}</li>" for option in getattr(part, "options", []))
+        shown.append(f"<ul>{options}</ul>" if options else f"<p>{marked_up(part.label)}: ____</p>")
+    answer = ", ".join(marked_up(part.answer) for part in question.fields)
+    folded = f"<details><summary>Answer</summary><p><b>{answer}</b></p><p>{marked_up(question.because)}</p></details>"
+    return f"<p>{marked_up(question.asks)}</p>{''.join(shown)}{folded}"

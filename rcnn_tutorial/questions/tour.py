@@ -1,0 +1,136 @@
+"""What the tour asks: the shapes of the detector's tensors, before and after they were seen."""
+
+from rcnn_tutorial.questions.asking import Choice, Number, Question, Questions
+
+__all__ = ["predict", "quiz"]
+
+predict = Questions(
+    "tour",
+    "predictions",
+    Question(
+        "anchors",
+        "How many **anchors** are there on the image of 600 × 800 pixels? And on one of 600 × 902, which the photo of "
+        "the cat becomes?",
+        Number(
+            17100,
+            "on 600 × 800",
+            wrong={
+                16650: "You round down: a last, incomplete row of pixels gets its own row of cells.",
+                16875: "You round at the end: rows and columns are whole numbers each, so round each side.",
+                1900: "These are the cells; at each of them stand nine anchors.",
+                34200: "These are the scores: every anchor has two.",
+                4320000: "You put anchors at every pixel: the head leaves one cell for every 16 × 16 of them.",
+            },
+        ),
+        Number(
+            19494,
+            "on 600 × 902",
+            wrong={
+                18648: "You round down: a last, incomplete row or column of pixels gets its own cells.",
+                19152: "You round the columns down: 902 / 16 is 56.4, and the last 6 pixels get a column of cells.",
+                2166: "These are the cells; at each of them stand nine anchors.",
+            },
+        ),
+        because="38 · 50 · 9 = 17 100: 600 / 16 is 37.5, and the half row of cells counts. 38 · 57 · 9 = 19 494.",
+    ),
+    Question(
+        "rpn_numbers",
+        "How many **numbers** does the RPN give for each anchor?",
+        Number(2, "scores", wrong={1: "One for object, one for background.", 21: "The RPN does not know classes."}),
+        Number(4, "coefficients", wrong={84: "Every class has its own only in the classifier, not in the RPN."}),
+        because="Two scores, background and object, and four coefficients that move the anchor.",
+    ),
+    Question(
+        "roi_numbers",
+        "How many numbers does the classification network give for each **ROI**? There are 20 classes.",
+        Number(21, "scores", wrong={20: "Background is an answer too.", 2: "That is the RPN: object or not."}),
+        Number(
+            84,
+            "coefficients",
+            wrong={
+                4: "That is the RPN: here every class proposes a box of its own.",
+                80: "Background gets four too; they are never used, but keep the indexing simple.",
+                21: "Four for each class, not one.",
+            },
+        ),
+        because="21 scores, 20 classes and background, and 4 · 21 = 84 coefficients.",
+    ),
+)
+
+quiz = Questions(
+    "tour",
+    "quiz",
+    Question(
+        "same_shape",
+        "Which tensors have the same shape for **every** image of one size, whatever it shows?",
+        Choice(
+            "all up to the RPN's outputs",
+            {
+                "all of them": "Suppression keeps more or fewer boxes, depending on what the image shows.",
+                "the preprocessed image alone": "Features, anchors and the RPN's outputs depend on its size alone too.",
+                "the detections alone": "They are what depends on the content most.",
+            },
+            place=2,
+        ),
+        because="The number of proposals after suppression depends on the content (up to its limit), and so does the "
+        "number of detections.",
+    ),
+    Question(
+        "coefficients",
+        "Why are there 4 (C + 1) coefficients a ROI, but only 4 an anchor?",
+        Choice(
+            "the classifier corrects the box differently for each class; the RPN knows none",
+            {
+                "a ROI stands for several anchors": "A ROI is one anchor, moved. It may become any class, though.",
+                "four for each corner of the box": "Four coefficients move a whole box: its center and its size.",
+                "background needs a box as well": "It gets one, but that one is never used.",
+            },
+            place=1,
+        ),
+        because="The RPN asks “object or not”, so one box an anchor suffices. A person's box is adjusted in another "
+        "way than a car's. Background gets four too, which are never used; that keeps the indexing simple.",
+    ),
+    Question(
+        "twice",
+        "The image gets twice as wide and twice as high. What happens to the numbers of anchors and of ROIs?",
+        Choice(
+            "four times as many anchors, as many ROIs as before",
+            {
+                "twice as many of both": "Cells double in both directions.",
+                "four times as many of both": "The proposal layer keeps a fixed number of ROIs at most.",
+                "as many as before of both": "Anchors stand at every cell, and there are more cells.",
+            },
+            place=1,
+        ),
+        because="Four times as many cells, so four times as many anchors (give or take the rounding). The proposal "
+        "layer keeps a fixed number at most, and so the classifier costs the same.",
+    ),
+    Question(
+        "half_size",
+        "Someone draws ROIs at half their proper size in the top left corner of a photo. Which line is missing?",
+        Choice(
+            "the division by the scale",
+            {
+                "the multiplication by the scale": "That leads the other way, from the photo to the scaled image.",
+                "the multiplication by the stride": "It would make them 16 times too small or too large.",
+                "the clipping at the photo's border": "Clipping cuts boxes; it does not shrink them toward a corner.",
+            },
+            place=3,
+        ),
+        because="The scale is 0.5 there. The feature stride would make them 16 times too small or too large.",
+    ),
+    Question(
+        "coco",
+        "The post says that COCO has 90 categories. How many scores has a ROI of a COCO detector?",
+        Number(
+            81,
+            wrong={
+                80: "Background is an answer too.",
+                90: "Only 80 of the 90 numbers are in use, and background is an answer too.",
+                91: "So it is with torchvision's detectors, which keep the gaps. Without them it is 81.",
+            },
+        ),
+        because="81 in practice: 80 of the 90 numbers are in use, and background. Detectors that keep the gaps "
+        "(torchvision's) have 91. Look before you compare.",
+    ),
+)
