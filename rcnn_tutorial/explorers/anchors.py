@@ -1,4 +1,4 @@
-"""Explorers of the third notebook: anchors on the grid, and the overlap and coefficients of two boxes."""
+"""Explorers of the third notebook: anchors on the grid and the objects they reach, and the overlap of two boxes."""
 
 import math
 
@@ -12,13 +12,15 @@ from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas, Handle
 from rcnn_tutorial.explorers.explorer import Explorer, Several, choice, integer
+from rcnn_tutorial.figures.anchors import SHARED, scale_colors, with_room
 from rcnn_tutorial.roles import Role
-from rcnn_tutorial.scene import Boxes, Points
+from rcnn_tutorial.scene import Boxes, Layer, Lines, Points
 from rcnn_tutorial.stages.anchors import anchor_sizes, generate_anchors, inside_image
 
 REACH = AnchorTargetConfig().negative_overlap  # an object whose best anchor stays below is missed
-_REACHED = roles.GROUND_TRUTH._replace(name=f"object, IoU {REACH} or more")
-_MISSED = Role(roles.PALETTE[1], "dashed", "object that is missed")
+ROOM = 0.16  # around the photo, in shares of its longer side: there boxes are seen that leave it
+_REACHED = roles.GROUND_TRUTH._replace(name="object, best IoU")
+_MISSED = Role(roles.RED, "dashed", f"missed, below {REACH}")
 _SCALES = (1, 2, 4, 8, 16, 32)
 _RATIOS = (0.25, 0.5, 1, 2, 4)
 
@@ -33,71 +35,109 @@ class AnchorExplorer(Explorer):
     def __init__(
         self, image: Tensor, config: AnchorConfig | None = None, stride: int = 16, objects: Tensor | None = None
     ):
-        config = config or AnchorConfig()
+        self.config = config = config or AnchorConfig()
         self.size = tuple(image.shape[-2:])  # (H, W)
+        self.room = round(ROOM * max(self.size))
         self.objects = torch.zeros(0, 4) if objects is None else to_cpu(torch.as_tensor(objects), single=True)
         rows, columns = self.grid(stride)
         controls = {
-            "base_size": integer("Base size (pixels)", config.base_size, 4, 64),
             "scales": Several("Scales", sorted({*_SCALES, *config.scales}), config.scales),
-            "ratios": Several("Ratios (height / width)", sorted({*_RATIOS, *config.ratios}), config.ratios),
             "stride": choice("Stride (pixels)", sorted({4, 8, 16, 32, stride}), stride),
             "column": integer("Grid column", columns // 2, 0, columns - 1),
             "row": integer("Grid row", rows // 2, 0, rows - 1),
-            "border": integer("Border (pixels)", 0, 0, 400, 10),
+            "ratios": Several("Ratios (height / width)", sorted({*_RATIOS, *config.ratios}), config.ratios),
+            "border": integer("Border (pixels)", 0, 0, 8 * math.ceil(self.room / 8), 8),
         }
-        super().__init__(controls, Canvas(image))
+        self.colors = scale_colors(controls["scales"].options)
+        controls["stride"].observe(self._keep_place, "value")  # before `update` draws
+        super().__init__(controls, Canvas(with_room(image, self.room)), presets=self._questions())
         self.canvas.observe(self._choose_cell, "clicked")
+
+    def _questions(self) -> dict:
+        middle = {stride: [side // 2 for side in self.grid(stride)] for stride in (8, 32)}
+        strides = {f"Stride {s}": {"stride": s, "row": row, "column": column} for s, (row, column) in middle.items()}
+        corner = {"row": 0, "column": 0}
+        return {
+            "Corner": corner,
+            "Corner, border 56": corner | {"border": 56},
+            **strides,
+            "Scales 1, 2, 4": {"scales": (1, 2, 4)},
+            "Ratio 1": {"ratios": (1,)},
+        }
 
     def grid(self, stride: int) -> tuple[int, int]:
         """Rows and columns of the feature map."""
         return math.ceil(self.size[0] / stride), math.ceil(self.size[1] / stride)
 
     def draw(self) -> str:
-        """Draw the grid and the shapes of one cell; count the anchors."""
-        config = AnchorConfig(self.base_size.value, self.scales.value, self.ratios.value)
-        if not config.scales or not config.ratios:
+        """Draw the grid, the objects and the shapes of one cell; count the anchors."""
+        if not self.scales.value or not self.ratios.value:
             raise ConfigError("without a scale and a ratio there is no anchor; tick at least one of each")
+        config = AnchorConfig(self.config.base_size, self.scales.value, self.ratios.value)
         stride, (rows, columns) = self.stride.value, self.grid(self.stride.value)
         self.column.max, self.row.max = columns - 1, rows - 1
-        row, column = self.row.value, self.column.value
-        names = [f"{width:g}×{height:g}" for width, height in anchor_sizes(config).tolist()]  # of the A shapes
         anchors = generate_anchors(rows, columns, stride, config)  # (N, 4)
         inside = inside_image(anchors, torch.tensor([self.size]), self.border.value)[0]  # (N,)
         best = best_overlaps(self.objects, anchors[inside])  # (G,)
         anchors, inside = anchors.view(rows, columns, -1, 4), inside.view(rows, columns, -1)
-        grid, *shapes = self._layers(anchors, inside, row, column, names)
-        self.canvas.draw([grid, *self._objects(best), *shapes])
-        return _sentence(inside, row, column, names) + _missed(best)
+        cell = anchors[self.row.value, self.column.value], inside[self.row.value, self.column.value]
+        centers, _ = centers_and_sizes(anchors[:, :, 0])  # (rows, columns, 2)
+        chosen = centers[self.row.value, self.column.value][None] + self.room
+        shapes = self._shapes(*cell, config)
+        point = Points(chosen, roles.CHOSEN, radius=7, name="cell")
+        self.canvas.draw([*self._ground(centers.view(-1, 2)), *self._objects(best), *shapes, point])
+        return _sentence(inside, int(cell[1].sum())) + _reached(best)
+
+    def _ground(self, centers: Tensor) -> list[Layer]:
+        """The grid's points (K, 2), paler where they are many, and up to where an anchor counts as inside."""
+        opacity, border = min(1.0, self.stride.value / 24), self.border.value
+        grid = Points(centers + self.room, roles.PLAIN, radius=1, opacity=opacity, name="grid")
+        height, width = self.size
+        frame = torch.tensor([[-border, -border, width + border, height + border]]) + self.room
+        return [grid, Boxes(frame, roles.OTHER, width=2, name=f"border, {border} pixels")][: 2 if border else 1]
 
     def _objects(self, best: Tensor) -> list[Boxes]:
-        """The objects, those apart that the anchors miss. best: (G,)."""
+        """The objects with their best IoU, those apart that the anchors miss. best: (G,)."""
         layers = []
         for rows, role in ((best >= REACH, _REACHED), (best < REACH, _MISSED)):
             if bool(rows.any()):
+                labels = [f"{overlap:.2f}" for overlap in best[rows].tolist()]
                 hover = [f"best IoU {overlap:.4f}" for overlap in best[rows].tolist()]
-                layers.append(Boxes(self.objects[rows], role, hover=hover))
+                layers.append(Boxes(self.objects[rows] + self.room, role, labels=labels, hover=hover))
         return layers
 
-    def _layers(self, anchors: Tensor, inside: Tensor, row: int, column: int, names: list[str]) -> list:
-        """Grid, shapes and cell. anchors: (rows, columns, A, 4), inside: (rows, columns, A)."""
-        centers, _ = centers_and_sizes(anchors[:, :, 0])  # (rows, columns, 2)
-        cell, kept = anchors[row, column], inside[row, column]  # (A, 4), (A,)
-        layers = [Points(centers.view(-1, 2), roles.PLAIN, radius=1.5, name=f"grid, every {self.stride.value} pixels")]
-        for fits, role, name in ((~kept, roles.BEFORE, "leaves the image"), (kept, roles.AFTER, "inside the image")):
-            if bool(fits.any()):
-                sizes = [size for size, yes in zip(names, fits.tolist(), strict=True) if yes]
-                layers.append(Boxes(cell[fits], role, labels=self._labels(cell[fits], sizes), hover=sizes, name=name))
-        return [*layers, Points(centers[row, column][None], roles.CHOSEN, radius=7, name="the cell")]
+    def _shapes(self, cell: Tensor, inside: Tensor, config: AnchorConfig) -> list[Boxes]:
+        """The cell's anchors (A, 4), the smallest on top: a color a scale, dashed where they leave. inside: (A,)."""
+        sizes, layers = anchor_sizes(config).tolist(), []
+        for scale in sorted(config.scales, reverse=True):
+            mine = torch.tensor([one == scale for _ in config.ratios for one in config.scales])  # (A,)
+            for rows, dash, words in ((mine & ~inside, "dashed", ", leaves"), (mine & inside, "solid", "")):
+                if bool(rows.any()):
+                    role = Role(self.colors[scale], dash, f"scale {scale:g}{words}")
+                    chosen = torch.nonzero(rows).flatten().tolist()
+                    hover = [self._size_and_way_out(cell[row], sizes[row]) for row in chosen]
+                    layers.append(Boxes(cell[rows] + self.room, role, hover=hover))
+        return layers
 
-    def _labels(self, boxes: Tensor, sizes: list[str]) -> list[str]:
-        """The sizes of the boxes (S, 4) that are large enough for a text beside them; the others are nameless."""
-        longest = (boxes[:, 2:] - boxes[:, :2]).amax(dim=1).tolist()  # (S,)
-        return [size if side >= self.size[1] / 10 else "" for size, side in zip(sizes, longest, strict=True)]
+    def _size_and_way_out(self, box: Tensor, size: list[float]) -> str:
+        """In words: width and height, and how far the box (4,) reaches out of the photo."""
+        height, width = self.size
+        out = float(torch.cat([-box[:2], box[2:] - torch.tensor([width, height])]).max())
+        return f"{size[0]:g}×{size[1]:g}" + (f", {out:g} pixels outside" if out > 0 else "")
+
+    def _keep_place(self, change) -> None:
+        """A finer or a coarser grid: the cell at the same place of the photo."""
+        held, self._held = self._held, True  # one drawing, by `update`, which comes after this
+        rows, columns = self.grid(change.new)
+        for slider, cells in ((self.column, columns), (self.row, rows)):
+            place = min(round(slider.value * change.old / change.new), cells - 1)
+            slider.max = max(slider.max, cells - 1)
+            slider.value = place
+        self._held = held
 
     def _choose_cell(self, change) -> None:
-        x, y = change["new"]
-        self.set(column=int(x / self.stride.value), row=int(y / self.stride.value))
+        x, y = ((at - self.room) / self.stride.value for at in change["new"])
+        self.set(column=math.floor(x), row=math.floor(y))
 
 
 def best_overlaps(objects: Tensor, anchors: Tensor) -> Tensor:
@@ -106,86 +146,79 @@ def best_overlaps(objects: Tensor, anchors: Tensor) -> Tensor:
     return torch.stack(best) if best else torch.zeros(len(objects))
 
 
-def _missed(best: Tensor) -> str:
-    """How many objects no anchor reaches. best: (G,)."""
-    missed = best[best < REACH]
-    if not len(best):
-        return ""
-    text = f" Objects: {len(best) - len(missed)} of {len(best)} overlap some anchor inside by IoU {REACH} or more"
-    return text + (f"; the best of the missed reaches {float(missed.max()):.4f}." if len(missed) else ".")
+def _reached(best: Tensor) -> str:
+    """How many objects some anchor reaches. best: (G,)."""
+    return f" {int((best >= REACH).sum())} of {len(best)} objects reach IoU {REACH}." if len(best) else ""
 
 
-def _sentence(inside: Tensor, row: int, column: int, names: list[str]) -> str:
-    """inside: (rows, columns, A)."""
+def _sentence(inside: Tensor, kept: int) -> str:
+    """inside: (rows, columns, A). kept: how many of the cell's shapes are."""
     rows, columns, shapes = inside.shape
-    kept = int(inside[row, column].sum())
-    leaving = f"{shapes - kept} {'leaves' if shapes - kept == 1 else 'leave'} it"
-    never = [name for name, fits in zip(names, inside.any(0).any(0).tolist(), strict=True) if not fits]
-    text = f"Cell (column {column}, row {row}): {kept} of {shapes} shapes inside the image, {leaving}. "
     count = f"{rows} × {columns} cells × {shapes} = {inside.numel():,} anchors"
-    text += f"Whole grid: {count}, {int(inside.sum()):,} inside."
-    return text + (f" Inside nowhere: {', '.join(never)}." if never else "")
+    return f"Here {kept} of {shapes} shapes are inside. {count}, {int(inside.sum()):,} inside."
 
 
 class IoUExplorer(Explorer):
-    """Two boxes to drag: how much they overlap, and the coefficients that turn the first into the second.
+    """Two boxes to drag: how much they overlap, as a number and as a bar, and how far they are apart.
 
     image: (3, H, W) in [0, 1].
     """
 
+    TICKS = (AnchorTargetConfig().negative_overlap, AnchorTargetConfig().positive_overlap)
+
     def __init__(self, image: Tensor):
         self.size = tuple(image.shape[-2:])  # (H, W)
+        first, second = self.place("shifted")
         handles = {
-            "first": Handle(roles.BEFORE, self.place("shifted")[0], name="first box"),
-            "second": Handle(roles.AFTER, self.place("shifted")[1], name="second box"),
+            "first": Handle(roles.BEFORE, first, name="first box"),
+            "second": Handle(roles.AFTER, second, name="second box"),
         }
-        controls = {"example": choice("Example", list(_EXAMPLES), "shifted")}
-        super().__init__(controls, Canvas(image, handles=handles))
-        self.example.observe(self._show_example, "value")
+        presets = {name: dict(zip(handles, self.place(name), strict=True)) for name in EXAMPLES if name != "shifted"}
+        super().__init__({}, Canvas(image, handles=handles), presets=presets)
 
     def place(self, example: str) -> list[list[float]]:
-        """The two boxes of an example, whole pixels of this image."""
+        """The two boxes of an example, whole pixels of this image, one at least."""
         height, width = self.size
-        shares = torch.tensor(_EXAMPLES[example])  # (2, 4)
-        return (shares * torch.tensor([width, height, width, height])).round().tolist()
+        shares = torch.tensor(EXAMPLES[example])  # (2, 4)
+        boxes = (shares * torch.tensor([width, height, width, height])).round()
+        return torch.cat([boxes[:, :2], torch.maximum(boxes[:, 2:], boxes[:, :2] + 1)], dim=1).tolist()
 
     def draw(self) -> str:
-        """Draw the intersection; say how large it is and what turns one box into the other."""
+        """Draw the intersection and the bar; say how large the overlap is and how far the boxes are apart."""
         first, second = self.canvas.box("first"), self.canvas.box("second")
         shared = torch.cat([torch.maximum(first, second)[:2], torch.minimum(first, second)[2:]])
         overlap = shared[None] if bool((shared[2:] > shared[:2]).all()) else shared.new_zeros(0, 4)
         area = float(box_area(overlap).sum())
         union = float(box_area(first) + box_area(second)) - area
         iou = float(box_iou(first[None], second[None]))
-        center, _ = centers_and_sizes(overlap)
-        common = Boxes(overlap, roles.CHOSEN._replace(dash="dotted"), fill=0.35, name="intersection")
-        number = Points(center, roles.CHOSEN, labels=[f"IoU {iou:.4f}"] * len(overlap), name="")
-        self.canvas.draw([common, number])
-        shares = f"Intersection {area:,.0f} / union {union:,.0f} square pixels"
-        return f"{shares} = IoU {iou:.4f}. {_in_words(first, second)}"
+        self.canvas.draw([*self._bar(iou), Boxes(overlap, SHARED, fill=0.4)])
+        t_x, t_y = encode(second, first)[:2].tolist()
+        ways = f"{abs(t_x):.2f} widths {'right' if t_x >= 0 else 'left'}"
+        ways += f", {abs(t_y):.2f} heights {'down' if t_y >= 0 else 'up'}"
+        return f"IoU = {area:,.0f} / {union:,.0f} square pixels = {iou:.4f}. From first to second box: {ways}."
 
-    def _show_example(self, change) -> None:
-        first, second = self.place(change["new"])
-        self.canvas.move(first=first, second=second)
+    def _bar(self, iou: float) -> list[Layer]:
+        """IoU from 0 to 1 along the lower edge, with the thresholds of the next notebook."""
+        height, width = self.size
+        left, long, top, bottom = 0.05 * width, 0.9 * width, 0.94 * height, 0.975 * height
+        bar = torch.tensor([[left, top, left + iou * long, bottom]])
+        ticks = torch.tensor([[left + tick * long, top] for tick in self.TICKS])  # (2, 2)
+        return [
+            Boxes(torch.tensor([[0, 0.85 * height, width, height]]), Role(roles.GROUND), fill=0.8, width=1),
+            Boxes(bar if iou > 0 else bar[:0], SHARED, fill=1.0, width=1, name=""),
+            Boxes(torch.tensor([[left, top, left + long, bottom]]), roles.PLAIN, width=1),
+            Lines(torch.stack([ticks, ticks + torch.tensor([0, bottom - top])], dim=1), roles.PLAIN, width=2),
+            Points(ticks, Role(roles.GROUND), radius=0, labels=[f"{tick:g}" for tick in self.TICKS]),
+            Points(torch.tensor([[left, top]]), SHARED, radius=0, labels=[f"IoU {iou:.4f}"], name=""),
+        ]
 
 
-_EXAMPLES = {  # in shares of the image's sides: x1, y1, x2, y2 of the first and the second box
-    "shifted": ((0.25, 0.25, 0.60, 0.70), (0.35, 0.35, 0.70, 0.80)),
-    "one inside the other": ((0.20, 0.20, 0.80, 0.80), (0.35, 0.35, 0.65, 0.65)),
-    "same center, other shape": ((0.20, 0.35, 0.80, 0.65), (0.40, 0.15, 0.60, 0.85)),
-    "touching": ((0.20, 0.30, 0.50, 0.70), (0.50, 0.30, 0.80, 0.70)),
-    "apart": ((0.10, 0.20, 0.35, 0.50), (0.60, 0.55, 0.90, 0.85)),
-    "equal": ((0.30, 0.30, 0.70, 0.70), (0.30, 0.30, 0.70, 0.70)),
+EXAMPLES = {  # in shares of the image's sides: x1, y1, x2, y2 of the first and the second box
+    "shifted": ((0.25, 0.15, 0.60, 0.60), (0.35, 0.25, 0.70, 0.70)),  # the start
+    "Inside": ((0.20, 0.10, 0.80, 0.70), (0.35, 0.25, 0.65, 0.55)),
+    "Other shape": ((0.20, 0.30, 0.80, 0.55), (0.40, 0.10, 0.60, 0.75)),
+    "0.1 apart": ((0.30, 0.20, 0.70, 0.70), (0.34, 0.20, 0.74, 0.70)),
+    "0.2 apart": ((0.30, 0.20, 0.70, 0.70), (0.38, 0.20, 0.78, 0.70)),
+    "0.2 apart, small": ((0.45, 0.40, 0.50, 0.46), (0.46, 0.40, 0.51, 0.46)),
+    "Touching": ((0.20, 0.20, 0.50, 0.60), (0.50, 0.20, 0.80, 0.60)),
 }
-
-
-def _in_words(first: Tensor, second: Tensor) -> str:
-    """What has to happen to the first box to make it the second, with the coefficients' names."""
-    t_x, t_y, t_w, t_h = encode(second, first).tolist()
-    moves = [
-        f"move its center {'right' if t_x >= 0 else 'left'} by {abs(t_x):.2f} of its width (t_x = {t_x:.4f})",
-        f"{'down' if t_y >= 0 else 'up'} by {abs(t_y):.2f} of its height (t_y = {t_y:.4f})",
-        f"make it {math.exp(t_w):.2f} times as wide (t_w = {t_w:.4f})",
-        f"and {math.exp(t_h):.2f} times as high (t_h = {t_h:.4f})",
-    ]
-    return "To turn the first box into the second: " + ", ".join(moves) + "."

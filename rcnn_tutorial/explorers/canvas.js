@@ -172,13 +172,13 @@ class View {
     this.scale = (w / dpr() / width) * this.zoomed; // screen pixels an image pixel
   }
 
-  // The height that the window leaves to the picture, once its legend, the summary and the cell's edges have theirs. Of
-  // pictures that stand one below the other none can have it all.
+  // The height that the window leaves to the picture; of those that stand one below the other none can have it all.
   room() {
     const right = this.el.closest(".rcnn-right");
     const tops = [...(right?.querySelectorAll(".rcnn-canvas") ?? [])].map(({ offsetTop }) => offsetTop);
     const around = new Set(tops).size > 1 ? BELOW : (right ?? this.el).offsetHeight - this.stage.offsetHeight;
-    return Math.max(LEAST, this.panel.clientHeight - around - EDGES);
+    const above = right ? right.offsetTop - (right.closest(".rcnn-stacked")?.firstElementChild ?? right).offsetTop : 0;
+    return Math.max(LEAST, this.panel.clientHeight - above - around - EDGES);
   }
 
   // ---- the reader's hand

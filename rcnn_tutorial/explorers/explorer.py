@@ -33,8 +33,8 @@ beside the picture, the rest behind *More*: begin with those that the lesson ask
 of its steps (`sliders.py`): `draw` need not round it. Keep what no control changes out of `draw`.
 Presets: `super().__init__(controls, canvas, presets={"NMS 0.95": {"threshold": 0.95}})` makes a button for a question
 that the lesson asks: the controls and handles that it names take these values, all others those of the start. *Reset*
-goes back to the start. A control that can do nothing as things stand: `self.rest(channel="the map is the photo")` in
-`draw` disables it and says why.
+goes back to the start; `explorer.press("NMS 0.95")` presses a button from code. A control that can do nothing as
+things stand: `self.rest(channel="the map is the photo")` in `draw` disables it and says why.
 Layers (`scene.py`): `Boxes`, `Points`, `Lines`, `Heatmap`, `Picture`; the first is drawn at the bottom. A layer's role
 (BEFORE red and dashed, AFTER green, CHOSEN blue, OTHER white and dotted, GROUND_TRUTH yellow) gives its color, dash and
 name in the legend. The still picture draws the same layers.
@@ -49,7 +49,7 @@ import dataclasses
 import pathlib
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 import ipywidgets as widgets
@@ -109,10 +109,9 @@ class Explorer(Shown, widgets.Box):
 
     def _left(self) -> list[widgets.Widget]:
         """Presets, main controls, why some rest, and the other controls behind a button that shows and hides them."""
-        actions = {name: self._preset(values) for name, values in self.presets.items()} | {"Reset": self._preset({})}
-        buttons = [button(name) for name in actions]
-        for widget, act in zip(buttons, actions.values(), strict=True):
-            widget.on_click(act)
+        buttons = [button(name) for name in (*self.presets, "Reset")]
+        for widget in buttons:
+            widget.on_click(lambda pressed: self.press(pressed.description))
         controls = list(self.controls.values())
         main = widgets.VBox(controls[:MAIN], _dom_classes=["rcnn-main"])
         rest = widgets.VBox(controls[MAIN:], _dom_classes=["rcnn-more"], layout={"display": "none"})
@@ -126,8 +125,9 @@ class Explorer(Shown, widgets.Box):
         values = {name: control.value for name, control in self.controls.items() if hasattr(control, "value")}
         return values | {name: box for canvas in self.canvases for name, box in canvas.handles.items()}
 
-    def _preset(self, values: Mapping) -> Callable:
-        return lambda _button: self.set(**(self._first | values))
+    def press(self, name: str) -> None:
+        """Do what the button of a preset does, or "Reset"."""
+        self.set(**(self._first | (self.presets[name] if name != "Reset" else {})))
 
     def draw(self) -> str:
         """Compute, hand layers to the canvases, return one sentence that says what they show."""

@@ -13,6 +13,7 @@ from rcnn_tutorial.config import AnchorTargetConfig, Config
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.explorers.canvas import Canvas, Handle
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
+from rcnn_tutorial.figures.rpn_loss import BEST, TYPE_A, TYPE_B
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Layer, Lines, Points
 from rcnn_tutorial.stages import anchor_target
@@ -24,10 +25,10 @@ from rcnn_tutorial.stages.sampling import random_keys
 
 MOVABLE, BOTH, NONE = "movable box", "photo's objects and movable box", "none"
 SAMPLED, ALL = "sampled anchors", "all anchors inside"
-_TYPE_A = Role(roles.WHITE, "dashed", "foreground, type A")
-_TYPE_B = roles.AFTER._replace(name="foreground, type B")
+_LEFT_OUT = Role(roles.PALETTE[1], name="foreground, left out")
 _UNDECIDED = Role(roles.PALETTE[9], name="don't care, inside")
 _SMALLEST = 8  # pixels: the least side of the movable object
+_FEW = 4  # anchors of one object that are drawn whole
 
 
 class AnchorLabelExplorer(Explorer):
@@ -57,18 +58,31 @@ class AnchorLabelExplorer(Explorer):
         self.defaults = config
         side = max(_SMALLEST, min(256, height, width))
         controls = {
+            **target_controls(config.anchor_targets),
+            "show": choice("Show", (SAMPLED, ALL), SAMPLED),
+            "seed": integer("Random draw", 0, 0, 20),
+            "negative": number("Negative IoU", config.anchor_targets.negative_overlap, 0.1, 0.5, 0.05),
             "objects_counted": choice("Ground truth", (MOVABLE, BOTH, NONE), MOVABLE),
             "center_x": integer("Object center x", width // 2, 0, width),
             "center_y": integer("Object center y", height // 2, 0, height),
             "object_width": integer("Object width", side, _SMALLEST, max(width, _SMALLEST + 1)),
             "object_height": integer("Object height", side, _SMALLEST, max(height, _SMALLEST + 1)),
-            **target_controls(config.anchor_targets),
-            "show": choice("Show", (SAMPLED, ALL), SAMPLED),
         }
         box = box_around(width // 2, height // 2, side, side)
         handle = Handle(roles.GROUND_TRUTH, box, name="movable object")
         self._seen = list(box)
-        super().__init__(controls, Canvas(image, handles={"object": handle}))
+        super().__init__(controls, Canvas(image, handles={"object": handle}), presets=self._questions())
+
+    def _questions(self) -> dict:
+        height, width = self.size.tolist()
+        sizes = {"64 px object": 64, "181 px": 181, "256 px": 256}
+        questions = {name: _placed(box_around(width // 2, height // 2, side, side)) for name, side in sizes.items()}
+        questions["Positive 0.5"] = {"positive": 0.5}
+        questions["Left out"] = {"positive": 0.5, "batch": 32, "fraction": 0.25}
+        questions["Negative 0.1"] = {"negative": 0.1, "show": ALL}
+        if len(self.objects):  # the movable one lies on the first, so that it adds nothing
+            questions["On the scene"] = _placed(self.objects[0].tolist()) | {"objects_counted": BOTH}
+        return questions
 
     def draw(self) -> str:
         """Draw the labels of the anchors; count them."""
@@ -79,8 +93,18 @@ class AnchorLabelExplorer(Explorer):
         generator = torch.Generator().manual_seed(self.seed.value)
         keys = random_keys(torch.ones_like(self.inside), generator)  # (1, N) one for each anchor, as in the layer
         sampled = sample_labels(assignment.labels, keys, config)  # (1, N)
-        self.canvas.draw(self._layers(assignment, sampled[0]))
-        return _sentence(assignment, sampled[0], truth, int(self.inside.sum()))
+        self._rest(assignment)
+        self.canvas.draw(self._layers(assignment, sampled[0], truth))
+        return _sentence(assignment, sampled[0], self.show.value == ALL, int(self.inside.sum()))
+
+    def _rest(self, assignment: AnchorAssignment) -> None:
+        """Which controls can do nothing now."""
+        if self.show.value == ALL:
+            self.rest(**dict.fromkeys(("batch", "fraction", "seed"), "all anchors are shown, before any is drawn"))
+        elif not bool((assignment.labels == anchor_target.FOREGROUND).any()):
+            self.rest(fraction="there is no foreground")
+        if float(assignment.max_overlaps.max()) < self.positive.min:
+            self.rest(positive=f"no anchor reaches IoU {self.positive.min:g}")
 
     def _agree(self) -> None:
         """Sliders and picture show the same object: whichever the reader moved last wins."""
@@ -103,38 +127,63 @@ class AnchorLabelExplorer(Explorer):
         labels = torch.ones(1, len(boxes), dtype=torch.long)
         return GroundTruth(F.pad(boxes[None], (0, 0, 0, 1)), F.pad(labels, (0, 1)))  # room for one object at least
 
-    def _layers(self, assignment: AnchorAssignment, sampled: Tensor) -> list[Layer]:
+    def _layers(self, assignment: AnchorAssignment, sampled: Tensor, truth: GroundTruth) -> list[Layer]:
         """Those that hold something. sampled: (N,)."""
-        every = self.show.value == ALL
-        labels = assignment.labels[0] if every else sampled  # (N,)
-        background = self.centers[labels == anchor_target.BACKGROUND]
+        every, labels = self.show.value == ALL, assignment.labels[0]  # (N,)
+        foreground, drawn = labels == anchor_target.FOREGROUND, sampled == anchor_target.FOREGROUND  # (N,) each
+        background = self.centers[(labels if every else sampled) == anchor_target.BACKGROUND]
+        undecided = self.centers[(labels == anchor_target.DONT_CARE) & self.inside[0] & every]
+        left_out = self.centers[foreground & ~drawn & (not every)]
+        chosen = foreground if every else drawn
+        type_b, type_a = (self.centers[chosen & kind[0]] for kind in (assignment.type_b, assignment.type_a))
         # 5 000 crosses would hide the photo
         shape, radius = ("dot", 1.2) if every else ("cross", 2.5)
-        layers: list[Layer] = [Points(background, roles.BACKGROUND, shape=shape, radius=radius)]
-        if every:
-            undecided = self.centers[(labels == anchor_target.DONT_CARE) & self.inside[0]]
-            layers.append(Points(undecided, _UNDECIDED, shape="ring", radius=2.5))
-        if self.objects_counted.value == BOTH:
-            layers.append(Boxes(self.objects, roles.GROUND_TRUTH, name="photo's objects"))
-        overlaps = assignment.max_overlaps[0]  # (N,)
-        for role, members, line in ((_TYPE_B, assignment.type_b[0], 5), (_TYPE_A, assignment.type_a[0], 3)):
-            rows = torch.nonzero((labels == anchor_target.FOREGROUND) & members).flatten()  # (F,)
-            hover = [
-                f"anchor {row:,}: {self.names[row % len(self.names)]}, IoU {overlaps[row]:.4f}" for row in rows.tolist()
-            ]
-            layers.append(Boxes(self.anchors[rows], role, width=line, hover=hover))
+        layers: list[Layer] = [
+            Points(background, roles.BACKGROUND, shape=shape, radius=radius),
+            Points(undecided, _UNDECIDED, shape="ring", radius=1.8),
+            Boxes(self.objects[: len(self.objects) * (self.objects_counted.value == BOTH)], roles.GROUND_TRUTH),
+            *self._few(assignment, foreground, int(truth.valid.sum())),
+            Points(left_out, _LEFT_OUT, shape="ring", radius=2.5),
+            Points(type_b, TYPE_B, radius=3.5),
+            Points(type_a, TYPE_A, shape="ring", radius=5.5),
+        ]
         return [layer for layer in layers if len(layer.data)]  # the legend names what is there
+
+    def _few(self, assignment: AnchorAssignment, foreground: Tensor, objects: int) -> list[Boxes]:
+        """Of all foreground anchors (N,) the best one of each object, with how many it stands for.
+
+        Of a single object the best one of each shape, of those four that have most.
+        """
+        rows = torch.nonzero(foreground).flatten()  # (F,)
+        overlaps, shapes = assignment.max_overlaps[0], len(self.names)
+        group = rows % shapes if objects == 1 else assignment.object_indices[0, rows]  # (F,)
+        layers = {TYPE_B: ([], []), BEST: ([], [])}
+        sizes = {key: int((group == key).sum()) for key in group.unique().tolist()}
+        largest = sorted(sizes, key=lambda key: -sizes[key])
+        for key in largest[:_FEW] if objects == 1 else largest:
+            members = rows[group == key]
+            best = int(members[overlaps[members].argmax()])
+            boxes, labels = layers[TYPE_B if bool(assignment.type_b[0, best]) else BEST]
+            boxes.append(best)
+            labels.append(f"{sizes[key]} of {self.names[best % shapes]}" if objects == 1 else str(sizes[key]))
+        return [Boxes(self.anchors[rows], role, labels=labels, name="") for role, (rows, labels) in layers.items()]
 
 
 def target_controls(config: AnchorTargetConfig) -> dict:
-    """Sliders of the anchor target layer, starting at the config's values."""
+    """Sliders of the anchor target layer that the lesson asks about, starting at the config's values."""
     return {
         "positive": number("Positive IoU", config.positive_overlap, 0.5, 0.9, 0.05),
-        "negative": number("Negative IoU", config.negative_overlap, 0.1, 0.5, 0.05),
         "batch": integer("Sampled anchors", config.batch_size, 32, 512, 32),
         "fraction": number("Foreground share", config.foreground_fraction, 0.0, 1.0, 0.05),
-        "seed": integer("Random draw", 0, 0, 20),
     }
+
+
+def _placed(box: list[float]) -> dict:
+    """The movable object at a box, for handle and sliders."""
+    center, size = centers_and_sizes(torch.tensor(box))
+    values = [round(value) for value in (*center.tolist(), *size.tolist())]
+    names = ("center_x", "center_y", "object_width", "object_height")
+    return {"object": box} | dict(zip(names, values, strict=True))
 
 
 def box_around(x: float, y: float, width: float, height: float) -> list[float]:
@@ -155,19 +204,18 @@ def spread_centers(anchors: Tensor, config: Config, stride: int) -> Tensor:
     return centers + offsets.repeat(len(anchors) // len(offsets), 1)
 
 
-def _sentence(assignment: AnchorAssignment, sampled: Tensor, truth: GroundTruth, inside: int) -> str:
-    """sampled: (N,) labels that the loss uses."""
-    foreground, background, rest = _counts(sampled)
-    text = f"In the loss: {foreground:,} foreground, {background:,} background, {rest:,} don't care. "
-    if not inside:
-        return text + "No anchor lies inside the image, so nothing can be learned from it."
-    if not bool(truth.valid.any()):
-        return text + "Without an object every anchor inside the image is background."
+def _sentence(assignment: AnchorAssignment, sampled: Tensor, every: bool, inside: int) -> str:
+    """sampled: (N,) labels that the loss uses. every: all anchors are shown."""
     found, low, outside = _counts(assignment.labels[0])
-    type_a, type_b = assignment.type_a, assignment.type_b
-    text += f"Before sampling: {found:,} foreground ({int(type_a.sum())} type A, {int(type_b.sum())} type B, "
-    text += f"{int((type_a & type_b).sum())} of them both), {low:,} background, {outside:,} don't care. "
-    return text + f"Largest IoU of any anchor: {float(assignment.max_overlaps.max()):.4f}."
+    foreground, background, _ = _counts(sampled)
+    if not inside:
+        return "No anchor lies inside the image, so nothing can be learned from it."
+    loss = f"In the loss: {foreground:,} foreground, {background:,} background."
+    if every:
+        loss = f"All anchors: {found:,} foreground, {low:,} background, {outside:,} don't care."
+    a, b, both = (int(k.sum()) for k in (assignment.type_a, assignment.type_b, assignment.type_a & assignment.type_b))
+    types = f"{a} type A, {b} type B" + (f", {both} both" if both else "")
+    return f"{found:,} foreground ({types}), best IoU {float(assignment.max_overlaps.max()):.4f}. {loss}"
 
 
 def _counts(labels: Tensor) -> tuple[int, int, int]:
@@ -177,58 +225,96 @@ def _counts(labels: Tensor) -> tuple[int, int, int]:
 
 
 class SmoothL1Explorer(Explorer):
-    """The loss of one coefficient, as a curve over the difference between prediction and target."""
+    """The loss of one coefficient, as a curve over the difference between prediction and target, and its slope.
+
+    Click the picture to move the point.
+    """
 
     REACH, TOP = 2.5, 2.5  # the largest difference and the largest loss on the picture
-    SIZE = (420, 840)  # (H, W) of the drawing, units of its own
+    SIZE = (400, 560)  # (H, W) of the drawing, units of its own
+    LEFT, RIGHT, UP, DOWN = 44, 16, 36, 76  # margins around the curve
 
-    def __init__(self, sigma: float = 3.0, difference: float = 0.5, anchor_width: int = 128):
+    def __init__(self, sigma: float = 3.0, difference: float = 1.0, anchor_width: int = 128):
         controls = {
             "sigma": number("Sigma", sigma, 0.5, 5.0, 0.1, digits=1),
-            "difference": number("Difference", difference, -self.REACH, self.REACH, 0.05),
+            "difference": number("Difference", difference, -self.REACH, self.REACH, 0.01),
             "anchor_width": integer("Anchor width (pixels)", anchor_width, 16, 736, 8),
         }
         self.differences = torch.linspace(-self.REACH, self.REACH, 201)  # (K,)
-        super().__init__(controls, Canvas(size=self.SIZE))
+        presets = {"Sigma 3": {"sigma": 3.0}, "Sigma 1": {"sigma": 1.0}}
+        super().__init__(controls, Canvas(size=self.SIZE), presets=presets)
+        self.canvas.observe(self._choose_difference, "clicked")
 
     def draw(self) -> str:
-        """Draw the curve and the point on it; say in which part it lies."""
-        sigma = self.sigma.value
+        """Draw the curve, the point on it and its tangent; say in which part it lies."""
+        sigma, width = self.sigma.value, self.anchor_width.value
         x = torch.tensor(self.difference.value, requires_grad=True)
         y = smooth_l1(x, sigma)
         y.backward()
         difference, slope, loss = x.item(), x.grad.item(), y.item()
         bend = 1 / sigma**2
-        self.canvas.draw(self._layers(sigma, bend, difference, loss))
-        part = "quadratic" if abs(difference) < bend else "linear"
-        pixels = bend * self.anchor_width.value
-        text = (
-            f"Sigma {sigma:.1f}: quadratic up to 1 / sigma² = {bend:.4f}, linear beyond. Difference {difference:.2f} "
-        )
-        text += f"lies on the {part} part: loss {loss:.4f}, slope {slope:.4f}. For a center, {bend:.4f} is "
-        return text + f"{pixels:,.1f} pixels on an anchor {self.anchor_width.value} pixels wide."
+        pixels = difference * width
+        self.canvas.draw([*self._axes(), *self._curves(sigma, bend), *self._point(difference, loss, slope, pixels)])
+        part = "Quadratic" if abs(difference) < bend else "Linear"
+        text = f"{part} part, loss {loss:.4f}, slope {slope:.4f}, {pixels:.1f} pixels. "
+        return text + f"Bend at 1 / sigma² = {bend:.4f}, {bend * width:.1f} pixels."
 
-    def _layers(self, sigma: float, bend: float, x: float, loss: float) -> list[Layer]:
-        d = self.differences
-        bends = [[(place, 0), (place, self.TOP)] for place in (-bend, bend)]
+    def _axes(self) -> list[Layer]:
+        """Two axes with titles."""
+        axis, steps = self.SIZE[0] - self.DOWN, range(-2, 3)
+        texts = {f"{step}".replace("-", "−"): (self._across(step) - 14 + 4 * (step >= 0), axis + 27) for step in steps}
+        heights = {f"{step} ": (self.LEFT - 26, axis - self._up(step) + 9) for step in range(3)}
+        texts |= heights | {"loss": (self.LEFT - 32, self.UP - 8), "difference (anchor widths)": (180, axis + 72)}
+        grid = [[(-self.REACH, step), (self.REACH, step)] for step in range(1, 3)]
+        grid += [[(step, 0), (step, self.TOP)] for step in steps]
+        corner = [[(-self.REACH, self.TOP), (-self.REACH, 0), (self.REACH, 0)]]
         return [
-            Lines(self._place([[(-self.REACH, 0), (self.REACH, 0)]]), width=1),
-            Points(self._place([(tick, 0) for tick in range(-2, 3)]), labels=[str(tick) for tick in range(-2, 3)]),
-            Points(self._place([(0, 1), (0, 2)]), labels=["loss 1", "loss 2"]),
-            Lines(self._place(bends), Role(roles.PALETTE[1], "dotted", "where it turns linear")),
+            Lines(self._place(grid), Role(roles.PALETTE[9]), width=1, opacity=0.4),
+            Lines(self._place(corner), width=2),
+            Points(torch.tensor(list(texts.values())), Role(roles.GROUND), radius=0, labels=list(texts)),
+        ]
+
+    def _curves(self, sigma: float, bend: float) -> list[Layer]:
+        d = self.differences
+        bends = [[(place, 0), (place, self.TOP)] for place in (-bend, bend) if abs(place) <= self.REACH]
+        layers = [Lines(self._place(bends), Role(roles.PALETTE[1], "dotted", "1 / sigma²"), width=2)] if bends else []
+        return [
+            *layers,
             Lines(self._curve(d.abs()), Role(roles.WHITE, "dashed", "|x|"), width=2),
             Lines(self._curve(sigma**2 * d**2 / 2), Role(roles.RED, "dashdot", "sigma² x² / 2"), width=2),
             Lines(self._curve(smooth_l1(d, sigma)), roles.AFTER, width=4, name="smooth L1"),
-            Points(self._place([(x, loss)]), Role(roles.YELLOW), radius=7, labels=[f"loss {loss:.2f}"]),
+        ]
+
+    def _point(self, x: float, loss: float, slope: float, pixels: float) -> list[Layer]:
+        """The point, the line that only touches the curve there, and how many pixels from 0 it is."""
+        ends = [(x + step, loss + step * slope) for step in (-0.5, 0.5)]
+        places = self._place([(x, 0), (x, loss)])  # (2, 2)
+        under = places[:1] + torch.tensor([-30.0, 51])  # between the axis and its title
+        texts = [f"{pixels:.1f} px".replace("-", "−"), f"slope {slope:.2f}".replace("-", "−")]
+        return [
+            Lines(places[None], Role(roles.YELLOW, "dotted"), width=2),
+            Lines(self._place([ends]), Role(roles.YELLOW, name="tangent"), width=3),
+            Points(under, Role(roles.YELLOW), radius=0, labels=texts[:1]),
+            Points(places[1:], Role(roles.YELLOW), radius=7, labels=texts[1:]),
         ]
 
     def _curve(self, losses: Tensor) -> Tensor:
-        """One line (1, K, 2) through the losses (K,); what lies above the picture is left to the canvas to cut."""
-        return self._place(torch.stack([self.differences, losses], dim=-1))[None]
+        """One line (1, K', 2) through those of the losses (K,) that are on the picture."""
+        points = torch.stack([self.differences, losses], dim=-1)[losses <= self.TOP]
+        return self._place(points)[None]
+
+    def _across(self, difference: float) -> float:
+        return self.LEFT + (difference / self.REACH + 1) / 2 * (self.SIZE[1] - self.LEFT - self.RIGHT)
+
+    def _up(self, loss: float) -> float:
+        return loss / self.TOP * (self.SIZE[0] - self.UP - self.DOWN)
 
     def _place(self, points: Tensor | list) -> Tensor:
-        """(difference, loss) (..., 2) in the pixels of the drawing, the loss upward, with a margin for the axis."""
-        (height, width), points = self.SIZE, torch.as_tensor(points, dtype=torch.float32)
-        x = (points[..., 0] / self.REACH + 1) / 2 * width
-        y = height - 30 - points[..., 1] / self.TOP * (height - 40)
+        """(difference, loss) (..., 2) in the pixels of the drawing, the loss upward."""
+        points = torch.as_tensor(points, dtype=torch.float32)
+        x, y = self._across(points[..., 0]), self.SIZE[0] - self.DOWN - self._up(points[..., 1])
         return torch.stack([x, y], dim=-1)
+
+    def _choose_difference(self, change) -> None:
+        share = (change["new"][0] - self.LEFT) / (self.SIZE[1] - self.LEFT - self.RIGHT)
+        self.difference.value = (2 * share - 1) * self.REACH

@@ -1,8 +1,10 @@
 """Figures of notebook 02: shapes at a cell, where each shape fits, overlap, and which objects anchors can reach."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
 import torch
+import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -15,21 +17,40 @@ from rcnn_tutorial.roles import DASHES, Role
 from rcnn_tutorial.scene import Boxes, Points, Scene
 from rcnn_tutorial.stages.anchors import anchor_sizes
 
-_ON_PHOTOS = (roles.YELLOW, roles.PALETTE[1], roles.WHITE)  # light, because photos are mostly dark
+# None of them is a role's, which the pictures need beside them; the largest scale comes first.
+_SCALE_COLORS = tuple(roles.PALETTE[k] for k in (0, 6, 1, 9, 8, 7))
 _DASHES = tuple(DASHES)
+SHARED = Role(roles.PALETTE[1], "solid", "intersection")
+
+
+def scale_colors(scales: Sequence[float]) -> dict[float, str]:
+    """A color for each scale; after six of them they repeat."""
+    ranked = sorted(scales, reverse=True)
+    return {scale: _SCALE_COLORS[rank % len(_SCALE_COLORS)] for rank, scale in enumerate(ranked)}
+
+
+def with_room(image: Tensor, room: int) -> Tensor:
+    """The image (3, H, W) in the middle of a dark one (3, H + 2 room, W + 2 room): room for boxes that leave it."""
+    return F.pad(image, (room, room, room, room), value=int(roles.GROUND[1:3], 16) / 255)
 
 
 @from_any_device
 def shapes_figure(image: Tensor, anchors: Tensor, config: AnchorConfig) -> Figure:
-    """One cell's anchors (A, 4), ratio-major, on the image (3, H, W), every ratio with a dash and a line of its own."""
+    """One cell's anchors (A, 4), ratio-major, on the image (3, H, W), every scale with a color and a dash of its own.
+
+    Around the image there is as much room as they need.
+    """
+    height, width = image.shape[-2:]
+    out = torch.cat([-anchors[:, :2], anchors[:, 2:] - torch.tensor([width, height])]).max()
+    room = max(0, math.ceil(float(out)) + 8)
     sizes = [f"{w:g} × {h:g}" for w, h in anchor_sizes(config).tolist()]
     layers, scales = [], len(config.scales)
-    for k, ratio in enumerate(config.ratios):
-        rows = slice(k * scales, (k + 1) * scales)
-        role = Role(_ON_PHOTOS[k % 3], _DASHES[k % 4], f"ratio {ratio:g}: {', '.join(sizes[rows])}")
-        layers.append(Boxes(anchors[rows], role, width=5))
-    layers.append(Points(centers_and_sizes(anchors[:1])[0], radius=6))
-    return figure_of([Scene(image, layers)], 8.0)
+    for k, scale in enumerate(config.scales):
+        name = f"scale {scale:g}: {', '.join(sizes[k::scales])}"
+        role = Role(scale_colors(config.scales)[scale], _DASHES[k % 4], name)
+        layers.append(Boxes(anchors[k::scales] + room, role, width=5))
+    layers.append(Points(centers_and_sizes(anchors[:1])[0] + room, roles.CHOSEN, radius=7, name="the cell"))
+    return figure_of([Scene(with_room(image, room), layers)], 8.0)
 
 
 @from_any_device
@@ -59,7 +80,7 @@ def iou_figure(first: Tensor, second: Tensor, iou: float) -> Figure:
         layers = [Boxes(first[None], roles.BEFORE, name="first box")]
         layers.append(Boxes(second[None], roles.AFTER, name="second box"))
         if bool((shared[:2] < shared[2:]).all()):
-            layers.insert(0, Boxes(shared[None], roles.CHOSEN._replace(dash="dotted"), fill=0.35, name="intersection"))
+            layers.insert(0, Boxes(shared[None], SHARED, fill=0.35))
         plot_layers(axes, layers)
         axes.set_title(f"IoU = {iou:.4f}")
     return figure

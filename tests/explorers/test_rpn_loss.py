@@ -4,9 +4,19 @@ import pytest
 import torch
 
 from rcnn_tutorial.config import AnchorConfig, AnchorTargetConfig, Config
-from rcnn_tutorial.explorers.rpn_loss import ALL, BOTH, MOVABLE, NONE, AnchorLabelExplorer, SmoothL1Explorer
-from rcnn_tutorial.scene import Boxes, Points
+from rcnn_tutorial.explorers.rpn_loss import (
+    ALL,
+    BOTH,
+    MOVABLE,
+    NONE,
+    SAMPLED,
+    AnchorLabelExplorer,
+    SmoothL1Explorer,
+)
+from rcnn_tutorial.scene import Boxes
+from rcnn_tutorial.stages.anchor_target import assign_anchors
 from rcnn_tutorial.stages.anchors import generate_anchors, inside_image
+from rcnn_tutorial.stages.preprocessing import GroundTruth
 
 IMAGE = torch.full((3, 600, 800), 0.5)
 OBJECTS = torch.tensor([[100.0, 100, 300, 400], [500, 50, 560, 110]])
@@ -16,47 +26,100 @@ def layer(explorer, name):
     return next(one for one in explorer.canvas.layers if one.legend == name)
 
 
-@pytest.mark.parametrize(
-    "side, counts, types, best",
-    [
-        (64, "14 foreground, 242 background", "14 type A, 0 type B", "0.2645"),
-        (181, "12 foreground, 244 background", "12 type A, 0 type B", "0.5001"),
-        (256, "18 foreground, 238 background", "2 type A, 18 type B", "0.9113"),
-    ],
-)
-def test_counts_of_centered_squares(side, counts, types, best):
-    explorer = AnchorLabelExplorer(IMAGE)
-    explorer.set(object_width=side, object_height=side)
-    assert f"In the loss: {counts}, 16,844 don't care." in explorer.summary
-    assert types in explorer.summary
-    assert f"Largest IoU of any anchor: {best}." in explorer.summary
+PRESSED = {  # button -> foreground, its types, best IoU, foreground and background in the loss
+    "64 px object": (14, "14 type A, 0 type B", "0.2645", "14 foreground, 242 background"),
+    "181 px": (12, "12 type A, 0 type B", "0.5001", "12 foreground, 244 background"),
+    "256 px": (18, "2 type A, 18 type B, 2 both", "0.9113", "18 foreground, 238 background"),
+    "Positive 0.5": (168, "2 type A, 168 type B, 2 both", "0.9113", "128 foreground, 128 background"),
+    "Left out": (168, "2 type A, 168 type B, 2 both", "0.9113", "8 foreground, 24 background"),
+    "Reset": (18, "2 type A, 18 type B, 2 both", "0.9113", "18 foreground, 238 background"),
+}
+
+
+@pytest.mark.parametrize("before", ["64 px object", "On the scene", "Negative 0.1"])
+@pytest.mark.parametrize("name", PRESSED)
+def test_each_button_shows_what_its_question_asks(name, before):
+    explorer = AnchorLabelExplorer(IMAGE, OBJECTS)
+    foreground, types, best, loss = PRESSED[name]
+    for pressed in (before, name, name):
+        explorer.press(pressed)
+    assert explorer.summary == f"{foreground} foreground ({types}), best IoU {best}. In the loss: {loss}."
+    assert len(explorer.summary) <= 150
+
+
+def test_on_the_scene_the_movable_object_lies_on_the_first_and_adds_nothing():
+    explorer = AnchorLabelExplorer(IMAGE, OBJECTS)
+    explorer.press("On the scene")
+    assert explorer.canvas.handles["object"] == OBJECTS[0].tolist()
+    size = torch.tensor([IMAGE.shape[1:]])
+    truth = GroundTruth(OBJECTS[None], torch.ones(1, 2, dtype=torch.long))
+    found = assign_anchors(explorer.anchors, truth, inside_image(explorer.anchors, size), AnchorTargetConfig())
+    assert explorer.summary.startswith(f"{int((found.labels == 1).sum())} foreground (")
+    assert "On the scene" not in AnchorLabelExplorer(IMAGE).presets
 
 
 def test_picture_shows_what_the_sentence_counts():
     explorer = AnchorLabelExplorer(IMAGE)
-    assert len(layer(explorer, "foreground, type B").boxes) == 18
-    assert len(layer(explorer, "foreground, type A").boxes) == 2
+    assert len(layer(explorer, "type B").points) == 18
+    assert len(layer(explorer, "type A").points) == 2
     assert len(layer(explorer, "background").points) == 238
+    explorer.press("Left out")
+    assert len(layer(explorer, "foreground, left out").points) == 160 and len(layer(explorer, "type B").points) == 8
+    explorer.press("Reset")
     explorer.show.value = ALL
+    assert "All anchors: 18 foreground, 5,400 background, 11,682 don't care." in explorer.summary
     assert len(layer(explorer, "background").points) == 5400
     assert len(layer(explorer, "don't care, inside").points) == 5944 - 5400 - 18
-    hover = layer(explorer, "foreground, type A").hover
-    assert all("256×256, IoU 0.9113" in text for text in hover)
+    explorer.press("Negative 0.1")
+    assert len(layer(explorer, "background").points) == 3658
+
+
+def boxes_of(explorer) -> list:
+    return [(label, one.role.dash) for one in explorer.canvas.layers if isinstance(one, Boxes) for label in one.labels]
+
+
+def test_few_anchors_are_drawn_whole_and_say_for_how_many_they_stand():
+    explorer = AnchorLabelExplorer(IMAGE, OBJECTS)
+    assert boxes_of(explorer) == [("18 of 256×256", "solid")]
+    explorer.press("64 px object")
+    assert boxes_of(explorer) == [("14 of 88×176", "dashed")]
+    explorer.press("Positive 0.5")
+    assert boxes_of(explorer) == [("64 of 256×256", "solid"), ("56 of 368×192", "solid"), ("48 of 176×352", "solid")]
+    explorer.set(object_height=500, object_width=500)
+    assert len(boxes_of(explorer)) <= 4
+    explorer.press("On the scene")  # one an object
+    counts = [int(label) for label, _ in boxes_of(explorer)]
+    assert len(counts) == 2 and explorer.summary.startswith(f"{sum(counts)} foreground")
 
 
 def test_the_legend_names_what_is_there():
     explorer = AnchorLabelExplorer(IMAGE)
     explorer.set(object_width=64, object_height=64)
-    assert [one.legend for one in explorer.canvas.layers] == ["background", "foreground, type A"]
+    assert [one.legend for one in explorer.canvas.layers if one.legend] == ["background", "type A"]
     explorer.objects_counted.value = NONE
     assert [one.legend for one in explorer.canvas.layers] == ["background"]
+
+
+def test_controls_that_can_do_nothing_rest():
+    explorer = AnchorLabelExplorer(IMAGE)
+
+    def resting() -> set:
+        return {name for name, control in explorer.controls.items() if control.disabled}
+
+    assert resting() == set()
+    explorer.press("64 px object")
+    assert resting() == {"positive"}
+    explorer.press("Negative 0.1")
+    assert resting() == {"batch", "fraction", "seed"}
+    explorer.set(show=SAMPLED, objects_counted=NONE)
+    assert resting() == {"positive", "fraction"}
 
 
 def test_no_object_makes_everything_inside_background():
     explorer = AnchorLabelExplorer(IMAGE)
     explorer.objects_counted.value = NONE
     assert "0 foreground, 256 background" in explorer.summary
-    assert "Without an object" in explorer.summary
+    assert explorer.summary.startswith("0 foreground (0 type A, 0 type B), best IoU 0.0000.")
 
 
 def test_dragged_box_moves_the_sliders_and_sliders_move_the_box():
@@ -131,15 +194,39 @@ def test_marks_of_one_cell_do_not_cover_each_other():
 def test_smooth_l1_sentence_and_curve():
     explorer = SmoothL1Explorer()
     explorer.set(sigma=3.0, difference=1.0, anchor_width=184)
-    assert "1 / sigma² = 0.1111" in explorer.summary
-    assert "linear part: loss 0.9444, slope 1.0000" in explorer.summary
-    assert "20.4 pixels on an anchor 184 pixels wide" in explorer.summary
+    assert explorer.summary == (
+        "Linear part, loss 0.9444, slope 1.0000, 184.0 pixels. Bend at 1 / sigma² = 0.1111, 20.4 pixels."
+    )
     explorer.set(sigma=1.0, difference=-0.5)
-    assert "quadratic part: loss 0.1250, slope -0.5000" in explorer.summary
-    assert isinstance(explorer.canvas.layers[-1], Points)
-    x, y = explorer.canvas.layers[-1].points[0].tolist()
-    assert x == pytest.approx(840 * (1 - 0.5 / 2.5) / 2)
-    assert y == pytest.approx(420 - 30 - 0.125 / 2.5 * 380)
+    assert "Quadratic part, loss 0.1250, slope -0.5000" in explorer.summary
+    point, (start, end) = explorer.canvas.layers[-1].points[0], layer(explorer, "tangent").lines[0]
+    assert torch.allclose(point, explorer._place([-0.5, 0.125])) and torch.allclose(point, (start + end) / 2)
+    across, up = (end - start).tolist()
+    slope = -up / explorer._up(1.0) / (across / (explorer._across(1.0) - explorer._across(0.0)))
+    assert slope == pytest.approx(-0.5, abs=1e-4)
+    assert explorer.canvas.layers[-1].labels == ["slope −0.50"]
+    assert explorer.canvas.layers[-2].labels == ["−92.0 px"]
+
+
+def test_the_curve_s_axes_have_titles_and_the_point_its_pixels():
+    explorer = SmoothL1Explorer(anchor_width=200)
+    texts = [label for one in explorer.canvas.layers for label in getattr(one, "labels", ())]
+    assert {"loss", "difference (anchor widths)", "−2", "0", "2", "200.0 px", "slope 1.00"} <= set(texts)
+
+
+def test_a_click_moves_the_point():
+    explorer = SmoothL1Explorer()
+    explorer.canvas.set_state({"clicked": explorer._place([0.5, 1.0]).tolist()})
+    assert explorer.difference.value == 0.5
+    explorer.canvas.set_state({"clicked": [0.0, 0.0]})
+    assert explorer.difference.value == -2.5
+
+
+@pytest.mark.parametrize("name, sigma", [("Sigma 3", 3.0), ("Sigma 1", 1.0)])
+def test_the_curve_s_buttons(name, sigma):
+    explorer = SmoothL1Explorer()
+    explorer.press(name)
+    assert (explorer.sigma.value, explorer.difference.value) == (sigma, 1.0) and "slope 1.0000" in explorer.summary
 
 
 def test_a_box_beyond_the_sliders_is_brought_back_to_them():
@@ -156,7 +243,7 @@ def test_photo_objects_are_drawn_when_they_count():
     explorer = AnchorLabelExplorer(IMAGE, OBJECTS)
     assert explorer.objects_counted.value == MOVABLE
     names = [one.legend for one in explorer.canvas.layers]
-    assert "photo's objects" not in names
+    assert "object" not in names
     explorer.objects_counted.value = BOTH
-    drawn = layer(explorer, "photo's objects")
+    drawn = layer(explorer, "object")
     assert isinstance(drawn, Boxes) and torch.equal(drawn.boxes, OBJECTS)

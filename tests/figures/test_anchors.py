@@ -1,5 +1,6 @@
 """Notebook 02's figures: what they draw, read back from the axes."""
 
+import pytest
 import torch
 
 from rcnn_tutorial.config import AnchorConfig
@@ -9,19 +10,25 @@ from rcnn_tutorial.stages.anchors import base_anchors, generate_anchors, inside_
 CONFIG = AnchorConfig()
 
 
-def test_every_shape_of_the_cell_is_drawn_with_a_dash_a_ratio():
+def test_every_shape_of_the_cell_is_drawn_with_a_color_and_a_dash_a_scale():
     figure = figures.shapes_figure(torch.rand(3, 60, 80), base_anchors(CONFIG) + 40, CONFIG)
-    ratios = figure.axes[0].collections[:3]
-    assert len({str(boxes.get_linestyle()) for boxes in ratios}) == 3
-    sizes = [path.get_extents().size.tolist() for boxes in ratios for path in boxes.get_paths()]
-    assert len(sizes) == 9 and sizes[1] == [368, 192]
+    scales = figure.axes[0].collections[:3]
+    assert len({str(boxes.get_linestyle()) for boxes in scales}) == 3
+    assert len({str(boxes.get_edgecolor()) for boxes in scales}) == 3
+    sizes = [path.get_extents().size.tolist() for boxes in scales for path in boxes.get_paths()]
+    assert len(sizes) == 9 and sizes[:4] == [[184, 96], [128, 128], [88, 176], [368, 192]]
+    names = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert names[2] == "scale 32: 736 × 384, 512 × 512, 352 × 704"
 
 
-def test_the_image_lies_where_its_boxes_count_from():
+def test_around_the_image_is_room_for_the_shapes_that_leave():
     """Pixel 0 reaches from 0 to 1, as in all figures."""
-    figure = figures.shapes_figure(torch.rand(3, 60, 80), base_anchors(CONFIG), CONFIG)
-    assert figure.axes[0].images[0].get_extent() == [0, 80, 60, 0]
-    assert figure.axes[0].get_xlim() == (0, 80) and figure.axes[0].get_ylim() == (60, 0)
+    anchors = generate_anchors(38, 50, 16, CONFIG).view(38, 50, 9, 4)[19, 25]  # the tallest leaves by 64 pixels
+    figure = figures.shapes_figure(torch.rand(3, 600, 800), anchors, CONFIG)
+    assert figure.axes[0].images[0].get_extent() == [0, 944, 744, 0]
+    assert figure.axes[0].get_xlim() == (0, 944) and figure.axes[0].get_ylim() == (744, 0)
+    padded = figures.with_room(torch.ones(3, 2, 2), 3)
+    assert padded.shape == (3, 8, 8) and padded.sum() == pytest.approx(12 + 3 * 60 * 0x40 / 255)
 
 
 def test_each_panel_tells_how_many_cells_its_shape_fits():
