@@ -17,3 +17,14 @@ def messages(monkeypatch):
 
     monkeypatch.setattr("comm.create_comm", Recorder)
     return sent
+
+
+@pytest.fixture
+def press():
+    """Click the button of this name above an explorer's controls."""
+
+    def click(explorer, name: str) -> None:
+        row = explorer.children[0].children[0]
+        next(child for child in row.children if child.description == name).click()
+
+    return click
