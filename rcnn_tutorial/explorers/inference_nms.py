@@ -17,6 +17,8 @@ from rcnn_tutorial.roles import DASHES, Role, class_color
 from rcnn_tutorial.scene import Boxes
 from rcnn_tutorial.stages.inference import Detections, class_boxes, detect
 
+LISTED = 6  # classes that the summary counts
+
 
 class DetectionExplorer(Explorer):
     """The final picture: threshold, suppression within each class, the best of all classes.
@@ -72,7 +74,7 @@ class DetectionExplorer(Explorer):
     def _in_words(self, labels: list[int], candidates: int, threshold: float) -> str:
         if not labels:
             return f"No box of any class shown scores above {threshold:.2f}: nothing detected."
-        names = Counter(self.classes[label - 1] for label in labels)
-        listed = ", ".join(f"{count} {name}" for name, count in names.most_common())
-        text = f"{candidates:,} boxes score above {threshold:.2f}; "
-        return text + f"suppression and the limit leave {len(labels)}: {listed}."
+        names = Counter(self.classes[label - 1] for label in labels).most_common()
+        listed = ", ".join(f"{count} {name}" for name, count in names[:LISTED])
+        more = f" and {len(names) - LISTED} more classes" if len(names) > LISTED else ""
+        return f"{candidates:,} boxes score above {threshold:.2f}; {len(labels)} are left: {listed}{more}."

@@ -68,11 +68,11 @@ class List {
     const order = rows.map(({ row }) => String(row));
     const stood = [...this.body.children].map((line) => line.dataset.row);
     if (order.join() !== stood.join()) this.fill(rows);
-    for (const { row, name, what, cells } of rows) {
+    for (const { row, what, cells, words } of rows) {
       const line = this.rows[row];
       line.className = `rcnn-is-${what}${String(row) === this.pointed ? " rcnn-pointed" : ""}`;
       cells.forEach((text, i) => { line.cells[i + 1].textContent = text; });
-      line.cells[0].firstChild.setAttribute("aria-label", `${name}, ${cells.at(-1)}, score ${cells[0]}`);
+      line.cells[0].firstChild.setAttribute("aria-label", words);
     }
     this.back.disabled = step <= 0;
     this.next.disabled = step >= last;

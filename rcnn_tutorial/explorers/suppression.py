@@ -20,7 +20,7 @@ from rcnn_tutorial.scene import Boxes, Layer
 from rcnn_tutorial.stages.nms import NMSStep, bottom_y, nms_steps
 
 _HERE = pathlib.Path(__file__).parent
-BY_SCORE, BY_Y = "score, best first", "bottom y, lowest first"
+BY_SCORE, BY_Y = "by score", "by bottom y"
 MOST = 12  # boxes in the game; each has a letter
 REACH = 12  # image pixels around a box within which a click means it
 OPEN, NOW, FALLS, KEPT, GONE = "open", "in hand", "falls", "kept", "removed"  # what a box is in a step of the game
@@ -93,16 +93,19 @@ class NMSExplorer(Explorer):
             return "The game is over: no box is open.", False
         name, what, by = letter(row), self.state.whats[row], self.state.by[row]
         if what in (KEPT, NOW):
-            return f"Not {name}: it is kept already.", False
+            return f"✗ Not {name}: it is kept already.", False
         if what in (FALLS, GONE):
             iou = float(box_iou(self.boxes[by, None], self.boxes[row, None]))
-            return f"Not {name}: {letter(by)} removed it, their IoU is {iou:.2f}.", False
+            return f"✗ Not {name}: {letter(by)} removed it, their IoU is {iou:.2f}.", False
         first, value = self.game[self.step.value].kept, float(self.ranks[row])
-        by_score = self.order.value == BY_SCORE
-        said = f"its score is {value:.2f}" if by_score else f"its bottom y is {value:.0f}"
+        best, more = ("best open score, {:.2f}", "scores more than {:.2f}")
+        if self.order.value == BY_Y:
+            best, more = ("lowest bottom, {:.0f}", "ends lower than {:.0f}")
         if row == first:
-            return f"Right, {name}: {said}, the {'best' if by_score else 'lowest'} of the open boxes.", True
-        return f"Not {name}: {said}, and an open box {'scores higher' if by_score else 'ends lower'}.", False
+            return f"✓ Right, {name} has the {best.format(value)}.", True
+        if value == float(self.ranks[first]):
+            more = "ties with it and comes first in the list"
+        return f"✗ Not {name}: an open box {more.format(value)}.", False
 
     # ---- the picture
 
@@ -118,7 +121,7 @@ class NMSExplorer(Explorer):
         step = self.step.value
         self.state = replay(self.game, step, len(self.boxes))
         ious = self._ious()
-        self.canvas.draw(_layers(self.state, self.boxes, self.scores, ious))
+        self.canvas.draw(_layers(self.state, self.boxes, ious))
         self.ranking.show(self._rows(ious), self.canvas.size, self.state.now, step, self.step.max)
         return " ".join(filter(None, (verdict, self._in_words(step))))
 
@@ -133,17 +136,18 @@ class NMSExplorer(Explorer):
         for row in torch.argsort(self.ranks, descending=True, stable=True).tolist():
             what, by = self.state.whats[row], self.state.by[row]
             known = ious is not None and what in (OPEN, FALLS)
-            fate = f"removed by {letter(by)}" if what == GONE else what
+            fate = f"✗ by {letter(by)}" if what == GONE else what
+            words = f"removed by {letter(by)}" if what == GONE else what
             cells = [f"{self.scores[row]:.2f}", f"{self.boxes[row, 3]:.0f}", f"{ious[row]:.2f}" if known else "", fate]
             look = {"row": row, "name": letter(row), "what": what.replace(" ", "-"), "box": self.boxes[row].tolist()}
-            rows.append(look | {"cells": cells})
+            rows.append(look | {"cells": cells, "words": f"{letter(row)}, {words}, score {cells[0]}"})
         return rows
 
     def _in_words(self, step: int) -> str:
         if not len(self.boxes):
             return "No box: nothing to suppress."
         last, threshold = len(self.game), self.threshold.value
-        ask = "Which box is kept next? Click it." if step < last else "No box is open."
+        ask = "Which is kept next? Click it." if step < last else "No box is open."
         if step == 0:
             return f"{len(self.boxes)} open boxes, NMS IoU {threshold:.2f}. {ask}"
         if step > last:
@@ -208,23 +212,20 @@ def replay(game: list[NMSStep], step: int, count: int) -> State:
     return State(whats, by, whats.index(NOW) if NOW in whats else None)
 
 
-def _layers(state: State, boxes: Tensor, scores: Tensor, ious: Tensor | None) -> list[Layer]:
+def _layers(state: State, boxes: Tensor, ious: Tensor | None) -> list[Layer]:
     """The five kinds of boxes, each in a color, dash and width of its own; those that count lie on top."""
 
-    def group(what: str, role: Role, text=None, **look) -> Boxes:
+    def group(what: str, role: Role, text=letter, **look) -> Boxes:
         rows = state.whats_are(what)
-        labels = [f"{letter(row)} {text(row)}" for row in rows] if text else ()
+        labels = [text(row) for row in rows] if text else ()
         return Boxes(boxes[rows], role, labels=labels, name=what, **look)
 
-    def score(row: int) -> str:
-        return f"{scores[row]:.2f}"
-
     return [
-        group(GONE, roles.BEFORE, width=1.5, opacity=0.45),
-        group(OPEN, roles.OTHER._replace(dash="solid"), score, width=2),
-        group(KEPT, roles.AFTER, score, width=4),
-        group(FALLS, roles.BEFORE, lambda row: f"IoU {ious[row]:.2f}", width=4),
-        group(NOW, roles.CHOSEN._replace(dash="dashdot"), score, width=6),
+        group(GONE, roles.BEFORE._replace(dash="dotted"), None, width=1.5, opacity=0.45),
+        group(OPEN, roles.OTHER._replace(dash="solid"), width=2),
+        group(KEPT, roles.AFTER, width=4),
+        group(FALLS, roles.BEFORE, lambda row: f"{letter(row)} IoU {ious[row]:.2f}", width=4),
+        group(NOW, roles.CHOSEN._replace(dash="dashdot"), width=6),
     ]
 
 
@@ -237,6 +238,6 @@ class Ranking(WholeWidget):
 
     def show(self, rows: list[dict], size: tuple[int, int], now: int | None, step: int, last: int) -> None:
         """rows: as the list shows them, from the top. size: (H, W) of the picture. now: the box in hand."""
-        head = "IoU" if now is None else f"IoU with {letter(now)}"
-        heads = ["Box", "Score", "Bottom y", head, "State"]
+        head = "IoU" if now is None else f"IoU {letter(now)}"
+        heads = ["Box", "Score", "Bottom", head, "State"]
         self.frame = {"rows": rows, "heads": heads, "size": list(size), "step": step, "last": last, "reach": REACH}

@@ -21,9 +21,9 @@ def messages(monkeypatch):
 
 @pytest.fixture
 def press():
-    """Click the button of this name above an explorer's controls."""
+    """Clicks the button of this name of an explorer."""
 
-    def click(explorer, name: str) -> None:
+    def click(explorer, name):
         row = explorer.children[0].children[0]
         next(child for child in row.children if child.description == name).click()
 

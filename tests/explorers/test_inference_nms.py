@@ -36,7 +36,7 @@ def test_what_is_drawn_is_what_the_stage_detects(detections):
 def test_one_class_alone_can_be_shown(detections):
     for name in detections.classes:
         detections.set(score_threshold=0.0, threshold=1.0, most=2, class_name=name)  # nothing is suppressed
-        assert detections.summary.endswith(f"leave 2: 2 {name}.")
+        assert detections.summary.endswith(f"2 are left: 2 {name}.")
 
 
 def test_no_detection_gives_a_sentence(detections):
@@ -53,4 +53,4 @@ def test_the_buttons_ask_the_lessons_questions(detections, press):
     press(detections, "NMS 0")
     assert detections.threshold.value == 0.0
     press(detections, "Score 0")
-    assert detections.score_threshold.value == 0.0 and "leave" in detections.summary
+    assert detections.score_threshold.value == 0.0 and "are left" in detections.summary

@@ -77,12 +77,10 @@ def test_the_list_is_crossed_out_step_by_step(explorer):
     explorer.step.value = 1
     assert fates(explorer) == {"A": "in hand", "B": "falls", "C": "open", "D": "open"}
     ious = {row["name"]: row["cells"][2] for row in explorer.ranking.frame["rows"]}
-    assert (
-        ious == {"A": "", "B": "0.82", "C": "0.33", "D": "0.00"}
-    assert explorer.ranking.frame["heads"][3] == "IoU with A"
-    )
+    assert ious == {"A": "", "B": "0.82", "C": "0.33", "D": "0.00"}
+    assert explorer.ranking.frame["heads"][3] == "IoU A"
     explorer.step.value = 2
-    assert fates(explorer) == {"A": "kept", "B": "removed by A", "C": "in hand", "D": "open"}
+    assert fates(explorer) == {"A": "kept", "B": "✗ by A", "C": "in hand", "D": "open"}
     assert explorer.summary.startswith("Step 2 of 3: C is kept, removes none.")
 
 
@@ -94,7 +92,7 @@ def test_the_list_follows_the_order(explorer):
 def test_removed_boxes_fade_and_those_that_fall_show_their_iou(explorer):
     explorer.step.value = 1
     layers = {layer.legend: layer for layer in explorer.canvas.layers}
-    assert layers["falls"].labels == ["B IoU 0.82"] and layers["open"].labels == ["C 0.70", "D 0.60"]
+    assert layers["falls"].labels == ["B IoU 0.82"] and layers["open"].labels == ["C", "D"]
     assert layers["removed"].opacity < 0.5 < layers["falls"].opacity
     assert layers["removed"].width < layers["open"].width < layers["falls"].width < layers["in hand"].width
 
@@ -129,7 +127,7 @@ def test_score_order_keeps_the_better_box_and_y_order_the_lower(press):
 def test_the_right_answer_takes_the_step_and_says_why(explorer):
     explorer.answer(0)
     assert explorer.step.value == 1
-    assert explorer.summary.startswith("Right, A: its score is 0.90, the best of the open boxes. Step 1 of 3")
+    assert explorer.summary.startswith("✓ Right, A has the best open score, 0.90. Step 1 of 3")
     explorer.threshold.value = 0.55
     assert explorer.summary.startswith("Step 1")  # said once
 
@@ -137,9 +135,9 @@ def test_the_right_answer_takes_the_step_and_says_why(explorer):
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        (3, "Not D: its score is 0.60, and an open box scores higher."),
-        (1, "Not B: A removed it, their IoU is 0.82."),
-        (0, "Not A: it is kept already."),
+        (3, "✗ Not D: an open box scores more than 0.60."),
+        (1, "✗ Not B: A removed it, their IoU is 0.82."),
+        (0, "✗ Not A: it is kept already."),
     ],
 )
 def test_a_wrong_answer_says_why_and_changes_nothing(explorer, row, reason):
@@ -152,9 +150,17 @@ def test_a_wrong_answer_says_why_and_changes_nothing(explorer, row, reason):
 def test_by_bottom_y_the_lowest_is_right(explorer):
     explorer.order.value = BY_Y
     explorer.answer(0)
-    assert explorer.summary.startswith("Not A: its bottom y is 50, and an open box ends lower.")
+    assert explorer.summary.startswith("✗ Not A: an open box ends lower than 50.")
     explorer.answer(3)
-    assert explorer.summary.startswith("Right, D: its bottom y is 90, the lowest of the open boxes.")
+    assert explorer.summary.startswith("✓ Right, D has the lowest bottom, 90.")
+
+
+def test_of_two_that_tie_the_one_with_the_better_score_comes_first(explorer):
+    explorer.set(order=BY_Y, threshold=1.0, step=1)
+    explorer.answer(1)
+    assert explorer.summary.startswith("✗ Not B: an open box ties with it and comes first in the list.")
+    explorer.answer(0)
+    assert explorer.summary.startswith("✓ Right, A has the lowest bottom, 50.")
 
 
 def test_after_the_last_box_no_answer_is_right(explorer):
@@ -165,12 +171,12 @@ def test_after_the_last_box_no_answer_is_right(explorer):
 
 def test_a_click_means_the_nearest_outline_and_the_same_place_may_be_clicked_again(explorer):
     explorer.canvas.clicked = [79.0, 75.0]
-    assert explorer.summary.startswith("Not D") and explorer.canvas.clicked == []
+    assert explorer.summary.startswith("✗ Not D") and explorer.canvas.clicked == []
     explorer.step.value = 2
     explorer.canvas.clicked = [79.0, 75.0]
-    assert explorer.summary.startswith("Right, D")
+    assert explorer.summary.startswith("✓ Right, D")
     explorer.canvas.clicked = [3.0, 95.0]
-    assert explorer.summary.startswith("Right, D")  # beside all boxes: no answer
+    assert explorer.summary.startswith("✓ Right, D")  # beside all boxes: no answer
     assert explorer.pointed_at(11.0, 30.0) == 0 and explorer.pointed_at(53.0, 30.0) == 0  # B is removed: out of reach
     assert [distance([10, 10, 50, 50], *at) for at in ((10, 20), (6, 20), (13, 20), (53, 54))] == [0, 4, -3, 5]
 
