@@ -1,6 +1,7 @@
 """README, teacher's page and model cards: links lead somewhere, commands and names exist, every lesson is there."""
 
 import importlib
+import json
 import re
 import shlex
 from pathlib import Path
@@ -11,7 +12,9 @@ from PIL import Image
 
 from rcnn_tutorial.checks.checking import Check
 from rcnn_tutorial.cli import build_parser
+from rcnn_tutorial.config import VOC_CLASSES
 from rcnn_tutorial.course.files import course_folder
+from rcnn_tutorial.data.samples import DISTRIBUTIONS, SAMPLES, load_sample
 
 NOTEBOOKS = course_folder()
 ROOT = Path(__file__).parents[1]
@@ -89,6 +92,29 @@ def test_the_pictures_are_small_and_all_of_them_are_used():
     pictures = set(PICTURES.iterdir())
     assert sum(picture.stat().st_size for picture in pictures) < 600_000
     assert {ROOT / link for link in links_of(README) if link.startswith("assets/readme/")} == pictures
+
+
+def test_the_list_of_sample_photos_is_that_of_their_file():
+    boxes = json.loads((ROOT / "assets" / "samples" / "boxes.json").read_text(encoding="utf-8"))
+    rows = {cells[0].strip("`"): cells[1:] for cells in rows_of(section(README, "### The sample photos"))[1:]}
+    assert tuple(rows) == SAMPLES
+    for name, (size, shows, by, source) in rows.items():
+        image, target = load_sample(name)
+        assert size == f"{image.shape[1]} × {image.shape[2]}", name
+        if name == "scene":
+            assert all(f"`{tile['photo']}`" in shows for tile in boxes["scene"]["tiles"])
+            continue
+        photo = boxes["photos"][name]
+        assert all(VOC_CLASSES[label - 1] in shows for label in target["labels"]), name
+        assert target["difficult"].any() == ("difficult" in shows), name
+        source_told = DISTRIBUTIONS.get(photo["package"], "this project, from scikit-learn")
+        assert (by, source) == (photo["credit"], source_told), name
+
+
+def test_the_teachers_page_knows_every_sample_photo():
+    rows = rows_of(section(TEACHER, "## Your own photos and data"))
+    names = [name for cells in rows for name in re.findall(r"`(\w+)`", cells[0]) if name.islower()]
+    assert sorted(names) == sorted(SAMPLES)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

@@ -154,10 +154,10 @@ def test_dependencies_have_lower_bounds_only():
 def test_wheel_carries_the_course_and_the_assets(tmp_path):
     source = tmp_path / "source"
     source.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
         shutil.copy(ROOT / name, source)
     shutil.copytree(ROOT / "rcnn_tutorial", source / "rcnn_tutorial")
-    for name in ("notebooks/solutions/00.ipynb", "assets/samples/boxes.json", "tests/test_all.py"):
+    for name in ("notebooks/solutions/00.ipynb", "assets/samples/lake.jpg", "tests/test_all.py"):
         (source / name).parent.mkdir(parents=True)
         (source / name).write_text("{}", encoding="utf-8")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path / "dist"]
@@ -166,12 +166,13 @@ def test_wheel_carries_the_course_and_the_assets(tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         metadata = {name.split("/")[1]: archive.read(name).decode() for name in names if ".dist-info/" in name}
-    assert {"rcnn_tutorial/_notebooks/solutions/00.ipynb", "rcnn_tutorial/_assets/samples/boxes.json"} <= names
+    assert {"rcnn_tutorial/_notebooks/solutions/00.ipynb", "rcnn_tutorial/_assets/samples/lake.jpg"} <= names
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "rcnn_tutorial").rglob("*.py")}
     assert modules <= names
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"rcnn_tutorial"}
     assert "rcnn-tutorial = rcnn_tutorial.cli:main" in metadata["entry_points.txt"]
-    assert "License-Expression: MIT" in metadata["METADATA"]
+    told = re.findall(r"^License-(?:Expression|File): (.*)$", metadata["METADATA"], flags=re.MULTILINE)
+    assert told == ["MIT AND CC-BY-2.0", "LICENSE", "NOTICE"]
 
 
 def test_a_wheel_alone_brings_the_course_and_detects(tmp_path):
@@ -200,6 +201,7 @@ def test_a_wheel_alone_brings_the_course_and_detects(tmp_path):
     assert (empty / "rcnn_course" / "solutions" / "00_tour.ipynb").exists()
     detect = """
 from PIL import Image; from rcnn_tutorial.cli import main; from rcnn_tutorial.data import load_sample
+assert load_sample("lake")[0].shape == (3, 427, 640)
 image = load_sample("cat")[0]
 Image.fromarray((image * 255).byte().permute(1, 2, 0).numpy()).save("cat.png")
 main(["detect", "cat.png", "--json"])

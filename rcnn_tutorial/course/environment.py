@@ -15,6 +15,7 @@ from rcnn_tutorial.errors import DataError
 
 PROJECT = "rcnn-tutorial"
 INSTALL = "install the project: call make, or run: pip install -e ."
+ASSETS = ("voc.safetensors", "toy.safetensors", "samples/boxes.json", "samples/lake.jpg")
 
 
 class Finding(NamedTuple):
@@ -54,7 +55,7 @@ def check_environment() -> Report:
     needed = [Requirement(text) for text in project.get_all("Requires-Dist")]
     findings = [_python(platform.python_version(), _lowest(Requirement("python" + project["Requires-Python"])))]
     findings += [_package(package.name, _lowest(package)) for package in needed if package.marker is None]  # no extras
-    return Report((*findings, _compiled_torchvision(), _asset("voc.safetensors"), _asset("samples/boxes.json")))
+    return Report((*findings, _compiled_torchvision(), *(_asset(name) for name in ASSETS)))
 
 
 def _lowest(requirement: Requirement) -> str:

@@ -58,7 +58,7 @@ def test_a_range_that_is_narrowed_takes_the_value_along_on_steps():
 
 
 def test_a_whole_number_between_two_steps_is_kept_with_finer_steps():
-    assert (integer("Size", 352, 200, 1000, 10).value, integer("Size", 352, 200, 1000, 10).step) == (352, 1)
+    assert (integer("Size", 355, 200, 1000, 10).value, integer("Size", 355, 200, 1000, 10).step) == (355, 1)
     assert integer("Size", 600, 200, 1000, 10).step == 10
 
 
