@@ -140,7 +140,7 @@ class List {
   near(stage, clientX, clientY) {
     const { rows, size, reach } = this.model.get("frame");
     const { left, top, width } = stage.querySelector(".rcnn-sheet").getBoundingClientRect();
-    const [x, y] = [clientX - left, clientY - top].map((at) => (at * size[1]) / width);
+    const [x, y] = [clientX - left, clientY - top].map((at) => Math.round((at * size[1] * 10) / width) / 10);
     let [best, found] = [Infinity, null];
     for (const { row, what, box } of rows) {
       const away = distance(box, x, y);

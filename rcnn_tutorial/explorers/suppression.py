@@ -147,9 +147,9 @@ class NMSExplorer(Explorer):
         if not len(self.boxes):
             return "No box: nothing to suppress."
         last, threshold = len(self.game), self.threshold.value
-        ask = "Which is kept next? Click it." if step < last else "No box is open."
+        ask = "Which is next?" if step < last else "No box is open."
         if step == 0:
-            return f"{len(self.boxes)} open boxes, NMS IoU {threshold:.2f}. {ask}"
+            return f"{len(self.boxes)} open boxes, NMS IoU {threshold:.2f}. Which one is kept first? Click it."
         if step > last:
             names = [letter(row) for row, what in enumerate(self.state.whats) if what == KEPT]
             mean = float(self.scores[torch.tensor(self.state.whats_are(KEPT))].mean())
