@@ -3,11 +3,14 @@
 `inference_nms.py` has the explorer of the final detections.
 """
 
+import dataclasses
 import pathlib
+import textwrap
 from typing import NamedTuple
 
 import torch
 import traitlets
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from rcnn_tutorial import roles
@@ -15,6 +18,8 @@ from rcnn_tutorial.boxes import box_iou
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.explorers.canvas import Canvas, WholeWidget
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
+from rcnn_tutorial.figures.drawing import figure_of
+from rcnn_tutorial.figures.style import describe
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Layer
 from rcnn_tutorial.stages.nms import NMSStep, bottom_y, nms_steps
@@ -23,6 +28,7 @@ _HERE = pathlib.Path(__file__).parent
 BY_SCORE, BY_Y = "by score", "by bottom y"
 MOST = 12  # boxes in the game; each has a letter
 REACH = 12  # image pixels around a box within which a click means it
+HEADING = 80  # letters in a line of the still picture's heading
 OPEN, NOW, FALLS, KEPT, GONE = "open", "in hand", "falls", "kept", "removed"  # what a box is in a step of the game
 
 
@@ -108,6 +114,12 @@ class NMSExplorer(Explorer):
         return f"✗ Not {name}: an open box {more.format(value)}.", False
 
     # ---- the picture
+
+    def figure(self, width: float = 9.0) -> Figure:
+        """The present picture, with the scores in its heading: the list is not beside it."""
+        scores = ", ".join(f"{letter(row)} {score:.2f}" for row, score in enumerate(self.scores.tolist()))
+        scene = dataclasses.replace(self.canvas.scene, title=textwrap.fill(f"Scores: {scores}", HEADING))
+        return describe(figure_of([scene], width, words=self.summary), self.summary)
 
     def draw(self) -> str:
         """Play up to the step; say what it keeps and removes, or what the reader's answer was worth."""
