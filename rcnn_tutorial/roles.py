@@ -10,6 +10,8 @@ PALETTE = (
     "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#332288", "#882255", "#BBBBBB",
 )  # fmt: skip
 RED, GREEN, BLUE, YELLOW, WHITE = PALETTE[5], PALETTE[2], PALETTE[4], PALETTE[3], "#FFFFFF"
+# Of classes: the palette's others that are seen on a photo, and a few more. None is the color of a role.
+CLASS_COLORS = ("#882255", "#56B4E9", "#BBBBBB", "#999933", "#AA4499", "#CC79A7", "#E69F00", "#C9B1FF")
 GROUND = "#404040"  # where there is no image; all colors of the course stand out on it
 DASHES = {"solid": (), "dashed": (8, 5), "dotted": (2, 4), "dashdot": (10, 4, 2, 4)}  # lengths in screen pixels
 
@@ -34,8 +36,8 @@ ROI = BEFORE._replace(name="ROI")
 
 
 def class_color(label: int) -> str:
-    """The color `#RRGGBB` of a class (1..C). Colors repeat after ten classes, so pictures write the name too."""
-    return PALETTE[(label - 1) % len(PALETTE)]
+    """The color `#RRGGBB` of a class (1..C). Colors repeat after eight classes, so pictures write the name too."""
+    return CLASS_COLORS[(label - 1) % len(CLASS_COLORS)]
 
 
 def ink_on(color: str) -> str:

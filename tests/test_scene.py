@@ -77,7 +77,12 @@ def test_texts_of_boxes_that_share_a_corner_keep_apart():
     assert label_place([280.0, 50, 299, 90], (80, 15), (300, 300), [])[2] == 300  # at the right edge it grows leftward
 
 
-@pytest.mark.parametrize("color", roles.PALETTE)
+def test_no_class_has_the_color_of_a_role():
+    told = (roles.BEFORE, roles.AFTER, roles.CHOSEN, roles.GROUND_TRUTH, roles.OTHER)
+    assert not {role.color for role in told} & set(roles.CLASS_COLORS)
+
+
+@pytest.mark.parametrize("color", sorted({*roles.PALETTE, *roles.CLASS_COLORS}))
 def test_text_on_every_class_color_is_legible(color):
     def luminance(hex_color):
         linear = [int(hex_color[i : i + 2], 16) / 255 for i in (1, 3, 5)]

@@ -271,7 +271,7 @@ class OpenExplorer:
         return self.root.evaluate(
             """(root, stacked) => {
                 const panel = document.querySelector(".jp-WindowedPanel-outer").getBoundingClientRect();
-                const parts = [".rcnn-presets", ".rcnn-main", ".rcnn-stage", ".rcnn-bar", ".rcnn-summary"];
+                const parts = ["presets", "main", "ranking", "stage", "bar", "summary"].map((part) => `.rcnn-${part}`);
                 const boxes = parts.flatMap((part) =>
                     [...root.querySelectorAll(part)].map((element) => [part, element.getBoundingClientRect()]));
                 const top = Math.min(...boxes.map(([, box]) => box.top));

@@ -11,11 +11,12 @@ from rcnn_tutorial.explorers.anchors import AnchorExplorer, IoUExplorer
 from rcnn_tutorial.explorers.classification import ClassificationExplorer
 from rcnn_tutorial.explorers.crop_pooling import CELLS, FEATURES, PHOTO, CropPoolingExplorer
 from rcnn_tutorial.explorers.explorer import Explorer, Several
-from rcnn_tutorial.explorers.inference_nms import DetectionExplorer, NMSExplorer
+from rcnn_tutorial.explorers.inference_nms import DetectionExplorer
 from rcnn_tutorial.explorers.preprocessing import PreprocessingExplorer
 from rcnn_tutorial.explorers.proposal_target import HEAT, ROIS, ProposalTargetExplorer
 from rcnn_tutorial.explorers.rpn_loss import ALL, BOTH, NONE, AnchorLabelExplorer, SmoothL1Explorer
 from rcnn_tutorial.explorers.sliders import nearest_step
+from rcnn_tutorial.explorers.suppression import NMSExplorer
 from rcnn_tutorial.explorers.tour import StoryExplorer, TourExplorer
 from rcnn_tutorial.explorers.training import TrainingMonitor
 from rcnn_tutorial.figures.tour import Tour
