@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -123,16 +123,12 @@ class TrainingMonitor(Explorer):
         self._forget()
         self.update()
 
-    def _preset(self, values: Mapping) -> Callable:
-        """A new run with these settings. Without any (Reset), the runs made here are forgotten, too."""
-
-        def act(_button) -> None:
-            self.start_over()
-            if not values:
-                self.earlier = dict(self._given)
-            self.set(**(self._first | values))
-
-        return act
+    def press(self, name: str) -> None:
+        """A new run with a preset's settings. *Reset* forgets the runs made here, too."""
+        self.start_over()
+        if name == "Reset":
+            self.earlier = dict(self._given)
+        super().press(name)
 
     def _keep_run(self) -> None:
         """Put the run among the earlier ones, for one of the same settings or else for the oldest made here."""

@@ -72,8 +72,8 @@ def test_it_starts_with_the_whole_photo_although_the_slider_has_steps():
 def test_every_question_of_the_lesson_has_a_button():
     explorer = PreprocessingExplorer(torch.rand(3, 375, 500))
     seen = {}
-    for name, values in explorer.presets.items():
-        explorer.set(**(explorer._first | values))
+    for name in explorer.presets:
+        explorer.press(name)
         seen[name] = explorer.summary
     assert "is 200 × 267 pixels" in seen["Target 200"]
     assert all("the long side reaches the maximum first" in seen[name] for name in ("Panorama", "Column"))
