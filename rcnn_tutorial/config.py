@@ -91,7 +91,7 @@ class RPNConfig:
     """Section "Region Proposal Network"."""
 
     channels: Count = option(512, "width of the RPN's 3x3 convolution", "RPN_CHANNELS", "--rpn-channels")
-    sigma: Positive = option(3.0, "smooth L1 turns linear at 1 / sigma^2")
+    sigma: Positive = option(3.0, "the RPN's smooth L1 turns linear at 1 / sigma^2")
     class_loss_weight: Weight = option(1.0, "factor of this loss in the total", "rpn_cross_entropy")
     box_loss_weight: Weight = option(1.0, "factor of this loss in the total", "rpn_loss_box")
 
@@ -122,7 +122,7 @@ class AnchorTargetConfig:
         0.3, "background below this IoU", "TRAIN.RPN_NEGATIVE_OVERLAP"
     )
     batch_size: Count = option(256, "anchors per image in the RPN's loss", "TRAIN.RPN_BATCHSIZE", "--anchors-per-image")
-    foreground_fraction: Share = option(0.5, "largest share of foreground among them", "TRAIN.RPN_FG_FRACTION")
+    foreground_fraction: Share = option(0.5, "largest share of foreground among the anchors", "TRAIN.RPN_FG_FRACTION")
     clobber_positives: bool = option(False, "background wins over type A", "TRAIN.RPN_CLOBBER_POSITIVES")
     positive_weight: float = option(-1.0, "foreground's share of the loss; -1: uniform", "TRAIN.RPN_POSITIVE_WEIGHT")
     border: float = option(0.0, "pixels by which an anchor may leave the image", "RPN_ALLOWED_BORDER")
@@ -138,7 +138,9 @@ class ProposalTargetConfig:
     )
     background_low: float = option(0.1, "least IoU of a background ROI", "TRAIN.BG_THRESH_LO", flag=True)
     batch_size: Count = option(128, "ROIs per image in the classifier's loss", "TRAIN.BATCH_SIZE", "--rois-per-image")
-    foreground_fraction: Share = option(0.25, "largest share of foreground", "TRAIN.FG_FRACTION", "--roi-foreground")
+    foreground_fraction: Share = option(
+        0.25, "largest share of foreground among the ROIs", "TRAIN.FG_FRACTION", "--roi-foreground"
+    )
     append_ground_truth: bool = option(False, "add the objects' boxes to the ROIs", "TRAIN.USE_GT", flag=True)
     target_means: Annotated[Four, ALL_FINITE] = option(
         (0.0, 0.0, 0.0, 0.0), "subtracted from the targets of a box", "TRAIN.BBOX_NORMALIZE_MEANS"
@@ -168,7 +170,7 @@ class CropPoolingConfig:
 class ClassificationConfig:
     """Sections "Classification Layer" and "Calculating Classification Layer Loss"."""
 
-    sigma: Positive = option(1.0, "smooth L1 turns linear at 1 / sigma^2")
+    sigma: Positive = option(1.0, "the classifier's smooth L1 turns linear at 1 / sigma^2")
     class_loss_weight: Weight = option(1.0, "factor of this loss in the total", "cross_entropy")
     box_loss_weight: Weight = option(1.0, "factor of this loss in the total", "loss_box")
 
