@@ -23,7 +23,7 @@ from rcnn_tutorial.stages.preprocessing import GroundTruth
 from rcnn_tutorial.stages.rpn_loss import smooth_l1
 from rcnn_tutorial.stages.sampling import random_keys
 
-MOVABLE, BOTH, NONE = "movable box", "photo's objects and movable box", "none"
+MOVABLE, BOTH, NONE = "movable box", "all objects", "none"
 SAMPLED, ALL = "sampled anchors", "all anchors inside"
 _LEFT_OUT = Role(roles.PALETTE[1], name="foreground, left out")
 _UNDECIDED = Role(roles.PALETTE[9], name="don't care, inside")
@@ -80,8 +80,8 @@ class AnchorLabelExplorer(Explorer):
         questions["Positive 0.5"] = {"positive": 0.5}
         questions["Left out"] = {"positive": 0.5, "batch": 32, "fraction": 0.25}
         questions["Negative 0.1"] = {"negative": 0.1, "show": ALL}
-        if len(self.objects):  # the movable one lies on the first, so that it adds nothing
-            questions["On the scene"] = _placed(self.objects[0].tolist()) | {"objects_counted": BOTH}
+        if len(self.objects):  # the movable one lies on the last, so that it adds nothing
+            questions["On the scene"] = _placed(self.objects[-1].tolist()) | {"objects_counted": BOTH}
         return questions
 
     def draw(self) -> str:
@@ -100,7 +100,7 @@ class AnchorLabelExplorer(Explorer):
     def _rest(self, assignment: AnchorAssignment) -> None:
         """Which controls can do nothing now."""
         if self.show.value == ALL:
-            self.rest(**dict.fromkeys(("batch", "fraction", "seed"), "all anchors are shown, before any is drawn"))
+            self.rest(**dict.fromkeys(("batch", "fraction", "seed"), "all anchors are shown"))
         elif not bool((assignment.labels == anchor_target.FOREGROUND).any()):
             self.rest(fraction="there is no foreground")
         if float(assignment.max_overlaps.max()) < self.positive.min:
@@ -140,10 +140,10 @@ class AnchorLabelExplorer(Explorer):
         shape, radius = ("dot", 1.2) if every else ("cross", 2.5)
         layers: list[Layer] = [
             Points(background, roles.BACKGROUND, shape=shape, radius=radius),
-            Points(undecided, _UNDECIDED, shape="ring", radius=1.8),
+            Points(undecided, _UNDECIDED, shape="ring", radius=2, width=1),
             Boxes(self.objects[: len(self.objects) * (self.objects_counted.value == BOTH)], roles.GROUND_TRUTH),
             *self._few(assignment, foreground, int(truth.valid.sum())),
-            Points(left_out, _LEFT_OUT, shape="ring", radius=2.5),
+            Points(left_out, _LEFT_OUT, shape="ring", radius=2, width=1.5),
             Points(type_b, TYPE_B, radius=3.5),
             Points(type_a, TYPE_A, shape="ring", radius=5.5),
         ]
@@ -210,12 +210,12 @@ def _sentence(assignment: AnchorAssignment, sampled: Tensor, every: bool, inside
     foreground, background, _ = _counts(sampled)
     if not inside:
         return "No anchor lies inside the image, so nothing can be learned from it."
-    loss = f"In the loss: {foreground:,} foreground, {background:,} background."
-    if every:
-        loss = f"All anchors: {found:,} foreground, {low:,} background, {outside:,} don't care."
     a, b, both = (int(k.sum()) for k in (assignment.type_a, assignment.type_b, assignment.type_a & assignment.type_b))
-    types = f"{a} type A, {b} type B" + (f", {both} both" if both else "")
-    return f"{found:,} foreground ({types}), best IoU {float(assignment.max_overlaps.max()):.4f}. {loss}"
+    types = f"{found:,} foreground ({a} type A, {b} type B" + (f", {both} both)" if both else ")")
+    best = f"best IoU {float(assignment.max_overlaps.max()):.4f}."
+    if every:
+        return f"{types}, {low:,} background, {outside:,} don't care; {best}"
+    return f"{types}, {best} In the loss: {foreground:,} foreground, {background:,} background."
 
 
 def _counts(labels: Tensor) -> tuple[int, int, int]:

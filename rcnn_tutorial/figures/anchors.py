@@ -18,7 +18,7 @@ from rcnn_tutorial.scene import Boxes, Points, Scene
 from rcnn_tutorial.stages.anchors import anchor_sizes
 
 # None of them is a role's, which the pictures need beside them; the largest scale comes first.
-_SCALE_COLORS = tuple(roles.PALETTE[k] for k in (0, 6, 1, 9, 8, 7))
+_SCALE_COLORS = (*(roles.PALETTE[k] for k in (0, 6, 1, 9)), "#44AA99", "#DDCC77")  # teal and sand: Tol's "muted"
 _DASHES = tuple(DASHES)
 SHARED = Role(roles.PALETTE[1], "solid", "intersection")
 

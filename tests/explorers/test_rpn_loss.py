@@ -47,10 +47,10 @@ def test_each_button_shows_what_its_question_asks(name, before):
     assert len(explorer.summary) <= 150
 
 
-def test_on_the_scene_the_movable_object_lies_on_the_first_and_adds_nothing():
+def test_on_the_scene_the_movable_object_lies_on_the_last_and_adds_nothing():
     explorer = AnchorLabelExplorer(IMAGE, OBJECTS)
     explorer.press("On the scene")
-    assert explorer.canvas.handles["object"] == OBJECTS[0].tolist()
+    assert explorer.canvas.handles["object"] == OBJECTS[-1].tolist()
     size = torch.tensor([IMAGE.shape[1:]])
     truth = GroundTruth(OBJECTS[None], torch.ones(1, 2, dtype=torch.long))
     found = assign_anchors(explorer.anchors, truth, inside_image(explorer.anchors, size), AnchorTargetConfig())
@@ -67,7 +67,9 @@ def test_picture_shows_what_the_sentence_counts():
     assert len(layer(explorer, "foreground, left out").points) == 160 and len(layer(explorer, "type B").points) == 8
     explorer.press("Reset")
     explorer.show.value = ALL
-    assert "All anchors: 18 foreground, 5,400 background, 11,682 don't care." in explorer.summary
+    assert explorer.summary == (
+        "18 foreground (2 type A, 18 type B, 2 both), 5,400 background, 11,682 don't care; best IoU 0.9113."
+    )
     assert len(layer(explorer, "background").points) == 5400
     assert len(layer(explorer, "don't care, inside").points) == 5944 - 5400 - 18
     explorer.press("Negative 0.1")
