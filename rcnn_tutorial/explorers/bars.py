@@ -11,7 +11,7 @@ from rcnn_tutorial.scene import Boxes, Layer, Lines, Points
 
 SIZE = (620, 460)  # height and width of a canvas for bars, in its own coordinates
 LEFT, TOP, LONGEST = 6.0, 8.0, 280.0  # where the bars begin; the length of a bar of 1
-SHORTEST = 3.0  # what would be a shorter bar is its text alone
+SHORTEST = 8.0  # what would be a shorter bar is its text alone
 
 
 class Bar(NamedTuple):
@@ -26,8 +26,9 @@ class Bar(NamedTuple):
 def bars(rows: Sequence[Bar], height: float) -> list[Layer]:
     """One bar under the other, each `height` high with its gap; at their left end a line."""
     layers: list[Layer] = [Lines([[(LEFT, 0.0), (LEFT, SIZE[0])]], roles.PLAIN, width=1.5)]
-    for kind in dict.fromkeys((bar.role, bar.hollow) for bar in rows):
-        mine = [(i, bar) for i, bar in enumerate(rows) if (bar.role, bar.hollow) == kind]
+    there = [(i, bar) for i, bar in enumerate(rows) if bar.text]  # a row without a text is a gap
+    for kind in dict.fromkeys((bar.role, bar.hollow) for _, bar in there):
+        mine = [(i, bar) for i, bar in there if (bar.role, bar.hollow) == kind]
         boxes = torch.tensor([_box(i, bar.share, height) for i, bar in mine])  # (N, 4)
         ends = torch.stack([boxes[:, 2], (boxes[:, 1] + boxes[:, 3]) / 2], dim=1)  # (N, 2)
         long = boxes[:, 2] - boxes[:, 0] >= SHORTEST
@@ -41,8 +42,7 @@ def bars(rows: Sequence[Bar], height: float) -> list[Layer]:
                 name="",
             )
         )
-        if any(texts):
-            layers.append(Points(ends, role, radius=1, labels=texts, name=""))
+        layers.append(Points(ends, role, radius=1, labels=texts, name=""))
     return layers
 
 

@@ -10,43 +10,84 @@ from rcnn_tutorial.boxes import box_iou, encode
 from rcnn_tutorial.config import Config, ProposalTargetConfig
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError
+from rcnn_tutorial.explorers.bars import SIZE, TOP, Bar, bars, level
 from rcnn_tutorial.explorers.canvas import Canvas
-from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
+from rcnn_tutorial.explorers.explorer import Explorer, choice, number
 from rcnn_tutorial.model import Trace
-from rcnn_tutorial.scene import Boxes, Layer, Points
+from rcnn_tutorial.scene import Boxes, Layer
 from rcnn_tutorial.stages.classification import RoiOutputs, classification_loss
 from rcnn_tutorial.stages.inference import class_boxes
 from rcnn_tutorial.stages.proposal_target import ProposalTargets, assign_rois, normalize_coefficients
 
 LIKELIEST = "the likeliest class"
-_BARS, _BAR, _LONGEST = 8, 40, 300  # how many bars; height of one and length of a certain one, in pixels of the picture
+MOST_OF_A_CLASS = 12  # ROIs in the list
+LEAST = 0.01  # a probability from which a class has a bar of its own
+ROWS, LARGEST_LOSS = (
+    12,
+    4.0,
+)  # of the bars: 7 for probabilities, 2 for losses, 2 for IoUs, a gap; the loss of a full bar
 
 
 class ClassificationExplorer(Explorer):
-    """One proposal in red, the chosen class's box in blue, the other classes' in white; beside it the probabilities.
+    """One proposal in orange, the chosen class's box in blue, the other classes' in white; beside it what it gives.
 
     image: (3, H, W) in [0, 1]. trace: of this image alone, in eval mode; with targets it shows the loss too.
-    Proposals are numbered by how certain their likeliest object class is, 0 first.
+    Proposals are listed by their likeliest class, the surest first. It starts where the box fits its object best.
     """
 
     def __init__(self, image: Tensor, trace: Trace, config: Config):
         trace = to_cpu(trace, single=True)
         self.trace, self.config, self.classes = trace, config, ("background", *config.classes)
-        valid = trace.proposals.valid[0]  # (R,)
-        certainty = trace.proposed.probabilities[0, :, 1:].amax(dim=1).masked_fill(~valid, -1.0)  # (R,)
-        self.order = certainty.argsort(descending=True, stable=True)[: int(valid.sum())]  # (R,)
         self._assign()
+        start = self._best_fit()
+        self.names = self._listed(start)  # {row: its name in the list}
         std = config.proposal_targets.target_stds[0]
         controls = {
-            "roi": integer("ROI", 0, 0, max(len(self.order) - 1, 1)),
+            "roi": choice("ROI", [(name, row) for row, name in self.names.items()], start),
             "class_name": choice("Class in blue", (LIKELIEST, *config.classes), LIKELIEST),
             "target_std": number("Target std of centers", std, 0.02, 0.5, 0.01),
             "box_weight": number("Box-loss weight", config.classification.box_loss_weight, 0.0, 10.0, 0.25),
         }
-        count = min(_BARS, len(self.classes))
-        bars = Canvas(size=(_BAR * count + 10, _LONGEST + 220), title=f"The {count} likeliest classes")
-        canvases = [Canvas(image, title="Boxes"), bars]
-        super().__init__(controls, canvases)
+        canvases = [Canvas(image, width=640, title="Boxes"), Canvas(size=SIZE, width=360, title="Bars")]
+        canvases[1].add_class("rcnn-aside")
+        super().__init__(controls, canvases, self._presets(std))
+
+    def _best_fit(self) -> int | None:
+        """The proposal whose own class's box fits its object best; without objects the surest of an object."""
+        valid = self.trace.proposals.valid[0]  # (R,)
+        if not valid.any():
+            return None
+        value = self.trace.proposed.probabilities[0, :, 1:].amax(dim=1)  # (R,)
+        if self.labels is not None and bool((self.labels[valid] > 0).any()):
+            every = class_boxes(self.trace.proposed, self.trace.preprocessed, self.config.proposal_targets)[0]
+            own = every[torch.arange(len(every)), self.labels]  # (R, 4) pixels of the photo
+            objects = self.matched / self.trace.preprocessed.scales[0]
+            value = pairwise_iou(own, objects).masked_fill(self.labels == 0, -1.0)
+        return int(value.masked_fill(~valid, -2.0).argmax())
+
+    def _listed(self, start: int | None) -> dict[int, str]:
+        """The surest few proposals of each class, and `start`: the class that has the surest comes first."""
+        surest, likeliest = self.trace.proposed.probabilities[0].max(dim=1)  # (R,) each
+        surest = surest.masked_fill(~self.trace.proposals.valid[0], -1.0)
+        groups: dict[int, list[int]] = {}
+        for row in surest.argsort(descending=True, stable=True).tolist():
+            group = groups.setdefault(int(likeliest[row]), [])
+            if surest[row] >= 0 and (len(group) < MOST_OF_A_CLASS or row == start):
+                group.append(row)
+        groups[0] = groups.pop(0, [])  # background comes last
+        names = {
+            row: f"{self.classes[label]} {number} ({float(surest[row]):.2f})"
+            for label, rows in groups.items()
+            for number, row in enumerate(rows, start=1)
+        }
+        return names or {None: "none"}
+
+    def _presets(self, std: float) -> dict[str, dict]:
+        presets = {"Std doubled": {"target_std": min(2 * std, 0.5)}, "Std halved": {"target_std": max(std / 2, 0.02)}}
+        if self.labels is not None:
+            background = next((row for row in self.names if row is not None and self.labels[row] == 0), None)
+            presets |= {"Background": {"roi": background}} if background is not None else {}
+        return presets
 
     def _assign(self) -> None:
         """Every proposal's label and object, as the proposal target layer would give them: (R,) and (R, 4)."""
@@ -62,19 +103,25 @@ class ClassificationExplorer(Explorer):
 
     def draw(self) -> str:
         """Draw the ROI, its boxes and the likeliest classes; say what it adds to the loss."""
-        if len(self.order) == 0:
+        row = self.roi.value
+        if row is None:
             raise ConfigError("the RPN proposes no region on this image; take another one")
-        row = int(self.order[min(self.roi.value, len(self.order) - 1)])
         outputs = one_roi(self.trace.proposed, row)
         probabilities = outputs.probabilities[0, 0]  # (C + 1,)
         chosen = self._chosen(probabilities)
-        normalization = self._normalization()
-        boxes = class_boxes(outputs, self.trace.preprocessed, normalization)[0, 0]  # (C + 1, 4)
+        boxes = class_boxes(outputs, self.trace.preprocessed, self._normalization())[0, 0]  # (C + 1, 4)
         roi = outputs.rois[0] / self.trace.preprocessed.scales[0]  # (1, 4)
         self.canvases[0].draw(self._box_layers(roi, boxes, chosen))
-        self.canvases[1].draw(_bars(probabilities, chosen, self.classes))
-        loss = self._loss_in_words(outputs, row, boxes[chosen], roi)
-        return self._scores_in_words(probabilities, chosen) + self._warning() + loss
+        rows = _probability_bars(probabilities, chosen, self.classes)
+        text = f"Blue: {self.classes[chosen]}, probability {float(probabilities[chosen]):.3f}"
+        if self.labels is None:
+            self.rest(box_weight="without targets there is no loss")
+            sentence = f"{text}. Without targets there is no loss."
+        else:
+            more, words = self._loss(outputs, row, boxes[chosen], roi)
+            rows, sentence = rows + more, f"{text}; target {self.classes[int(self.labels[row])]}. {words}"
+        self._draw_bars(rows)
+        return sentence + self._warning()
 
     def _chosen(self, probabilities: Tensor) -> int:
         if self.class_name.value == LIKELIEST:
@@ -95,42 +142,49 @@ class ClassificationExplorer(Explorer):
         names = [self.classes[c] for c in others]
         label = [self.classes[chosen]]
         return [
-            Boxes(boxes[others], roles.OTHER, width=1.5, hover=names),
+            Boxes(boxes[others], roles.OTHER, width=1, opacity=0.5, hover=names),
             Boxes(roi, roles.ROI),
             Boxes(boxes[[chosen]], roles.CHOSEN, width=5, labels=label, hover=label),
             Boxes(self.objects, roles.GROUND_TRUTH, width=2),  # on top: a good box hides its object
         ]
 
-    def _scores_in_words(self, probabilities: Tensor, chosen: int) -> str:
-        rank = int((probabilities > probabilities[chosen]).sum()) + 1
-        text = f"ROI {self.roi.value}: {self.classes[chosen]} with probability {float(probabilities[chosen]):.3f} "
-        return text + f"(rank {rank} of {len(self.classes)}; background {float(probabilities[0]):.3f}). "
+    def _draw_bars(self, rows: list[Bar]) -> None:
+        height = (SIZE[0] - 2 * TOP) / ROWS
+        heads = {"class loss": "loss", "IoU of the ROI": "IoU"}
+        places = [
+            (i, head) for i, bar in enumerate(rows) for start, head in heads.items() if bar.text.startswith(start)
+        ]
+        lines = [level(TOP + i * height - 4, head) for i, head in places]
+        self.canvases[1].title = "Probabilities" + ", loss, IoU" * (self.labels is not None)
+        self.canvases[1].draw([*sum(lines, []), *bars(rows, height)], size=SIZE)
 
     def _warning(self) -> str:
         """What a standard deviation other than the trained one does to the boxes."""
-        trained = self.config.proposal_targets.target_stds[0]
-        if abs(self._factor() - 1) < 1e-6:
-            return ""
-        return f"The network was trained with std {trained:g}: its boxes now move {self._factor():.2f} times as far. "
+        factor = self._factor()
+        return "" if abs(factor - 1) < 1e-6 else f" Boxes move {factor:.2f} times as far."
 
-    def _loss_in_words(self, outputs: RoiOutputs, row: int, box: Tensor, roi: Tensor) -> str:
+    def _loss(self, outputs: RoiOutputs, row: int, box: Tensor, roi: Tensor) -> tuple[list[Bar], str]:
         """The ROI's own share of the two losses, were it among those sampled, always in units of the trained std."""
-        if self.labels is None:
-            return "Without targets there is no loss."
         label, target = self.labels[row], encode(self.matched[row], outputs.rois[0, 0])  # (), (4,)
         target = normalize_coefficients(target, self.config.proposal_targets)
         targets = ProposalTargets(outputs.rois, label.view(1, 1), target.view(1, 1, 4), None, None, None)
         moved = outputs._replace(coefficients=outputs.coefficients * self._factor())
         loss = classification_loss(moved, targets, self.config.classification.sigma)
         entropy, distance, weight = float(loss.class_loss), float(loss.box_loss), self.box_weight.value
-        shown = round(entropy, 3) + weight * round(distance, 3)  # the sum of what is printed, to the last digit
-        total = f"total {entropy:.3f} + {weight:.2f} × {distance:.3f} = {shown:.3f}"
+        rows = [Bar(f"class loss {entropy:.3f}", entropy / LARGEST_LOSS, roles.PLAIN)]
         if label == 0:
-            return f"Its target is background: class loss {entropy:.3f}, and no box loss; {total}."
+            self.rest(box_weight="the target is background, so there is no box loss")
+            return rows, f"Class loss {entropy:.3f}, no box loss."
+        rows.append(Bar(f"box loss {weight * distance:.3f}", weight * distance / LARGEST_LOSS, roles.PLAIN))
         overlaps = box_iou(torch.stack([roi[0], box]), self.matched[row, None] / self.trace.preprocessed.scales[0])
         before, after = overlaps.flatten().tolist()
-        text = f"Its target is {self.classes[int(label)]}: class loss {entropy:.3f}, box loss {distance:.3f}; {total}. "
-        return text + f"IoU with the object: {before:.2f} as a ROI, {after:.2f} as the blue box."
+        rows += [
+            Bar(f"IoU of the ROI {before:.2f}", before, roles.ROI),
+            Bar(f"IoU of blue {after:.2f}", after, roles.CHOSEN),
+        ]
+        shown = round(entropy, 3) + weight * round(distance, 3)  # the sum of what is printed, to the last digit
+        words = f"Loss {entropy:.3f} + {weight:.2f} × {distance:.3f} = {shown:.3f}. "
+        return rows, f"{words}IoU {before:.2f} as ROI, {after:.2f} as blue box."
 
 
 def one_roi(outputs: RoiOutputs, row: int) -> RoiOutputs:
@@ -139,18 +193,24 @@ def one_roi(outputs: RoiOutputs, row: int) -> RoiOutputs:
     return RoiOutputs(rois[:1, [row]], crops[[row]], *(part[:1, [row]] for part in rest))
 
 
-def _bars(probabilities: Tensor, chosen: int, classes: tuple[str, ...]) -> list[Layer]:
-    """A horizontal bar for each of the likeliest classes, the chosen one always among them, named at its end."""
-    rows = probabilities.topk(min(_BARS, len(classes))).indices  # (K,)
-    if not bool((rows == chosen).any()):
-        rows[-1] = chosen
-    top = torch.arange(len(rows)) * float(_BAR) + 14  # (K,)
-    right = 6 + probabilities[rows].detach() * _LONGEST  # (K,)
-    bars = torch.stack([torch.full_like(top, 4.0), top, right, top + _BAR - 14], dim=1)  # (K, 4)
-    ends = torch.stack([right, (bars[:, 1] + bars[:, 3]) / 2], dim=1)  # (K, 2)
-    layers: list[Layer] = []
-    for mine, role in ((rows != chosen, roles.OTHER), (rows == chosen, roles.CHOSEN)):
-        texts = [f"{classes[c]} {float(probabilities[c]):.3f}" for c in rows[mine].tolist()]
-        layers.append(Boxes(bars[mine], role, width=1.5, fill=0.6, name=""))
-        layers.append(Points(ends[mine], role, radius=1, labels=texts, name=""))
-    return layers
+def pairwise_iou(a: Tensor, b: Tensor) -> Tensor:
+    """IoU of a[i] with b[i]: (N, 4) twice -> (N,)."""
+    return box_iou(a, b).diagonal()
+
+
+def _probability_bars(probabilities: Tensor, chosen: int, classes: tuple[str, ...]) -> list[Bar]:
+    """A bar each for classes of at least LEAST, five at most, and the chosen one; one for all others; then a gap."""
+    rows = [c for c in probabilities.topk(min(5, len(classes))).indices.tolist() if probabilities[c] >= LEAST]
+    rows += [chosen] * (chosen not in rows)
+    found = [
+        Bar(
+            f"{classes[c]} {float(probabilities[c]):.3f}",
+            float(probabilities[c]),
+            roles.CHOSEN if c == chosen else roles.OTHER,
+        )
+        for c in rows
+    ]
+    others = max(0.0, 1 - float(probabilities[rows].sum()))
+    if len(rows) < len(classes):
+        found.append(Bar(f"{len(classes) - len(rows)} others {others:.3f}", others, roles.OTHER))
+    return [*found, Bar("", 0.0, roles.PLAIN)]

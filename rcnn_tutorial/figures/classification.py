@@ -23,7 +23,7 @@ _WRITTEN = 0.1  # a probability from here on is written into its cell
 def class_boxes_figure(
     image: Tensor, roi: Tensor, boxes: Tensor, label: int, classes: Sequence[str], objects: Tensor | None = None
 ) -> Figure:
-    """One ROI in red, the box that one class makes of it in blue, those of all other classes in white.
+    """One ROI in orange, the box that one class makes of it in blue, those of all other classes in white.
 
     image: (3, H, W) in [0, 1]. roi: (4,). boxes: (C + 1, 4), row 0 (background) is left out. objects: (G, 4), drawn in
     yellow. All in the image's pixels.
