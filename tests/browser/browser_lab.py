@@ -18,6 +18,8 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page
 
+from rcnn_tutorial.questions.asking import WAKE
+
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 START_TIMEOUT = 300  # seconds
 RUN_TIMEOUT = 600_000  # milliseconds
@@ -216,14 +218,17 @@ class OpenNotebook:
                 return pictures
 
     def live_cells(self) -> dict[int, str]:
-        """The cells with a live view, from the top, and what it says of itself: {3: "NMSExplorer: 3 kept."}."""
+        """The cells with a live picture, from the top, and what it says of itself: {3: "NMSExplorer: 3 kept."}.
+
+        Forms with questions are live, too, but no pictures: see `test_questions.py`.
+        """
         shown = self.page.evaluate(
             """() => Array.from(window.jupyterapp.shell.currentWidget.content.model.cells).flatMap((cell, index) =>
                 (cell.type === "code" ? cell.outputs.toJSON() : [])
                     .filter((output) => output.data?.["application/vnd.jupyter.widget-view+json"])
                     .map((output) => [index, [output.data["text/plain"]].flat().join("")]))"""
         )
-        return dict(shown)
+        return {cell: words for cell, words in shown if words != WAKE}
 
     def explorers(self) -> list[OpenExplorer]:
         """Every explorer of the notebook, from the top, alive."""

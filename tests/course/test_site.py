@@ -9,12 +9,14 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 
+from rcnn_tutorial.checks.verdict import Verdict
 from rcnn_tutorial.course import site
 from rcnn_tutorial.course.files import course_folder, notebook_paths
 from rcnn_tutorial.course.markdown import PageRenderer, to_mathml
 from rcnn_tutorial.course.site import make_pages
 from rcnn_tutorial.errors import DataError
 from rcnn_tutorial.explorers.shown import WAKE, WAKING_LINE
+from rcnn_tutorial.questions.tour import quiz
 
 COURSE = course_folder()
 NOTEBOOKS = [path.relative_to(COURSE) for path in notebook_paths(COURSE)]
@@ -187,6 +189,16 @@ def test_pictures_carry_their_words_and_other_outputs_are_text(course):
     assert [text.text for text in page.main.find_all(class_="output")] == [
         "7 < 9", "ZeroDivisionError: division by zero",
     ]  # fmt: skip
+
+
+def test_questions_are_there_to_read_with_folded_answers_and_cards_are_cards(course):
+    asked = code("quiz", **{"text/html": quiz.html(), "text/plain": repr(quiz)})
+    asked.outputs += code("", **{site.LIVE_VIEW: {}, "text/plain": "Run"}).outputs
+    verdict = Verdict(True, "It agrees.")
+    checked = code("check.f(f)", **{"text/html": verdict._repr_html_(), "text/plain": repr(verdict)})
+    page = BeautifulSoup(make_pages(course(markdown("# Tour"), asked, checked))["00_tour.html"], "html.parser")
+    assert len(page.main.find_all("details")) == len(quiz.questions) and "81" not in page.main.li.text
+    assert page.main.find(class_="rcnn-card").b.text == "Right." and page.main.find_all(class_="output") == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,84 @@
+"""Questions in a real JupyterLab: answered by keyboard alone, told, kept, there again; to read without a kernel."""
+
+import json
+
+import pytest
+from axe import violations
+from browser_lab import ANSWER_TIMEOUT, OpenNotebook, run_lab
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+CELL = """
+from rcnn_tutorial.questions.asking import Choice, Number, Question, Questions
+
+cells, side = Number(1900, "cells", wrong={1850: "You round down."}), Choice("short", {"long": "No.", "both": "No."}, 1)
+Questions(
+    "tour", "quiz",
+    Question("cells", "How many **cells**?", cells, because="38 by 50."),
+    Question("side", "Which side?", side, because="So it is."),
+)
+"""
+
+
+@pytest.fixture(scope="module")
+def asked(browser, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("questions")
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    notebook = new_notebook(cells=[new_markdown_cell("# Questions"), new_code_cell(CELL)], metadata=kernel)
+    (folder / "course").mkdir()
+    (folder / "course" / "asked.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    with run_lab(folder / "course", folder / "scratch") as lab:
+        page = browser.new_page(viewport={"width": 1024, "height": 768})
+        page.set_default_timeout(ANSWER_TIMEOUT)
+        opened = OpenNotebook(page, lab, "asked.ipynb")
+        opened.run_all()
+        opened.answers = folder / "course" / "answers" / "tour.json"
+        yield opened
+        page.close()
+
+
+def of_ours(found: list[str]) -> list[str]:
+    """JupyterLab's own parts have violations of their own."""
+    return [violation for violation in found if "rcnn" in violation]
+
+
+def test_a_question_is_answered_kept_and_asked_again_by_keyboard(asked):
+    page, form = asked.page, asked.page.locator(".rcnn-ask")
+    form.wait_for()
+    number, side = (form.locator("li").nth(i) for i in range(2))
+    number.get_by_role("textbox", name="cells").focus()
+    page.keyboard.type("dd1850")  # "d d" deletes no cell
+    page.keyboard.press("Enter")
+    number.get_by_text("is no number").wait_for()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("1 850")
+    page.keyboard.press("Enter")
+    number.get_by_text("Not right.").wait_for()
+    assert "You round down." in number.get_by_role("status").inner_text()
+    assert "right is 1 900" in number.inner_text() and "So it is." not in form.inner_text()
+    side.get_by_role("radio").first.focus()
+    page.keyboard.press("d")
+    page.keyboard.press("d")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    side.get_by_text("Right.", exact=True).wait_for()
+    assert side.get_by_role("button", name="Answer again").evaluate("(button) => button === document.activeElement")
+    kept = json.loads(asked.answers.read_text(encoding="utf-8"))["quiz"]
+    assert (kept["cells"]["right"], kept["side"]["right"]) == (False, True)
+    assert of_ours(violations(page)) == [] and asked.problems() == []
+
+
+def test_kept_answers_are_there_in_the_next_kernel_and_the_question_is_there_without_one(asked):
+    page = asked.page
+    asked.save()
+    asked.shut_down()
+    asked.open()
+    page.locator(".rcnn-question").wait_for()
+    assert page.locator(".rcnn-ask").count() == 0 and page.get_by_text("1 900").first.is_hidden()
+    assert page.get_by_text("Error displaying widget").first.is_hidden()
+    asked.run_all()
+    number = page.locator(".rcnn-ask li").first
+    number.get_by_text("Not right.").wait_for()
+    assert page.locator(".rcnn-question").is_hidden()
+    number.get_by_role("button", name="Answer again").press("Enter")
+    number.get_by_role("button", name="Commit").wait_for()
+    assert number.get_by_role("textbox", name="cells").input_value() == ""
