@@ -3,6 +3,7 @@
 import nbformat
 import pytest
 
+from rcnn_tutorial.course import handout
 from rcnn_tutorial.course.files import course_folder
 from rcnn_tutorial.course.handout import copy_course, write_handout
 from rcnn_tutorial.errors import DataError
@@ -50,3 +51,12 @@ def test_a_copy_is_complete_and_never_touches_what_is_there(tmp_path):
     changed.write_text("mine", encoding="utf-8")
     again = copy_course(tmp_path)
     assert again.written == [] and again.kept == [changed] and changed.read_text(encoding="utf-8") == "mine"
+
+
+def test_somebody_s_answers_are_not_copied(tmp_path, monkeypatch):
+    source = tmp_path / "notebooks"
+    for name in ("00_tour.ipynb", "README.md", "answers/tour.json", "answers/tour.damaged-1.json", "report-ada.json"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text("{}", encoding="utf-8")
+    monkeypatch.setattr(handout, "course_folder", lambda: source)
+    assert [path.name for path in copy_course(tmp_path / "copy").written] == ["00_tour.ipynb", "README.md"]
