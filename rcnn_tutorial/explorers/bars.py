@@ -9,7 +9,7 @@ from rcnn_tutorial import roles
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Layer, Lines, Points
 
-SIZE = (620, 460)  # height and width of a canvas for bars, in its own coordinates
+SIZE = (700, 460)  # height and width of a canvas for bars, in its own coordinates
 LEFT, TOP, LONGEST = 6.0, 8.0, 280.0  # where the bars begin; the length of a bar of 1
 SHORTEST = 8.0  # what would be a shorter bar is its text alone
 
@@ -52,14 +52,14 @@ def mark(share: float, text: str) -> list[Layer]:
     return _line([(x, 0.0), (x, SIZE[0])], (x, SIZE[0] - 14.0), text)
 
 
-def level(y: float, text: str) -> list[Layer]:
-    """A dashed line between two bars, with a text at its right end."""
+def level(y: float, text: str = "") -> list[Layer]:
+    """A dashed line between two bars, with a text at its right end if there is one."""
     return _line([(LEFT, y), (SIZE[1], y)], (LEFT + LONGEST + 64.0, y), text)
 
 
 def _line(ends: list, place: tuple[float, float], text: str) -> list[Layer]:
     line = Lines([ends], roles.PLAIN._replace(dash="dashed"), width=2)
-    return [line, Points([place], roles.PLAIN, radius=1, labels=[text], name="")]
+    return [line, *[Points([place], roles.PLAIN, radius=1, labels=[text], name="")] * bool(text)]
 
 
 def _box(row: int, share: float, height: float) -> tuple[float, float, float, float]:

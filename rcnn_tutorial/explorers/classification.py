@@ -22,10 +22,7 @@ from rcnn_tutorial.stages.proposal_target import ProposalTargets, assign_rois, n
 LIKELIEST = "the likeliest class"
 MOST_OF_A_CLASS = 12  # ROIs in the list
 LEAST = 0.01  # a probability from which a class has a bar of its own
-ROWS, LARGEST_LOSS = (
-    12,
-    4.0,
-)  # of the bars: 7 for probabilities, 2 for losses, 2 for IoUs, a gap; the loss of a full bar
+ROWS, LARGEST_LOSS = 9, 4.0  # of the bars: 5 for probabilities, 2 for losses, 2 for IoUs; the loss of a full bar
 
 
 class ClassificationExplorer(Explorer):
@@ -150,12 +147,9 @@ class ClassificationExplorer(Explorer):
 
     def _draw_bars(self, rows: list[Bar]) -> None:
         height = (SIZE[0] - 2 * TOP) / ROWS
-        heads = {"class loss": "loss", "IoU of the ROI": "IoU"}
-        places = [
-            (i, head) for i, bar in enumerate(rows) for start, head in heads.items() if bar.text.startswith(start)
-        ]
-        lines = [level(TOP + i * height - 4, head) for i, head in places]
-        self.canvases[1].title = "Probabilities" + ", loss, IoU" * (self.labels is not None)
+        firsts = [i for i, bar in enumerate(rows) if bar.text.startswith(("class loss", "IoU of the ROI"))]
+        lines = [level(TOP + i * height - 4) for i in firsts]
+        self.canvases[1].title = "Scores" + ", loss, IoU" * (self.labels is not None)
         self.canvases[1].draw([*sum(lines, []), *bars(rows, height)], size=SIZE)
 
     def _warning(self) -> str:
@@ -199,18 +193,14 @@ def pairwise_iou(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _probability_bars(probabilities: Tensor, chosen: int, classes: tuple[str, ...]) -> list[Bar]:
-    """A bar each for classes of at least LEAST, five at most, and the chosen one; one for all others; then a gap."""
-    rows = [c for c in probabilities.topk(min(5, len(classes))).indices.tolist() if probabilities[c] >= LEAST]
+    """A bar each for classes of at least LEAST, three at most, and the chosen one; one for all others."""
+    rows = [c for c in probabilities.topk(min(3, len(classes))).indices.tolist() if probabilities[c] >= LEAST]
     rows += [chosen] * (chosen not in rows)
-    found = [
-        Bar(
-            f"{classes[c]} {float(probabilities[c]):.3f}",
-            float(probabilities[c]),
-            roles.CHOSEN if c == chosen else roles.OTHER,
-        )
-        for c in rows
-    ]
+    found = []
+    for c in rows:
+        role = roles.CHOSEN if c == chosen else roles.OTHER
+        found.append(Bar(f"{classes[c]} {float(probabilities[c]):.3f}", float(probabilities[c]), role))
     others = max(0.0, 1 - float(probabilities[rows].sum()))
     if len(rows) < len(classes):
         found.append(Bar(f"{len(classes) - len(rows)} others {others:.3f}", others, roles.OTHER))
-    return [*found, Bar("", 0.0, roles.PLAIN)]
+    return found

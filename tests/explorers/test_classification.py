@@ -136,7 +136,7 @@ def test_the_loss_keeps_its_unit_at_another_standard_deviation(explorer, model):
 def test_small_probabilities_have_no_bar_but_a_sum(explorer):
     probabilities = torch.tensor([0.9, 0.05, 0.03, 0.004, 0.006, 0.01])
     rows = _probability_bars(probabilities, 3, tuple("abcdef"))
-    assert [bar.text for bar in rows] == ["a 0.900", "b 0.050", "c 0.030", "f 0.010", "d 0.004", "1 others 0.006", ""]
+    assert [bar.text for bar in rows] == ["a 0.900", "b 0.050", "c 0.030", "d 0.004", "2 others 0.016"]
     boxes = torch.cat([layer.boxes for layer in bars(rows, 40.0) if isinstance(layer, Boxes)])
     assert len(boxes) == 3 and float((boxes[:, 2] - boxes[:, 0]).min()) >= SHORTEST
 

@@ -28,7 +28,7 @@ class Sums(Explorer):
         if values[1] == 9:
             raise DataError("nine: too many")
         if values[0] == 0:
-            self.rest(number_5="the first number is 0")
+            self.rest(number_5="the first number is 0", number_4="the first number is 0")
         self.canvas.draw([Boxes(self.canvas.box("roi")[None], roles.AFTER)])
         return f"The sum is {sum(values)}."
 
@@ -80,7 +80,7 @@ def test_a_preset_sets_what_it_names_and_leaves_nothing_of_the_one_before():
 def test_a_control_that_can_do_nothing_rests_and_says_why():
     explorer = Sums()
     reasons = left(explorer)[2]
-    assert explorer.number_5.disabled and reasons.text == "Number 5: the first number is 0."
+    assert explorer.number_5.disabled and reasons.text == "Number 5, Number 4: the first number is 0."
     explorer.number_0.value = 1
     assert not any(control.disabled for control in explorer.controls.values()) and reasons.text == ""
 
