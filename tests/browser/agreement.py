@@ -25,7 +25,7 @@ def explorer_states(namespace: dict) -> dict[str, dict]:
         if isinstance(control, widgets.Play):
             return "player"  # its place is that of the slider it moves
         if isinstance(control, widgets.SelectionSlider):
-            return [control.label, control.index]
+            return [control.options[control.index][0], control.index]
         if hasattr(control, "readout_format"):
             return [format(control.value, control.readout_format), control.value]
         if isinstance(control, widgets.Label):
