@@ -1,0 +1,130 @@
+"""What the lesson on anchors asks: how many there are, how large, what overlap is, what a wrong stride does."""
+
+from rcnn_tutorial.questions.asking import Choice, Number, Question, Questions
+
+__all__ = ["predict", "quiz"]
+
+predict = Questions(
+    "anchors",
+    "predictions",
+    Question(
+        "count",
+        "How many anchors are there, and how many of them lie **wholly inside** the image? (For the second number, a "
+        "guess within 1 000 will do.)",
+        Number(
+            17100,
+            "all",
+            wrong={
+                16650: "You round down: a last, incomplete row of pixels gets its own row of cells.",
+                16875: "You round at the end: rows and columns are whole numbers each, so round each side.",
+                1900: "These are the cells; at each of them stand nine anchors.",
+                4320000: "You put anchors at every pixel: there is one cell for every 16 × 16 of them.",
+            },
+        ),
+        Number(
+            5944,
+            "wholly inside",
+            near=1000,
+            wrong={
+                17100: "All centers lie on the image, but an anchor is inside only with all four sides.",
+                15200: "Only 352 × 704 fits nowhere, but the other eight shapes leave the image near its border.",
+                11156: "So many leave the image.",
+            },
+        ),
+        because="38 · 50 · 9 = 17 100, and 5 944; the section “The package's function” computes both. Two thirds leave "
+        "the image: the large shapes fit only near the middle, and the tallest, 352 × 704, fits nowhere in an image "
+        "600 pixels high.",
+    ),
+)
+
+quiz = Questions(
+    "anchors",
+    "quiz",
+    Question(
+        "size",
+        "Base size 16, scale 32, ratio 2. How large is the anchor?",
+        Number(
+            352,
+            "width",
+            wrong={
+                704: "Your ratio is width / height; here it is height / width, so a ratio of 2 is a tall anchor.",
+                512: "You keep the width and stretch the height; a ratio keeps the area and changes both.",
+                362: "11.31 becomes 11 before it is scaled, not after.",
+                23: "You take the scale for a side in pixels; it multiplies the base size.",
+                11: "That is the small shape; the scale multiplies it.",
+            },
+        ),
+        Number(
+            704,
+            "height",
+            wrong={
+                352: "Your ratio is width / height; here it is height / width, so a ratio of 2 is a tall anchor.",
+                1024: "You keep the width and stretch the height; a ratio keeps the area and changes both.",
+                724: "The small shape is rounded before it is scaled, not after.",
+                736: "The height comes from the rounded width: 2 · 11 = 22, not 22.6, which would become 23.",
+                46: "You take the scale for a side in pixels; it multiplies the base size.",
+                22: "That is the small shape; the scale multiplies it.",
+            },
+        ),
+        because="11 × 22 for the small shape, times 32: 352 × 704. It fits into no image that is 600 pixels high.",
+    ),
+    Question(
+        "unscaled",
+        "The image is 375 × 500 pixels and goes into the network without scaling. How many anchors?",
+        Number(
+            6912,
+            wrong={
+                6417: "You round down: a last, incomplete row or column of pixels gets its own cells.",
+                6592: "You round at the end: rows and columns are whole numbers each, so round each side.",
+                768: "These are the cells; at each of them stand nine anchors.",
+                17100: "So many it has when it is scaled to 600 × 800.",
+            },
+        ),
+        because="375 / 16 = 23.4 and 500 / 16 = 31.25, rounded up: 24 · 32 · 9 = 6 912.",
+    ),
+    Question(
+        "two_photos",
+        "Do the anchors of two photos of the same size differ?",
+        Choice(
+            "no",
+            {
+                "yes, they stand where the objects are": "Anchors know nothing of the image.",
+                "yes, there are more of them where there are more objects": "Every cell has the same nine.",
+                "in position, not in number": "The network's answers move boxes; the anchors stay where they are.",
+            },
+            place=3,
+        ),
+        because="They depend on the size of the map and on the configuration, not on what the photo shows.",
+    ),
+    Question(
+        "inside_another",
+        "One box lies inside another and covers a quarter of its area. What is their IoU?",
+        Number(
+            0.25,
+            wrong={
+                1: "You divide by the smaller area, which makes any box inside another a perfect match.",
+                0.2: "You divide by the sum of the areas; the union counts the shared part once.",
+                0.5: "Half as wide and half as high is a quarter of the area, and IoU is of areas.",
+                0.75: "That is the share that only the large box covers.",
+            },
+        ),
+        because="The intersection is the small box, the union is the large one.",
+    ),
+    Question(
+        "stride",
+        "You take a head with stride 8 but leave the anchors' stride at 16. What happens?",
+        Choice(
+            "the anchors spread over an area twice as wide and high as the image",
+            {
+                "an error: there are more outputs than anchors": "Every cell gets its nine either way.",
+                "the anchors stand twice as close as before": "So it would be with stride 8 for both of them.",
+                "the anchors crowd in the top left quarter of the image": "The other way round: that is what a "
+                "stride too small for the head does.",
+            },
+            place=1,
+        ),
+        because="The map has twice as many rows and columns, so most anchors lie outside, and output i speaks of a "
+        "place where anchor i is not. Nothing raises an error. Here the stride comes from the head, so the two cannot "
+        "disagree.",
+    ),
+)
