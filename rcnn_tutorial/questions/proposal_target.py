@@ -1,0 +1,122 @@
+"""What the lesson on proposals and their targets asks: how a batch is filled, what is learned from its rows."""
+
+from rcnn_tutorial.questions.asking import Choice, Number, Question, Questions
+
+__all__ = ["predict", "quiz"]
+
+predict = Questions(
+    "proposal_target",
+    "predictions",
+    Question(
+        "live_numbers",
+        "How many of the 128 · 84 = 10 752 numbers can differ from zero, at most?",
+        Number(
+            128,
+            wrong={
+                512: "You count every row; a background row has no box to learn and is zero all over.",
+                2688: "You write the targets into the columns of every class; only the right class holds them.",
+                10752: "A row holds targets for the right class only, and a background row for none.",
+                32: "These are the rows; each is live in four columns.",
+                384: "These are the background rows' four columns; they stay zero.",
+            },
+        ),
+        because="At most 32 rows are foreground, and a foreground row is live in the four columns of its own class: "
+        "32 · 4 = 128 numbers, 1.2 %. Background rows are zero all over.",
+    ),
+    Question(
+        "scarce_foreground",
+        "An image has only 3 foreground proposals. How many **background** ROIs does the step use?",
+        Number(
+            125,
+            wrong={
+                96: "Your background keeps its fixed share; when foreground is scarce, background takes its places.",
+                9: "You shrink the batch to keep the quarter; the batch always has 128 rows.",
+                127: "You take a quarter of the foreground proposals; it is a quarter of the batch.",
+                128: "All 3 foreground proposals are used; they take three of the places.",
+            },
+        ),
+        because="A quarter is a ceiling for the foreground, not a fixed share; background fills the rest, and if there "
+        "are too few of **them**, some are used twice.",
+    ),
+)
+
+quiz = Questions(
+    "proposal_target",
+    "quiz",
+    Question(
+        "zero_width",
+        "The RPN's box for an anchor has a high score but is clipped to zero width. What happens to it?",
+        Choice(
+            "it stays in the list of proposals",
+            {
+                "it is dropped, because it is too small": "Only the authors' first code had a minimum size.",
+                "suppression removes it": "Its IoU with every box is 0, so no better box can remove it.",
+                "it becomes foreground, because it scores high": "The score only ranks; its IoU decides, and it is 0.",
+            },
+            place=2,
+        ),
+        because="There is no minimum size, and its IoU with every box is 0, so suppression cannot remove it either. In "
+        "the target layer it is background if the lower bound is 0.0, and neither with 0.1.",
+    ),
+    Question(
+        "classes_apart",
+        "Is NMS with threshold 0.7 done for each class separately in the proposal layer?",
+        Choice(
+            "no, once over all boxes",
+            {
+                "yes, so that a rider does not remove the motorbike": "That is for the end; the RPN knows no classes.",
+                "yes, foreground and background apart": "An anchor gives one box, ranked by one probability.",
+                "no, once for each of the nine anchor shapes": "All shapes compete in one list.",
+            },
+        ),
+        because="The RPN knows no classes, only foreground and background. Suppression class by class happens at the "
+        "end of inference, with threshold 0.3 (notebook 07).",
+    ),
+    Question(
+        "no_object",
+        "An image shows no object. With `BG_THRESH_LO` = 0.1, what does this package's target layer sample?",
+        Choice(
+            "background, from all proposals",
+            {
+                "nothing: the batch is empty": "Each batch has 128 rows; without objects they are all background.",
+                "foreground, from the proposals that score best": "Overlap makes a foreground ROI, not its score.",
+                "nothing: it stops with an error": "So does the code behind the post; this package does not.",
+            },
+            place=3,
+        ),
+        because="All overlaps are 0, so nothing is foreground and nothing reaches 0.1. The code behind the post stops "
+        "with an error; this package takes all proposals as background then. With 0.0 the question does not arise.",
+    ),
+    Question(
+        "background_box",
+        "Why does a background ROI enter the cross entropy but not the box loss?",
+        Choice(
+            "it has a right class, but no box that it should become",
+            {
+                "its targets are 0, so it would add nothing": "A target of 0 says: do not move. It would be learned "
+                "like any other; the mask keeps it out.",
+                "the 84 columns have no place for background": "Background, class 0, owns the first four; they stay 0.",
+                "its box would be learned twice": "No other loss learns a ROI's box; the RPN's is about anchors.",
+            },
+            place=1,
+        ),
+        because="“Background” is a right answer for the class. For the box there is none: there is no object that the "
+        "box should move to. Its mask is 0 in all `4 (C + 1)` columns.",
+    ),
+    Question(
+        "detached",
+        "The detector's loss says that a ROI should have been further to the left. Does the RPN hear of it?",
+        Choice(
+            "no: the ROI's coordinates are taken for constants",
+            {
+                "yes, through the ROI's coordinates": "So the post says; the code detaches them.",
+                "yes, because it shares the head with the detector": "The head does get a gradient, through the "
+                "features. The RPN's own layers get none.",
+                "no: ROIs are drawn at random": "A draw picks rows; without the detach, these would carry a gradient.",
+            },
+            place=2,
+        ),
+        because="The coordinates are detached; the RPN learns from its own loss only. That is why the paper calls it "
+        "**approximate** joint training. Notebook 05 measures what would flow without the detach.",
+    ),
+)
