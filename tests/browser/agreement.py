@@ -22,6 +22,8 @@ def explorer_states(namespace: dict) -> dict[str, dict]:
             return control.value
         if isinstance(control, Several):
             return [option in control.value for option in control.options]
+        if isinstance(control, widgets.Play):
+            return "player"  # its place is that of the slider it moves
         if isinstance(control, widgets.SelectionSlider):
             return [control.label, control.index]
         if hasattr(control, "readout_format"):
@@ -53,6 +55,7 @@ ON_THE_PAGE = """(root) => {
         const ticks = [...control.querySelectorAll("input[type=checkbox]")];
         const ticked = ticks.map((tick) => tick.checked);
         if (ticks.length) return control.querySelector(".rcnn-several") ? ticked : ticked[0];
+        if (control.matches(".widget-play")) return "player";
         const slider = control.querySelector(".noUi-handle");
         const text = control.querySelector(".widget-readout")?.textContent.replace("\\u2212", "-");
         if (slider) return [text, Number(slider.getAttribute("aria-valuetext"))];
