@@ -1,0 +1,168 @@
+"""What the lesson on inference asks: NMS in two orders, what enters the last suppression, a sixth detection's AP."""
+
+from rcnn_tutorial.questions.asking import Choice, Number, Question, Questions
+
+__all__ = ["predict", "quiz"]
+
+_ONE_GOES = "Their IoU exceeds 0.5, so one of them goes."
+_NEVER = "What is kept first is never removed."
+_FIRST_REACHED = "You read the precision where each recall is first reached: take the best at that recall or beyond."
+_AREA = "That is the area under the curve; 2007 takes the mean of eleven points."
+_NO_ZERO = "Eleven points, not ten: recall 0 counts too."
+_NO_ONE = "Eleven points, not ten: recall 1 counts too."
+
+predict = Questions(
+    "inference_nms",
+    "predictions",
+    Question(
+        "iou",
+        "What is their IoU? (Three decimals will do.)",
+        Number(
+            0.6194,
+            near=0.001,
+            wrong={
+                0.765: "You divide by the area of one box; IoU divides by what the two cover together.",
+                0.3825: "You count the shared part twice below: it belongs to the union once.",
+                0.6223: "Off by one pixel (+1): corners are continuous here, so the width is x2 - x1.",
+                7650: "That is the shared area; divide it by what the two cover together.",
+            },
+        ),
+        because="They share the square from (110, 115) to (200, 200): 90 · 85 = 7650 square pixels. Together they "
+        "cover 10 000 + 10 000 − 7650 = 12 350. IoU = 7650 / 12 350 = 0.6194.",
+    ),
+    Question(
+        "by_score",
+        "With an NMS threshold of 0.5, which box survives if the best score goes first?",
+        Choice(
+            "the first",
+            {
+                "the second": "The first scores more: it is kept, and removes the second.",
+                "both": _ONE_GOES,
+                "neither": _NEVER,
+            },
+        ),
+        because="0.6194 exceeds 0.5, so one of them goes. By score the first stays.",
+    ),
+    Question(
+        "by_y",
+        "And which if the lowest box in the picture goes first?",
+        Choice(
+            "the second",
+            {
+                "the first": "The second ends lower; its lower score does not count in this order.",
+                "both": _ONE_GOES,
+                "neither": _NEVER,
+            },
+            place=1,
+        ),
+        because="The y of the bottom right corner is 200 for the first and 215 for the second: in that order the "
+        "second stays, although it scores less.",
+    ),
+)
+
+quiz = Questions(
+    "inference_nms",
+    "quiz",
+    Question(
+        "boxes",
+        "300 ROIs, 20 classes, score threshold 0: how many boxes enter the last suppression?",
+        Number(
+            6000,
+            wrong={
+                6300: "Background's 300 boxes do not take part: column 0 is no detection.",
+                300: "Every ROI has a box for every class, and all of them score above 0.",
+                100: "That is how many are left at most.",
+                20: "So many games are played, each with all ROIs.",
+            },
+        ),
+        because="300 · 20 = 6000, in 20 separate games of 300. Background's 300 boxes do not take part.",
+    ),
+    Question(
+        "threshold_first",
+        "Boxes are ordered by score. Does it matter for the result whether the score threshold comes before or after "
+        "NMS?",
+        Choice(
+            "no, the same boxes are left",
+            {
+                "yes: after NMS, weak boxes have silenced strong ones": "A box is removed only by one that scores at "
+                "least as high.",
+                "yes: NMS has to see all boxes to find the best of a cluster": "Where any box of a cluster passes the "
+                "threshold, its best one does.",
+                "yes: after NMS there is nothing left to remove": "A lonely false alarm survives NMS, however little "
+                "it scores.",
+            },
+            place=2,
+        ),
+        because="Not for the result: with the score order a box can be removed only by one that scores at least as "
+        "high, so boxes below the threshold never decide about those above. Before is faster. In the y order it would "
+        "matter.",
+    ),
+    Question(
+        "two_detections",
+        "Can one ROI yield two detections?",
+        Choice(
+            "yes, of different classes",
+            {
+                "no, only its likeliest class counts": "Every class above the threshold gets its box, whether or not "
+                "it wins.",
+                "no, suppression leaves one of them": "Suppression works within a class.",
+                "yes, of the same class": "A ROI has one box for each class.",
+            },
+        ),
+        because="Each class has its own column of scores and boxes, and suppression works within a class. With a "
+        "threshold of 0.5 or more it cannot happen, because the probabilities of a ROI add up to 1.",
+    ),
+    Question(
+        "sixth",
+        "A sixth detection joins the five of step 4, with score 0.1. What is the eleven-point AP if it is wrong? And "
+        "if it is the missing object? (Three decimals will do.)",
+        Number(
+            0.6136,
+            "if it is wrong",
+            near=0.001,
+            wrong={
+                0.5: "You take the last precision at recall 0.75, 3/6; the best one there is still 3/4.",
+                0.625: _AREA,
+                0.5909: _FIRST_REACHED,
+                0.575: _NO_ZERO,
+                0.675: _NO_ONE,
+                0.8409: "Recall is the share of all four objects, also of the one that was never found.",
+                0.3636: "Precision after k detections divides by k, not by the length of the whole list.",
+            },
+        ),
+        Number(
+            0.7955,
+            "if it is the missing object",
+            near=0.001,
+            wrong={
+                0.6136: "The curve now reaches recall 1: the three last points are no longer 0.",
+                0.8864: "Recall is 1 at the end, but precision is 4/6 there.",
+                0.7917: _AREA,
+                0.7727: _FIRST_REACHED,
+                0.775: _NO_ZERO,
+                0.8083: _NO_ONE,
+            },
+        ),
+        because="Wrong: nothing changes, in the area neither (0.625). It adds a point at recall 0.75 with a lower "
+        "precision; the best at that recall stays 0.75. This is why a low score threshold does no harm to AP. Right: "
+        "recall reaches 1 with precision 4/6 = 0.667, so the three last points rise from 0 to 0.667, the AP to "
+        "(3 + 5 · 0.75 + 3 · 0.667) / 11 = 0.7955, and the area to 0.792.",
+    ),
+    Question(
+        "two_thresholds",
+        "Why is the threshold 0.7 in the proposal layer and 0.3 at the end?",
+        Choice(
+            "proposals are still moved and judged; at the end each object should be reported once",
+            {
+                "there are more proposals, so more have to go": "It is the other way round: a higher threshold removes "
+                "less.",
+                "proposals are larger than detections": "IoU does not depend on the size.",
+                "final boxes on one object overlap less": "They overlap more: each has moved onto the object.",
+            },
+            place=1,
+        ),
+        because="Proposals are raw material: the classifier still moves them and judges them, so several per object "
+        "are welcome, and two objects that overlap must both get through. At the end each object should be reported "
+        "once.",
+    ),
+)
