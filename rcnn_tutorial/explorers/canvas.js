@@ -46,7 +46,7 @@ class View {
     for (const [text, label, act] of [
       ["+", "Zoom in", zoom("+")],
       ["−", "Zoom out", zoom("-")],
-      ["0", "Whole picture", zoom(0)],
+      ["↺", "Whole picture", zoom(0)],
       ["⤢", "Full screen", () => this.fill()],
     ]) {
       const button = add(buttons, "button", { type: "button", "aria-label": label, title: label });
