@@ -4,6 +4,9 @@ A check holds the right function, cases to try it on, and for every misconceptio
 holds it would write. A wrong answer that agrees with such a function in all cases is recognized by it. So each
 misconception is executable, and its own test case. Two at once are recognized where the right function can be written
 with switches (`pairs`), or where one explains some of the cases that are wrong, and another one the rest.
+
+A bug hunt is a check too, `bug_hunt`, whose first misconception is the code as the lesson gives it. Its sentence begins
+with STILL; a lesson that is run as it stands has tried nothing, so this verdict is not kept.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from rcnn_tutorial import answers
 from rcnn_tutorial.checks.verdict import Verdict
 
 PATIENCE = 5.0  # seconds before an answer counts as an endless loop
+STILL = "The bug is still there"
 TOLERANCE = 1e-4  # largest difference that counts as rounding
 
 
@@ -89,7 +93,7 @@ class Check:
         if not all(right):
             says, first = self._recognize(outcomes, right), right.index(False)
             message = " ".join(says) or describe(outcomes[first].result, expected[first], self.cases()[first])
-            return Verdict(False, message, says, sum(right), len(right))
+            return Verdict(False, message, says, sum(right), len(right), tried=not message.startswith(STILL))
         if any(outcome.changed_input for outcome in outcomes):
             return Verdict(False, "The result is right, but your function changes its input; work on a copy.")
         compared = "package's own function" if self.by_package else "right answers"

@@ -1,4 +1,4 @@
-"""Self-checks of the first notebook: counting anchors, reading a trace, bringing a ROI back to the photo."""
+"""Self-checks of the first notebook: counting anchors, reading a trace, a ROI back to the photo, an anchor's center."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from torch import Tensor
 
 from rcnn_tutorial.answers import report
 from rcnn_tutorial.boxes import clip
-from rcnn_tutorial.checks.checking import Check, misconceptions, pairs
+from rcnn_tutorial.checks.checking import STILL, Check, misconceptions, pairs
 
-__all__ = ["count_anchors", "read_shapes", "report", "to_photo"]
+__all__ = ["bug_hunt", "count_anchors", "read_shapes", "report", "to_photo"]
 
 
 # ---- count_anchors(height, width, stride, shapes) -> int
@@ -177,5 +177,38 @@ to_photo = Check(
         uncut="does not cut at the photo's height and width",
         swap="swaps height and width: x is cut at the width, y at the height",
         whole="rounds corners to whole pixels",
+    ),
+)
+
+
+# ---- bug_hunt(index, rows, columns, shapes, stride) -> (x, y)
+
+
+def _center(index: int, rows: int, columns: int, shapes: int, stride: int) -> tuple[float, float]:
+    row, column = divmod(index // shapes, columns)
+    return stride * (column + 0.5), stride * (row + 0.5)
+
+
+bug_hunt = Check(
+    "bug_hunt",
+    _center,
+    lambda: [(14069, 38, 57, 9, 16), (1000, 38, 50, 9, 16), (0, 5, 7, 3, 16), (98, 5, 7, 3, 32), (700, 10, 20, 12, 8)],
+    misconceptions(
+        f"{STILL}: on a square map all is well, on a wide one centers land below the image. How many cells fill a row?",
+        lambda i, rows, columns, a, s: _center(i, columns, rows, a, s),
+        "Now a row is filled with the right number of cells, but row and column are exchanged: x comes from the column.",
+        lambda *given: _center(*given)[::-1],
+        "You count the cells of the whole image as one row: the quotient by a row's cells is the row.",
+        lambda i, rows, columns, a, s: _center(i, rows, rows * columns, a, s),
+        "You take the shape as the slowest digit: the shapes of one cell are neighbors, so divide by their number first.",
+        lambda i, rows, columns, a, s: _center(i % (rows * columns), rows, columns, 1, s),
+        "You forget the shapes: several anchors stand at each cell, and the index counts them all.",
+        lambda i, rows, columns, a, s: _center(i, rows, columns, 1, s),
+        "These are corners: the cell's center is half a stride further, right and down.",
+        lambda *given: tuple(value - given[-1] / 2 for value in _center(*given)),
+        "You count cells from 1: the first row and the first column have number 0.",
+        lambda *given: tuple(value + given[-1] for value in _center(*given)),
+        "These are cells, not pixels: a cell is as many pixels wide as the stride.",
+        lambda *given: tuple(value / given[-1] for value in _center(*given)),
     ),
 )

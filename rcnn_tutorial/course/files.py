@@ -4,6 +4,8 @@ from pathlib import Path
 
 from rcnn_tutorial.errors import DataError
 
+PAPER = "paper"  # the folder of exercises to print, a Markdown file a lesson
+
 _PACKAGE = Path(__file__).parents[1]
 
 

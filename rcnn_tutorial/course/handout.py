@@ -12,7 +12,7 @@ import nbformat
 
 from rcnn_tutorial.answers import FOLDER
 from rcnn_tutorial.atomic import write_atomically
-from rcnn_tutorial.course.files import course_folder
+from rcnn_tutorial.course.files import PAPER, course_folder
 from rcnn_tutorial.errors import DataError
 
 SOLUTION_LINK = re.compile(r"[^.\n>]*\[[^\]]*\]\(solutions/[^)]*\)\.?")  # the sentence that holds it
@@ -44,11 +44,14 @@ def copy_course(folder: Path) -> Copied:
 
 
 def write_handout(folder: Path) -> Copied:
-    """Write the lessons to `folder` without outputs and without the way to the solutions.
+    """Write lessons and paper exercises to `folder` without outputs, answers and the way to the solutions.
 
     All or nothing: raises DataError when a lesson of the same name lies there with other content.
     """
-    lessons = {folder / path.name: student_copy(path) for path in sorted(course_folder().glob("*.ipynb"))}
+    course = course_folder()
+    lessons = {folder / path.name: student_copy(path) for path in sorted(course.glob("*.ipynb"))}
+    for path in sorted((course / PAPER).glob("*.md")):
+        lessons[folder / PAPER / path.name] = path.read_text(encoding="utf-8").partition("\n## Answers\n")[0]
     there = [path for path in lessons if path.exists()]
     for path in there:
         if not path.is_file() or path.read_bytes() != lessons[path].encode():

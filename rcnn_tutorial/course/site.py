@@ -25,7 +25,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
 from rcnn_tutorial.atomic import write_atomically
-from rcnn_tutorial.course.files import course_folder
+from rcnn_tutorial.course.files import PAPER, course_folder
 from rcnn_tutorial.course.markdown import TEACHER, PageRenderer, to_html
 from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
 
@@ -67,13 +67,14 @@ def make_pages(course: Path) -> dict[str, str]:
     """All pages of the site, name -> HTML, from the notebooks in the folder `course`."""
     lessons = [read_source(path, course) for path in sorted(course.glob("*.ipynb"))]
     solutions = [read_source(path, course) for path in sorted((course / "solutions").glob("*.ipynb"))]
+    papers = [read_source(path, course) for path in sorted((course / PAPER).glob("*.md"))]
     teacher = [read_source(path, course) for path in course.glob(TEACHER[0])]
     pages = {}
-    for source in lessons + solutions + teacher:
+    for source in lessons + solutions + papers + teacher:
         renderer = PageRenderer(source.path, course)
         body = make_body(source, renderer)
         pages[source.name] = make_page(source, body, lessons, renderer.sections, turns(source, lessons))
-    return pages | {"index.html": make_index(lessons, solutions, teacher, course)}
+    return pages | {"index.html": make_index(lessons, solutions, papers, teacher, course)}
 
 
 def read_source(path: Path, course: Path) -> Source:
@@ -90,8 +91,8 @@ def read_source(path: Path, course: Path) -> Source:
     title = next((found[1].strip() for found in headings if found), None)
     if title is None:
         raise DataError(f"{path}: has no title; begin its first cell with a heading")
-    name = path.relative_to(course).with_suffix(".html") if path.suffix == ".ipynb" else TEACHER[1]
-    return Source(path, Path(name).as_posix(), title, notebook)
+    name = TEACHER[1] if path.name == TEACHER[0] else path.relative_to(course).with_suffix(".html").as_posix()
+    return Source(path, name, title, notebook)
 
 
 def make_body(source: Source, renderer: PageRenderer) -> str:
@@ -119,17 +120,23 @@ def make_page(
     )  # fmt: skip
 
 
-def make_index(lessons: Sequence[Source], solutions: Sequence[Source], teacher: Sequence[Source], course: Path) -> str:
+def make_index(
+    lessons: Sequence[Source],
+    solutions: Sequence[Source],
+    papers: Sequence[Source],
+    teacher: Sequence[Source],
+    course: Path,
+) -> str:
     """The first page: a card a lesson, with its aim and its first picture."""
     cards = [(lesson, make_aim(lesson, course), make_thumbnail(lesson)) for lesson in lessons]
     body = _TEMPLATES.get_template("index.html").render(
-        course=COURSE, cards=cards, solutions=solutions, teacher=teacher
+        course=COURSE, cards=cards, solutions=solutions, papers=papers, teacher=teacher
     )
     return make_page(Source(course, "index.html", COURSE, NotebookNode()), body, lessons)
 
 
 def turns(source: Source, lessons: Sequence[Source]) -> list[tuple[str, str, Source]]:
-    """The pages before and after a lesson; for solutions, their lesson. A link's `rel`, a word, the page."""
+    """The pages before and after a lesson; for solutions and for exercises on paper, their lesson. A link's `rel`, a word, the page."""
     names = [lesson.name for lesson in lessons]
     own = Path(source.name).name
     if own not in names:

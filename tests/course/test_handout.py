@@ -4,16 +4,20 @@ import nbformat
 import pytest
 
 from rcnn_tutorial.course import handout
-from rcnn_tutorial.course.files import course_folder
+from rcnn_tutorial.course.files import PAPER, course_folder
 from rcnn_tutorial.course.handout import copy_course, write_handout
 from rcnn_tutorial.errors import DataError
 
 
 def test_a_student_gets_every_lesson_not_run_and_without_a_way_to_the_solutions(tmp_path):
     written = write_handout(tmp_path / "class").written
-    assert [path.name for path in written] == sorted(path.name for path in course_folder().glob("*.ipynb"))
-    assert sorted(path.name for path in (tmp_path / "class").iterdir()) == [path.name for path in written]
-    for path in written:
+    papers = [path for path in written if path.suffix == ".md"]
+    lessons = written[: -len(papers)]
+    assert [path.name for path in lessons] == sorted(path.name for path in course_folder().glob("*.ipynb"))
+    assert sorted(path for path in (tmp_path / "class").rglob("*.*")) == sorted(written)
+    assert [path.name for path in papers] == sorted(path.name for path in (course_folder() / PAPER).iterdir())
+    assert not any("Answers" in path.read_text(encoding="utf-8") for path in papers)
+    for path in lessons:
         notebook = nbformat.read(path, as_version=4)
         code = [cell for cell in notebook.cells if cell.cell_type == "code"]
         assert all(cell.outputs == [] and cell.execution_count is None for cell in code)

@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 
 from rcnn_tutorial.checks.verdict import Verdict
 from rcnn_tutorial.course import site
-from rcnn_tutorial.course.files import course_folder, notebook_paths
+from rcnn_tutorial.course.files import PAPER, course_folder, notebook_paths
 from rcnn_tutorial.course.markdown import PageRenderer, to_mathml
 from rcnn_tutorial.course.site import make_pages
 from rcnn_tutorial.errors import DataError
@@ -22,7 +22,8 @@ COURSE = course_folder()
 NOTEBOOKS = [path.relative_to(COURSE) for path in notebook_paths(COURSE)]
 NAMES = [path.with_suffix(".html").as_posix() for path in NOTEBOOKS]
 PAIRS = list(zip(NOTEBOOKS, NAMES, strict=True))
-PAGES = ["index.html", "teacher.html", *NAMES]
+PAPERS = [path.relative_to(COURSE).with_suffix(".html").as_posix() for path in sorted((COURSE / PAPER).glob("*.md"))]
+PAGES = ["index.html", "teacher.html", *NAMES, *PAPERS]
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="  # a PNG of 1 x 1
 )
@@ -165,6 +166,20 @@ def test_lessons_lead_to_their_neighbors(built):
     assert built["solutions/02_anchors.html"].footer.find("a")["href"] == "../02_anchors.html"
     for name in lessons:
         assert built[name].header.find("a", href=name)["aria-current"] == "page"
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_exercises_on_paper_have_their_answers_on_a_page_of_their_own(built, name):
+    page = built[name]
+    assert page.find(id="answers").name == "h2" and "#answers { break-before: page; }" in page.style.text
+    assert page.footer.find("a")["href"] == f"../{name.removeprefix('paper/')}"
+
+
+def test_code_that_jupyterlab_folds_is_folded(course):
+    cell = code("import torch")
+    cell.metadata.jupyter = {"source_hidden": True}
+    page = BeautifulSoup(make_pages(course(markdown("# Tour"), cell))["00_tour.html"], "html.parser")
+    assert page.main.details.summary.text == "Code" and "import torch" in page.main.details.text
 
 
 def test_an_explorer_becomes_its_still_picture_and_what_it_says(course):
