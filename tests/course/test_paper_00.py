@@ -47,7 +47,9 @@ def test_shapes(model, trace):
     assert trace.rpn.scores.shape[1:] == (20520, 2) and trace.rpn.coefficients.shape[1:] == (20520, 4)
     assert model.config.proposals.test_post_nms_top_n == 300 and trace.proposed.crops.shape[1:] == (96, 7, 7)
     assert trace.proposed.scores.shape[2] == 21 and trace.proposed.coefficients.shape[2:] == (21, 4)
-    assert says("(1, 96, 38, 60)", "(1, 20 520, 2)", "(300, 96, 7, 7)", "(1, 300, 84)", "123 120") and 20520 * 6 == 123120
+    assert (
+        says("(1, 96, 38, 60)", "(1, 20 520, 2)", "(300, 96, 7, 7)", "(1, 300, 84)", "123 120") and 20520 * 6 == 123120
+    )
 
 
 def test_three_rulers():
@@ -79,4 +81,6 @@ def test_the_bird_of_your_data(model):
     bird = torch.tensor([[393.0, 297, 423, 327]])  # around a cell's center
     assert round(float(box_iou(boxes, bird).max()), 3) == round(30 * 30 / (88 * 176), 3) == 0.058
     assert round(128**2 / 150**2, 2) == 0.73  # of the bird on the photo as it is, with the smallest square anchor
-    assert count_anchors.right(3000, 4000, 16, 9) == 423000 and round(423000 / count_anchors.right(600, 800, 16, 9)) == 25
+    assert (
+        count_anchors.right(3000, 4000, 16, 9) == 423000 and round(423000 / count_anchors.right(600, 800, 16, 9)) == 25
+    )
