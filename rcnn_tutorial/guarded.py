@@ -28,12 +28,16 @@ class Outcome(NamedTuple):
     line: str = ""  # the student's own line where it stopped
     tried: bool = True  # whether there is an answer at all
     changed_input: bool = False
+    endless: bool = False  # whether it was still running when patience ended
 
 
-def run(answer: Callable, arguments: tuple) -> Outcome:
-    """Call `answer` on a copy of `arguments`, patiently but not for ever, and put what goes wrong into a sentence."""
+def run(answer: Callable, arguments: tuple, called: str = "Your function") -> Outcome:
+    """Call `answer` on a copy of `arguments`, patiently but not for ever, and put what goes wrong into a sentence.
+
+    called: how the sentence begins.
+    """
     given = copy.deepcopy(arguments)
-    results = {"error": Outcome(trouble="Your function ends its thread without a result.")}
+    results = {"error": Outcome(trouble=f"{called} ends its thread without a result.")}
 
     def call():
         try:
@@ -43,20 +47,19 @@ def run(answer: Callable, arguments: tuple) -> Outcome:
             pass
         except BaseException as error:  # whatever a student's code may raise, sys.exit() and an interrupt included
             said, line = _said(error)
-            results["error"] = Outcome(
-                trouble=f"Your function stops with {said}{f' ({line})' * bool(line)}.", line=line
-            )
+            results["error"] = Outcome(trouble=f"{called} stops with {said}{f' ({line})' * bool(line)}.", line=line)
 
     thread = threading.Thread(target=call, daemon=True)
     thread.start()
     thread.join(PATIENCE)
     if thread.is_alive():
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(_TooLong))
-        return Outcome(trouble=f"Your function is still running after {PATIENCE:.0f} seconds: a loop without an end?")
+        trouble = f"{called} is still running after {PATIENCE:.0f} seconds: a loop without an end?"
+        return Outcome(trouble=trouble, endless=True)
     if "error" in results:
         return results["error"]
     if results["value"] is None:
-        return Outcome(trouble="Your function returns nothing yet: write it, and end it with `return`.", tried=False)
+        return Outcome(trouble=f"{called} returns nothing yet: write it, and end it with `return`.", tried=False)
     changed = not all(same(now, before, 0.0) for now, before in zip(given, arguments, strict=True))
     return Outcome(results["value"], changed_input=changed)
 
@@ -89,7 +92,7 @@ def same(a: Any, b: Any, tolerance: float = TOLERANCE) -> bool:
     try:
         if not _numeric(b):
             return bool(a == b)
-        a, b = _array(a), _array(b)
+        a, b = as_array(a), as_array(b)
     except Exception:  # what a student's object may raise when it is compared or converted
         return False
     return a.shape == b.shape and bool(np.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True))
@@ -100,7 +103,7 @@ def describe(result: Any, good: Any, arguments: tuple) -> str:
     if _numeric(good):
         wanted = type(good).__name__
         try:
-            result, good = _array(result), _array(good)
+            result, good = as_array(result), as_array(good)
         except Exception:  # what a student's object may raise when it is converted
             return f"Your function returns a {type(result).__name__}; a {wanted} of numbers is needed."
         if result.shape != good.shape:
@@ -113,7 +116,7 @@ def brief(value: Any) -> str:
     if isinstance(value, tuple):
         text = ", ".join(brief(item) for item in value)
     elif isinstance(value, (torch.Tensor, np.ndarray)) and _numeric_kind(value):
-        text = str(np.round(_array(value), 4).tolist())
+        text = str(np.round(as_array(value), 4).tolist())
     else:
         try:
             text = str(value)
@@ -133,7 +136,8 @@ def _numeric_kind(value: torch.Tensor | np.ndarray) -> bool:
     return not value.is_complex() if isinstance(value, torch.Tensor) else value.dtype.kind in "biuf"
 
 
-def _array(value: Any) -> np.ndarray:
+def as_array(value: Any) -> np.ndarray:
+    """Numbers of any container as float64. Raises whatever a value that holds none may raise."""
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu().numpy()
     return np.asarray(value).astype(np.float64, casting="same_kind" if np.iscomplexobj(value) else "unsafe")
