@@ -184,7 +184,7 @@ class IoUExplorer(Explorer):
     """
 
     TICKS = (AnchorTargetConfig().negative_overlap, AnchorTargetConfig().positive_overlap)
-    replaceable: ClassVar = {"iou": Own(box_iou), "encode": Own(encode)}
+    replaceable: ClassVar = {"iou": Own(box_iou)}
 
     def __init__(self, image: Tensor):
         self.size = tuple(image.shape[-2:])  # (H, W)
@@ -213,7 +213,7 @@ class IoUExplorer(Explorer):
         iou = float(box_iou(first[None], second[None]))
         shown = float(self.own["iou"](first[None], second[None]))  # the reader's, where there is one
         self.canvas.draw([*self._bar(shown, iou), Boxes(overlap, SHARED, fill=0.4)])
-        t_x, t_y = self.own["encode"](second[None], first[None])[0, :2].tolist()
+        t_x, t_y = encode(second, first)[:2].tolist()
         ways = f"{abs(t_x):.2f} widths {'right' if t_x >= 0 else 'left'}"
         ways += f", {abs(t_y):.2f} heights {'down' if t_y >= 0 else 'up'}"
         return f"IoU = {area:,.0f} / {union:,.0f} square pixels = {iou:.4f}. From first to second box: {ways}."
