@@ -1,6 +1,8 @@
 """Explorers of the third notebook: anchors on the grid and the objects they reach, and the overlap of two boxes."""
 
 import math
+from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -12,10 +14,12 @@ from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.canvas import Canvas, Handle
 from rcnn_tutorial.explorers.explorer import Explorer, Several, choice, integer
+from rcnn_tutorial.explorers.own import Own
 from rcnn_tutorial.figures.anchors import SHARED, scale_colors, with_room
+from rcnn_tutorial.guarded import TOLERANCE
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Layer, Lines, Points
-from rcnn_tutorial.stages.anchors import anchor_sizes, generate_anchors, inside_image
+from rcnn_tutorial.stages.anchors import anchor_sizes, inside_image
 
 REACH = AnchorTargetConfig().negative_overlap  # an object whose best anchor stays below is missed
 ROOM = 0.16  # around the photo, in shares of its longer side: there boxes are seen that leave it
@@ -25,12 +29,25 @@ _SCALES = (1, 2, 4, 8, 16, 32)
 _RATIOS = (0.25, 0.5, 1, 2, 4)
 
 
+def anchor_grid(rows: int, columns: int, stride: int, shapes: Tensor) -> Tensor:
+    """The shapes (A, 4) of cell (0, 0) at every cell, in the order of `generate_anchors`: (rows * columns * A, 4)."""
+    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")  # (rows, columns) each
+    shifts = torch.stack([x, y, x, y], dim=-1) * stride  # (rows, columns, 4)
+    return (shifts[:, :, None] + shapes).view(-1, 4)
+
+
 class AnchorExplorer(Explorer):
     """The shapes at one cell of the grid, how many anchors lie inside the image, and which objects they miss.
 
     image: (3, H, W) in [0, 1], as the network sees it (after preprocessing). objects: (G, 4) in its pixels, or None.
     Click the picture to choose a cell.
     """
+
+    replaceable: ClassVar = {
+        "anchor_sizes": Own(lambda base_size, scales, ratios: anchor_sizes(AnchorConfig(base_size, scales, ratios))),
+        "anchor_grid": Own(anchor_grid),
+        "iou": Own(box_iou),
+    }
 
     def __init__(
         self, image: Tensor, config: AnchorConfig | None = None, stride: int = 16, objects: Tensor | None = None
@@ -73,17 +90,19 @@ class AnchorExplorer(Explorer):
         """Draw the grid, the objects and the shapes of one cell; count the anchors."""
         if not self.scales.value or not self.ratios.value:
             raise ConfigError("without a scale and a ratio there is no anchor; tick at least one of each")
-        config = AnchorConfig(self.config.base_size, self.scales.value, self.ratios.value)
-        stride, (rows, columns) = self.stride.value, self.grid(self.stride.value)
+        rows, columns = self.grid(self.stride.value)
         self.column.max, self.row.max = columns - 1, rows - 1
-        anchors = generate_anchors(rows, columns, stride, config)  # (N, 4)
+        sizes = self.own["anchor_sizes"](self.config.base_size, self.scales.value, self.ratios.value)  # (A, 2)
+        middle = self.config.base_size / 2
+        shapes = torch.cat([middle - sizes / 2, middle + sizes / 2], dim=1).float()  # (A, 4) of cell (0, 0)
+        anchors = self.own["anchor_grid"](rows, columns, self.stride.value, shapes)  # (N, 4)
         inside = inside_image(anchors, torch.tensor([self.size]), self.border.value)[0]  # (N,)
-        best = best_overlaps(self.objects, anchors[inside])  # (G,)
+        best = best_overlaps(self.objects, anchors[inside], self.own["iou"])  # (G,)
         anchors, inside = anchors.view(rows, columns, -1, 4), inside.view(rows, columns, -1)
         cell = anchors[self.row.value, self.column.value], inside[self.row.value, self.column.value]
         centers, _ = centers_and_sizes(anchors[:, :, 0])  # (rows, columns, 2)
         chosen = centers[self.row.value, self.column.value][None] + self.room
-        shapes = self._shapes(*cell, config)
+        shapes = self._shapes(*cell, sizes.tolist())
         point = Points(chosen, roles.CHOSEN, radius=7, name="cell")
         self.canvas.draw([*self._ground(centers.view(-1, 2)), *self._objects(best), *shapes, point])
         return _sentence(inside, int(cell[1].sum())) + _reached(best)
@@ -106,11 +125,11 @@ class AnchorExplorer(Explorer):
                 layers.append(Boxes(self.objects[rows] + self.room, role, labels=labels, hover=hover))
         return layers
 
-    def _shapes(self, cell: Tensor, inside: Tensor, config: AnchorConfig) -> list[Boxes]:
+    def _shapes(self, cell: Tensor, inside: Tensor, sizes: list) -> list[Boxes]:
         """The cell's anchors (A, 4), the smallest on top: a color a scale, dashed where they leave. inside: (A,)."""
-        sizes, layers = anchor_sizes(config).tolist(), []
-        for scale in sorted(config.scales, reverse=True):
-            mine = torch.tensor([one == scale for _ in config.ratios for one in config.scales])  # (A,)
+        layers = []
+        for scale in sorted(self.scales.value, reverse=True):
+            mine = torch.tensor([one == scale for _ in self.ratios.value for one in self.scales.value])  # (A,)
             for rows, dash, words in ((mine & ~inside, "dashed", ", leaves"), (mine & inside, "solid", "")):
                 if bool(rows.any()):
                     role = Role(self.colors[scale], dash, f"scale {scale:g}{words}")
@@ -140,9 +159,9 @@ class AnchorExplorer(Explorer):
         self.set(column=math.floor(x), row=math.floor(y))
 
 
-def best_overlaps(objects: Tensor, anchors: Tensor) -> Tensor:
+def best_overlaps(objects: Tensor, anchors: Tensor, iou: Callable = box_iou) -> Tensor:
     """The largest IoU of each object (G, 4) with any of the anchors (N, 4): (G,); 0 where there is no anchor."""
-    best = [box_iou(one[None], anchors).amax() for one in objects if len(anchors)]
+    best = [iou(one[None], anchors).amax() for one in objects if len(anchors)]
     return torch.stack(best) if best else torch.zeros(len(objects))
 
 
@@ -165,6 +184,7 @@ class IoUExplorer(Explorer):
     """
 
     TICKS = (AnchorTargetConfig().negative_overlap, AnchorTargetConfig().positive_overlap)
+    replaceable: ClassVar = {"iou": Own(box_iou)}
 
     def __init__(self, image: Tensor):
         self.size = tuple(image.shape[-2:])  # (H, W)
@@ -191,25 +211,27 @@ class IoUExplorer(Explorer):
         area = float(box_area(overlap).sum())
         union = float(box_area(first) + box_area(second)) - area
         iou = float(box_iou(first[None], second[None]))
-        self.canvas.draw([*self._bar(iou), Boxes(overlap, SHARED, fill=0.4)])
+        shown = float(self.own["iou"](first[None], second[None]))  # the reader's, where there is one
+        self.canvas.draw([*self._bar(shown, iou), Boxes(overlap, SHARED, fill=0.4)])
         t_x, t_y = encode(second, first)[:2].tolist()
         ways = f"{abs(t_x):.2f} widths {'right' if t_x >= 0 else 'left'}"
         ways += f", {abs(t_y):.2f} heights {'down' if t_y >= 0 else 'up'}"
         return f"IoU = {area:,.0f} / {union:,.0f} square pixels = {iou:.4f}. From first to second box: {ways}."
 
-    def _bar(self, iou: float) -> list[Layer]:
-        """IoU from 0 to 1 along the lower edge, with the thresholds of the next notebook."""
+    def _bar(self, iou: float, right: float) -> list[Layer]:
+        """IoU from 0 to 1 along the lower edge, with the thresholds of the next notebook. right: the package's IoU."""
         height, width = self.size
         left, long, top, bottom = 0.05 * width, 0.9 * width, 0.94 * height, 0.975 * height
         bar = torch.tensor([[left, top, left + iou * long, bottom]])
         ticks = torch.tensor([[left + tick * long, top] for tick in self.TICKS])  # (2, 2)
+        text = f"IoU {iou:.4f}" + f", not {right:.4f}" * (abs(iou - right) > TOLERANCE)
         return [
             Boxes(torch.tensor([[0, 0.85 * height, width, height]]), Role(roles.GROUND), fill=0.8, width=1),
             Boxes(bar if iou > 0 else bar[:0], SHARED, fill=1.0, width=1, name=""),
             Boxes(torch.tensor([[left, top, left + long, bottom]]), roles.PLAIN, width=1),
             Lines(torch.stack([ticks, ticks + torch.tensor([0, bottom - top])], dim=1), roles.PLAIN, width=2),
             Points(ticks, Role(roles.GROUND), radius=0, labels=[f"{tick:g}" for tick in self.TICKS]),
-            Points(torch.tensor([[left, top]]), SHARED, radius=0, labels=[f"IoU {iou:.4f}"], name=""),
+            Points(torch.tensor([[left, top]]), SHARED, radius=0, labels=[text], name=""),
         ]
 
 

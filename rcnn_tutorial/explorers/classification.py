@@ -1,18 +1,20 @@
 """Explorer of the seventh notebook: one ROI, the box that each class makes of it, and what it adds to the loss."""
 
 import dataclasses
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from rcnn_tutorial import roles
-from rcnn_tutorial.boxes import box_iou, encode
+from rcnn_tutorial.boxes import box_iou, clip, decode, encode
 from rcnn_tutorial.config import Config, ProposalTargetConfig
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.bars import SIZE, TOP, Bar, bars, level
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, choice, number
+from rcnn_tutorial.explorers.own import Own
 from rcnn_tutorial.model import Trace
 from rcnn_tutorial.scene import Boxes, Layer
 from rcnn_tutorial.stages.classification import RoiOutputs, classification_loss
@@ -25,12 +27,22 @@ LEAST = 0.01  # a probability from which a class has a bar of its own
 ROWS, LARGEST_LOSS = 9, 4.0  # of the bars: 5 for probabilities, 2 for losses, 2 for IoUs; the loss of a full bar
 
 
+def class_box(rois: Tensor, coefficients: Tensor, labels: Tensor, stds: Tensor) -> Tensor:
+    """The box (S, 4) that class labels[s] makes of each ROI, not clipped, in the pixels of the ROIs.
+
+    rois: (S, 4). coefficients: (S, C + 1, 4), normalized. labels: (S,). stds: (4,).
+    """
+    return decode(coefficients[torch.arange(len(labels)), labels] * stds, rois)
+
+
 class ClassificationExplorer(Explorer):
     """One proposal in orange, the chosen class's box in blue, the other classes' in white; beside it what it gives.
 
     image: (3, H, W) in [0, 1]. trace: of this image alone, in eval mode; with targets it shows the loss too.
     Proposals are listed by their likeliest class, the surest first. It starts where the box fits its object best.
     """
+
+    replaceable: ClassVar = {"class_box": Own(class_box)}
 
     def __init__(self, image: Tensor, trace: Trace, config: Config):
         trace = to_cpu(trace, single=True)
@@ -106,7 +118,7 @@ class ClassificationExplorer(Explorer):
         outputs = one_roi(self.trace.proposed, row)
         probabilities = outputs.probabilities[0, 0]  # (C + 1,)
         chosen = self._chosen(probabilities)
-        boxes = class_boxes(outputs, self.trace.preprocessed, self._normalization())[0, 0]  # (C + 1, 4)
+        boxes = self._boxes(outputs)  # (C + 1, 4)
         roi = outputs.rois[0] / self.trace.preprocessed.scales[0]  # (1, 4)
         self.canvases[0].draw(self._box_layers(roi, boxes, chosen))
         rows = _probability_bars(probabilities, chosen, self.classes)
@@ -119,6 +131,17 @@ class ClassificationExplorer(Explorer):
             rows, sentence = rows + more, f"{text}; target {self.classes[int(self.labels[row])]}. {words}"
         self._draw_bars(rows)
         return sentence + self._warning()
+
+    def _boxes(self, outputs: RoiOutputs) -> Tensor:
+        """The ROI's box as every class would have it, in pixels of the photo: (C + 1, 4)."""
+        config, photo = self._normalization(), self.trace.preprocessed
+        if "class_box" not in self.own:
+            return class_boxes(outputs, photo, config)[0, 0]
+        labels = torch.arange(outputs.coefficients.shape[2])  # (C + 1,) as if it were a ROI for each class
+        rois = outputs.rois[0].expand(len(labels), 4)
+        coefficients = outputs.coefficients[0].expand(len(labels), -1, 4)
+        boxes = self.own["class_box"](rois, coefficients, labels, torch.tensor(config.target_stds))
+        return clip(boxes / photo.scales[0], photo.original_sizes[0])
 
     def _chosen(self, probabilities: Tensor) -> int:
         if self.class_name.value == LIKELIEST:

@@ -1,5 +1,7 @@
 """Explorer of the sixth notebook: a ROI dragged over the photo, and what each method cuts out of the map under it."""
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,10 +11,11 @@ from rcnn_tutorial.config import CropPoolingConfig
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.explorers.canvas import Canvas, Handle
 from rcnn_tutorial.explorers.explorer import Explorer, choice, flag, integer
+from rcnn_tutorial.explorers.own import Own
 from rcnn_tutorial.figures import crop_pooling as geometry
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Heatmap, Layer, Lines, Picture, Points
-from rcnn_tutorial.stages.crop_pooling import crop_pool, sample_crops
+from rcnn_tutorial.stages.crop_pooling import crop_pool, crop_theta, sample_crops
 
 MOST_POINTS = 3000  # RoIAlign reads every pixel of a large ROI on the photo itself; nobody could tell those apart
 PHOTO, CELLS, FEATURES = "photo, pixels", "photo, cells", "features"
@@ -24,6 +27,8 @@ class CropPoolingExplorer(Explorer):
     image: (3, H, W) in [0, 1], in the scaled pixels of the network. features: (C, rows, columns) of that image.
     roi: (4,) where the ROI starts, pixels. channel: the one shown first; None: the one that varies most.
     """
+
+    replaceable: ClassVar = {"theta": Own(lambda roi, stride, rows, columns: crop_theta(roi, stride, (rows, columns)))}
 
     def __init__(
         self,
@@ -96,15 +101,20 @@ class CropPoolingExplorer(Explorer):
     def crop(self, cells: Tensor, roi: Tensor, size: int, stride: int) -> Tensor:
         """cells: (1, channels, rows, columns). Returns (1, channels, size, size)."""
         if self.method.value == "crop":
-            corners = geometry.roi_corners(roi, self.rotation.value)  # (4, 2)
-            theta = geometry.corner_theta(corners, stride, cells.shape[-2:])  # (2, 3)
+            theta = self.theta(roi, stride, cells.shape[-2:])  # (2, 3)
             return sample_crops(cells, theta[None, None], size, self.align_corners.value)
         return crop_pool(cells, roi[None, None], stride, CropPoolingConfig(method=self.method.value, size=size))
+
+    def theta(self, roi: Tensor, stride: int, feature_size: tuple[int, int]) -> Tensor:
+        """Where the crop lies on the map: (2, 3). The reader's function, where there is one, serves upright ROIs."""
+        if self.rotation.value:
+            return geometry.corner_theta(geometry.roi_corners(roi, self.rotation.value), stride, feature_size)
+        return self.own["theta"](roi, stride, *feature_size)
 
     def read_crop(self, roi: Tensor, size: int, stride: int, feature_size: tuple[int, int]) -> tuple[list[Layer], str]:
         """The sample grid of crop pooling."""
         corners = geometry.roi_corners(roi, self.rotation.value)  # (4, 2)
-        theta = geometry.corner_theta(corners, stride, feature_size)[None]  # (1, 2, 3)
+        theta = self.theta(roi, stride, feature_size)[None]  # (1, 2, 3)
         positions = geometry.sample_positions(theta, size, feature_size, self.align_corners.value)[0]  # (size, size, 2)
         points = positions * stride  # (size, size, 2) pixels
         layers = []

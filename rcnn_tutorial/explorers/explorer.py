@@ -40,6 +40,10 @@ Layers (`scene.py`): `Boxes`, `Points`, `Lines`, `Heatmap`, `Picture`; the first
 dash and its name in the legend. The still picture draws the same layers.
 Draggable boxes: `Canvas(image, handles={"roi": Handle(CHOSEN, (10, 10, 90, 90), name="ROI")})`; read
 `self.canvas.box("roi")` (a tensor (4,)), set with `self.canvas.move(roi=(0, 0, 50, 50))`. Clicks: `canvas.clicked`.
+The reader's functions: a class says `replaceable = {"nms": Own(nms)}` (`own.py`), and its `draw` calls
+`self.own["nms"](boxes, scores, threshold)` in place of `nms(...)`. `explorer.use(nms=my_nms)` draws with the reader's,
+and the summary says how it differs, or what is wrong with it; `explorer.use()` returns to the package's. A result must
+be shaped like the package's: `Own(nms, fitted=...)` where it need not. Name and arguments are those of the exercise.
 Two pictures: pass a list of canvases with a `title` each. From code and tests: `explorer.threshold.value = 0.5`,
 several at once with `explorer.set(threshold=0.5, top=10)`; then `explorer.summary`, `print_summary()`, `figure()`.
 """
@@ -49,14 +53,15 @@ import dataclasses
 import pathlib
 import re
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import ClassVar, Self
 
 import ipywidgets as widgets
 import traitlets
 
 from rcnn_tutorial.errors import TutorialError
 from rcnn_tutorial.explorers.canvas import Canvas, WholeWidget
+from rcnn_tutorial.explorers.own import Own, OwnError, OwnFunctions
 from rcnn_tutorial.explorers.shown import Shown
 from rcnn_tutorial.explorers.sliders import FloatSlider, IntSlider
 
@@ -72,11 +77,13 @@ class Explorer(Shown, widgets.Box):
         controls: name -> widget; each is an attribute too (`explorer.stride`).
         canvases: all pictures; `canvas` is the first.
         fields: field of the config -> name of the control that sets it.
+        replaceable: name -> a function of the package in whose place `use` puts the reader's.
         summary: what the picture shows, in words.
 
     """
 
     fields: ClassVar[Mapping[str, str]] = {}
+    replaceable: ClassVar[Mapping[str, Own]] = {}
 
     def __init__(
         self,
@@ -87,6 +94,7 @@ class Explorer(Shown, widgets.Box):
         self.canvases = [canvases] if isinstance(canvases, Canvas) else list(canvases)
         self.canvas = self.canvases[0]
         self.controls = dict(controls)
+        self.own = OwnFunctions(self.replaceable)
         self._line, self._resting = SummaryLine(), Reasons()
         self._held = False
         for name, control in self.controls.items():
@@ -129,6 +137,15 @@ class Explorer(Shown, widgets.Box):
         """Do what the button of a preset does, or "Reset"."""
         self.set(**(self._first | (self.presets[name] if name != "Reset" else {})))
 
+    def use(self, **functions: Callable) -> Self:
+        """Draw with these functions of the reader's, `explorer.use(nms=my_nms)`, and with the package's for all others.
+
+        Raises ConfigError for a name that this explorer has no use for, and for what is no function.
+        """
+        self.own.choose(functions)
+        self.update()
+        return self
+
     def draw(self) -> str:
         """Compute, hand layers to the canvases, return one sentence that says what they show."""
         raise NotImplementedError(f"{type(self).__name__}.draw")
@@ -153,8 +170,12 @@ class Explorer(Shown, widgets.Box):
             for canvas in self.canvases:  # one message a canvas, however often it is touched
                 stack.enter_context(canvas.hold_sync())
             self._idle = {}
+            self.own.forget()
             try:
                 sentence, possible = self.draw(), True
+                sentence = " ".join([*self.own.notes, sentence])
+            except OwnError as error:
+                sentence, possible = f"Not possible: {str(error).rstrip('.')}.", False
             except TutorialError as error:
                 sentence, possible = f"Not possible: {self.in_labels(str(error)).rstrip('.')}.", False
             for canvas in self.canvases:

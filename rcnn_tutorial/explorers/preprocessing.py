@@ -13,14 +13,24 @@ from rcnn_tutorial.data.images import fit_boxes
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, integer, number
+from rcnn_tutorial.explorers.own import Own, OwnError, like_the_package_s
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Layer, Picture
-from rcnn_tutorial.stages.preprocessing import Preprocessed, preprocess
+from rcnn_tutorial.stages.preprocessing import Preprocessed, normalize, preprocess, resize, scale_for
 
 _FIELD = 1000  # pixels: side of the ground on which everything is laid; it grows with larger sizes
 _THUMBNAIL = 400  # pixels: longer side of the picture that is sent
+_MOST = 5000  # pixels: the longest side that a reader's scale may ask for
 _ASPECTS = (0.3, 3.0)  # width / height, the ends of the slider
 _ASPECT_STEP = 0.05
+
+
+def _drawable(result, right: float, arguments: tuple) -> float:
+    """A reader's scale. Raises OwnError unless what it makes of the photo can be drawn."""
+    scale, longest = like_the_package_s(result, right, arguments), max(arguments[:2])
+    if not 1 <= scale * longest <= _MOST:
+        raise OwnError(f"returns {scale:g}, which makes {longest} pixels {scale * longest:,.0f}")
+    return scale
 
 
 class PreprocessingExplorer(Explorer):
@@ -31,6 +41,7 @@ class PreprocessingExplorer(Explorer):
     """
 
     fields: ClassVar = {"target_size": "target_size", "max_size": "max_size"}
+    replaceable: ClassVar = {"scale_factor": Own(scale_for, _drawable)}
 
     def __init__(
         self, image: Tensor, boxes: Tensor | None = None, config: PreprocessingConfig | None = None, stride: int = 16
@@ -58,11 +69,20 @@ class PreprocessingExplorer(Explorer):
         photo, boxes = self.image, self.boxes
         if abs(self.aspect.value - self.own_aspect) > 0.51 * _ASPECT_STEP:
             photo, boxes = cut_to_aspect(photo, boxes, self.aspect.value)
-        scaled = preprocess([photo], config)
+        scaled = self._scaled(photo, config)
         scaled_boxes = boxes * scaled.scales[0]  # (N, 4)
-        side = round(1.03 * max(_FIELD, config.max_size, *photo.shape[-2:]))
+        side = round(1.03 * max(_FIELD, config.max_size, *photo.shape[-2:], *scaled.sizes[0].tolist()))
         self.canvas.draw(self._layers(scaled, scaled_boxes, config), size=(side, side))
         return _sentence(scaled, config, self.stride) + _objects_sentence(boxes, scaled_boxes)
+
+    def _scaled(self, photo: Tensor, config: PreprocessingConfig) -> Preprocessed:
+        """What `preprocess` makes of the photo; with the reader's scale, where there is such a function."""
+        scaled = preprocess([photo], config)
+        if "scale_factor" not in self.own:
+            return scaled
+        scale = self.own["scale_factor"](*photo.shape[-2:], config.target_size, config.max_size)
+        image = resize(normalize(photo, config), scale)
+        return scaled._replace(images=[image], sizes=torch.tensor([image.shape[-2:]]), scales=torch.tensor([scale]))
 
     def _layers(self, scaled: Preprocessed, boxes: Tensor, config: PreprocessingConfig) -> list[Layer]:
         height, width = scaled.sizes[0].tolist()
@@ -100,8 +120,11 @@ def _thumbnail(image: Tensor, config: PreprocessingConfig) -> Tensor:
 def _sentence(scaled: Preprocessed, config: PreprocessingConfig, stride: int) -> str:
     (height, width), (rows, columns) = scaled.original_sizes[0].tolist(), scaled.sizes[0].tolist()
     scale = float(scaled.scales[0])
-    by_target = math.isclose(scale, config.target_size / min(height, width), rel_tol=1e-6)
-    limit = "the short side reaches the target" if by_target else "the long side reaches the maximum first"
+    limit = "no limit is met"  # by a reader's own scale
+    if math.isclose(scale, config.target_size / min(height, width), rel_tol=1e-6):
+        limit = "the short side reaches the target"
+    elif math.isclose(scale, config.max_size / max(height, width), rel_tol=1e-6):
+        limit = "the long side reaches the maximum first"
     cells = f"{math.ceil(rows / stride)} × {math.ceil(columns / stride)} cells"
     return f"{height} × {width} times {scale:.4f} is {rows} × {columns} pixels, {cells}: {limit}. "
 

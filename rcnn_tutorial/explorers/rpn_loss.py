@@ -8,11 +8,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rcnn_tutorial import roles
-from rcnn_tutorial.boxes import centers_and_sizes, clip
+from rcnn_tutorial.boxes import box_iou, centers_and_sizes, clip, decode, encode
 from rcnn_tutorial.config import AnchorTargetConfig, Config
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.explorers.canvas import Canvas, Handle
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
+from rcnn_tutorial.explorers.own import Own, OwnError, like_the_package_s
 from rcnn_tutorial.figures.rpn_loss import BEST, TYPE_A, TYPE_B
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Layer, Lines, Points
@@ -27,8 +28,33 @@ MOVABLE, BOTH, NONE = "movable box", "all objects", "none"
 SAMPLED, ALL = "sampled anchors", "all anchors inside"
 _LEFT_OUT = Role(roles.PALETTE[1], name="foreground, left out")
 _UNDECIDED = Role(roles.PALETTE[9], name="don't care, inside")
+_UNTYPED = Role(roles.PALETTE[6], name="foreground, of no type")
+_AIMED = Role(roles.PALETTE[6], "dotted", "where encode leads it")
 _SMALLEST = 8  # pixels: the least side of the movable object
 _FEW = 4  # anchors of one object that are drawn whole
+_STEP = 1e-5  # of the difference quotient that is the slope
+_ARRIVED = 0.999  # the IoU from which an anchor counts as moved onto its object
+
+
+def label_anchors(anchors: Tensor, objects: Tensor, positive: float, negative: float) -> Tensor:
+    """The labels of anchors (N, 4) that all lie inside the image, for G >= 1 objects (G, 4): (N,)."""
+    truth = GroundTruth(objects[None], torch.ones(1, len(objects), dtype=torch.long))
+    config = AnchorTargetConfig(positive_overlap=positive, negative_overlap=negative)
+    return assign_anchors(anchors, truth, torch.ones(1, len(anchors), dtype=torch.bool), config).labels[0]
+
+
+def _only_labels(result, right: Tensor, arguments: tuple) -> Tensor:
+    """The labels (N,) of a reader's `label_anchors`. Raises OwnError for another number than the three."""
+    labels = like_the_package_s(result, right.double(), arguments)
+    others = labels[(labels != 1) & (labels != 0) & (labels != -1)]
+    if len(others):
+        raise OwnError(f"returns {float(others[0]):g}; a label is 1, 0 or -1")
+    return labels.long()
+
+
+def _counted(labels: Tensor) -> str:
+    foreground, background, _ = _counts(labels)
+    return f"{foreground:,} foreground, {background:,} background"
 
 
 class AnchorLabelExplorer(Explorer):
@@ -44,6 +70,8 @@ class AnchorLabelExplorer(Explorer):
         "batch_size": "batch",
         "foreground_fraction": "fraction",
     }
+
+    replaceable: ClassVar = {"encode": Own(encode), "label_anchors": Own(label_anchors, _only_labels, _counted)}
 
     def __init__(self, image: Tensor, objects: Tensor | None = None, config: Config | None = None, stride: int = 16):
         config = config or Config()
@@ -89,13 +117,25 @@ class AnchorLabelExplorer(Explorer):
         self._agree()
         truth, config = self._ground_truth(), self.adjusted(self.defaults.anchor_targets)
         Config(anchor_targets=config)  # raises ConfigError where the values contradict each other
-        assignment = assign_anchors(self.anchors, truth, self.inside, config)
+        assignment = self._labeled(assign_anchors(self.anchors, truth, self.inside, config), truth, config)
         generator = torch.Generator().manual_seed(self.seed.value)
         keys = random_keys(torch.ones_like(self.inside), generator)  # (1, N) one for each anchor, as in the layer
         sampled = sample_labels(assignment.labels, keys, config)  # (1, N)
         self._rest(assignment)
         self.canvas.draw(self._layers(assignment, sampled[0], truth))
         return _sentence(assignment, sampled[0], self.show.value == ALL, int(self.inside.sum()))
+
+    def _labeled(self, assignment: AnchorAssignment, truth: GroundTruth, config: AnchorTargetConfig):
+        """The assignment with the labels that the reader's function gives the anchors inside, where there is one."""
+        objects, inside = truth.boxes[truth.valid], self.inside[0]  # (G, 4), (N,)
+        if "label_anchors" not in self.own or not len(objects) or not bool(inside.any()):
+            return assignment
+        labels = assignment.labels.clone()  # (1, N)
+        thresholds = config.positive_overlap, config.negative_overlap
+        labels[0, inside] = self.own["label_anchors"](self.anchors[inside], objects, *thresholds)
+        foreground = labels == anchor_target.FOREGROUND  # (1, N)
+        type_a, type_b = assignment.type_a & foreground, assignment.type_b & foreground
+        return assignment._replace(labels=labels, type_a=type_a, type_b=type_b)
 
     def _rest(self, assignment: AnchorAssignment) -> None:
         """Which controls can do nothing now."""
@@ -136,37 +176,53 @@ class AnchorLabelExplorer(Explorer):
         left_out = self.centers[foreground & ~drawn & (not every)]
         chosen = foreground if every else drawn
         type_b, type_a = (self.centers[chosen & kind[0]] for kind in (assignment.type_b, assignment.type_a))
+        untyped = self.centers[chosen & ~assignment.type_a[0] & ~assignment.type_b[0]]
         # 5 000 crosses would hide the photo
         shape, radius = ("dot", 1.2) if every else ("cross", 2.5)
         layers: list[Layer] = [
             Points(background, roles.BACKGROUND, shape=shape, radius=radius),
             Points(undecided, _UNDECIDED, shape="ring", radius=2, width=1),
             Boxes(self.objects[: len(self.objects) * (self.objects_counted.value == BOTH)], roles.GROUND_TRUTH),
-            *self._few(assignment, foreground, int(truth.valid.sum())),
+            *self._few(assignment, foreground, truth),
             Points(left_out, _LEFT_OUT, shape="ring", radius=2, width=1.5),
             Points(type_b, TYPE_B, radius=3.5),
             Points(type_a, TYPE_A, shape="ring", radius=5.5),
+            Points(untyped, _UNTYPED, shape="cross", radius=4.5),
         ]
         return [layer for layer in layers if len(layer.data)]  # the legend names what is there
 
-    def _few(self, assignment: AnchorAssignment, foreground: Tensor, objects: int) -> list[Boxes]:
+    def _few(self, assignment: AnchorAssignment, foreground: Tensor, truth: GroundTruth) -> list[Boxes]:
         """Of all foreground anchors (N,) the best one of each object, with how many it stands for.
 
         Of a single object the best one of each shape, of those four that have most.
         """
         rows = torch.nonzero(foreground).flatten()  # (F,)
-        overlaps, shapes = assignment.max_overlaps[0], len(self.names)
-        group = rows % shapes if objects == 1 else assignment.object_indices[0, rows]  # (F,)
-        layers = {TYPE_B: ([], []), BEST: ([], [])}
+        overlaps, shapes, alone = assignment.max_overlaps[0], len(self.names), int(truth.valid.sum()) == 1
+        group = rows % shapes if alone else assignment.object_indices[0, rows]  # (F,)
         sizes = {key: int((group == key).sum()) for key in group.unique().tolist()}
-        largest = sorted(sizes, key=lambda key: -sizes[key])
-        for key in largest[:_FEW] if objects == 1 else largest:
-            members = rows[group == key]
-            best = int(members[overlaps[members].argmax()])
-            boxes, labels = layers[TYPE_B if bool(assignment.type_b[0, best]) else BEST]
-            boxes.append(best)
-            labels.append(f"{sizes[key]} of {self.names[best % shapes]}" if objects == 1 else str(sizes[key]))
-        return [Boxes(self.anchors[rows], role, labels=labels, name="") for role, (rows, labels) in layers.items()]
+        largest = sorted(sizes, key=lambda key: -sizes[key])[: _FEW if alone else None]
+        members = [rows[group == key] for key in largest]
+        best = torch.tensor([int(those[overlaps[those].argmax()]) for those in members], dtype=torch.long)  # (K,)
+        texts = [f"{sizes[key]}" for key in largest]
+        if alone:
+            texts = [f"{size} of {self.names[b % shapes]}" for size, b in zip(texts, best.tolist(), strict=True)]
+        targets, aimed = self._targets(best, truth.boxes[0, assignment.object_indices[0, best]])
+        layers = [Boxes(aimed, _AIMED)]
+        for role, mine in ((TYPE_B, assignment.type_b[0, best]), (BEST, ~assignment.type_b[0, best])):
+            labels, hover = ([one for one, it in zip(all_, mine, strict=True) if it] for all_ in (texts, targets))
+            layers.append(Boxes(self.anchors[best[mine]], role, labels=labels, hover=hover, name=""))
+        return layers
+
+    def _targets(self, rows: Tensor, objects: Tensor) -> tuple[list[str], Tensor]:
+        """What these anchors (K,) are to predict for their objects (K, 4), and where that leads those that miss."""
+        if not len(rows):
+            return [], objects
+        anchors = self.anchors[rows]  # (K, 4)
+        targets = self.own["encode"](objects, anchors)  # (K, 4)
+        aimed = decode(targets, anchors)  # (K, 4)
+        misses = box_iou(aimed, objects).diagonal() < _ARRIVED  # (K,)
+        texts = [f"targets {x:.2f}, {y:.2f}, {w:.2f}, {h:.2f}" for x, y, w, h in targets.tolist()]
+        return texts, aimed[misses]
 
 
 def target_controls(config: AnchorTargetConfig) -> dict:
@@ -230,6 +286,7 @@ class SmoothL1Explorer(Explorer):
     Click the picture to move the point.
     """
 
+    replaceable: ClassVar = {"smooth_l1": Own(smooth_l1)}
     REACH, TOP = 2.5, 2.5  # the largest difference and the largest loss on the picture
     SIZE = (400, 560)  # (H, W) of the drawing, units of its own
     LEFT, RIGHT, UP, DOWN = 44, 16, 36, 76  # margins around the curve
@@ -248,11 +305,10 @@ class SmoothL1Explorer(Explorer):
     def draw(self) -> str:
         """Draw the curve, the point on it and its tangent; say in which part it lies."""
         sigma, width = self.sigma.value, self.anchor_width.value
-        x = torch.tensor(self.difference.value, requires_grad=True)
-        y = smooth_l1(x, sigma)
-        y.backward()
-        difference, slope, loss = x.item(), x.grad.item(), y.item()
-        bend = 1 / sigma**2
+        difference, bend, loss_of = self.difference.value, 1 / sigma**2, self.own["smooth_l1"]
+        around = torch.tensor([difference - _STEP, difference, difference + _STEP], dtype=torch.float64)
+        before, loss, after = loss_of(around, sigma).tolist()
+        slope = (after - before) / (2 * _STEP)
         pixels = difference * width
         self.canvas.draw([*self._axes(), *self._curves(sigma, bend), *self._point(difference, loss, slope, pixels)])
         part = "Quadratic" if abs(difference) < bend else "Linear"
@@ -282,7 +338,7 @@ class SmoothL1Explorer(Explorer):
             *layers,
             Lines(self._curve(d.abs()), Role(roles.WHITE, "dashed", "|x|"), width=2),
             Lines(self._curve(sigma**2 * d**2 / 2), Role(roles.RED, "dashdot", "sigma² x² / 2"), width=2),
-            Lines(self._curve(smooth_l1(d, sigma)), roles.AFTER, width=4, name="smooth L1"),
+            Lines(self._curve(self.own["smooth_l1"](d, sigma)), roles.AFTER, width=4, name="smooth L1"),
         ]
 
     def _point(self, x: float, loss: float, slope: float, pixels: float) -> list[Layer]:

@@ -6,7 +6,7 @@
 import dataclasses
 import pathlib
 import textwrap
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 import traitlets
@@ -18,11 +18,12 @@ from rcnn_tutorial.boxes import box_iou
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.explorers.canvas import Canvas, WholeWidget
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
+from rcnn_tutorial.explorers.own import Own, OwnError, tensor_of
 from rcnn_tutorial.figures.drawing import figure_of
 from rcnn_tutorial.figures.style import describe
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Layer
-from rcnn_tutorial.stages.nms import NMSStep, bottom_y, nms_steps
+from rcnn_tutorial.stages.nms import NMSStep, bottom_y, nms, nms_steps
 
 _HERE = pathlib.Path(__file__).parent
 BY_SCORE, BY_Y = "by score", "by bottom y"
@@ -32,12 +33,40 @@ HEADING = 80  # letters in a line of the still picture's heading
 OPEN, NOW, FALLS, KEPT, GONE = "open", "in hand", "falls", "kept", "removed"  # what a box is in a step of the game
 
 
+def letter(row: int) -> str:
+    """The name of box `row`."""
+    return chr(ord("A") + row)
+
+
+def letters(rows: Tensor) -> str:
+    """Their names: "A, C"."""
+    return ", ".join(letter(row) for row in rows.tolist())
+
+
+def rows_kept(result: Any, right: Tensor, arguments: tuple) -> Tensor:
+    """What a reader's `nms(boxes, scores, threshold)` keeps, as indices (K,). Raises OwnError unless they are some."""
+    count = len(arguments[0])
+    rows = tensor_of(result, right.double())
+    if rows.ndim != 1:
+        raise OwnError(f"returns shape {tuple(rows.shape)}; a row of indices is needed")
+    for row in rows.tolist():
+        if not 0 <= row < count or row != int(row):
+            raise OwnError(f"returns {row:g}; an index is a whole number from 0 to {count - 1}")
+    if len(rows.unique()) < len(rows):
+        raise OwnError("returns an index twice")
+    if count and not len(rows):
+        raise OwnError(f"keeps none of {count} boxes; the first in the order always stays")
+    return rows.long()
+
+
 class NMSExplorer(Explorer):
     """Suppression on one picture, beside it the score list that is crossed out; the reader clicks who is kept next.
 
     image: (3, H, W) in [0, 1]. boxes: (N, 4) in its pixels. scores: (N,). threshold: the IoU to start with. Of more
     than MOST boxes `few_of_each_cluster` takes part. The letters A, B, C ... follow the score.
     """
+
+    replaceable: ClassVar = {"nms": Own(nms, rows_kept, letters)}
 
     def __init__(self, image: Tensor, boxes: Tensor, scores: Tensor, threshold: float = 0.5):
         boxes, scores = to_cpu((boxes, scores), single=True)
@@ -107,6 +136,9 @@ class NMSExplorer(Explorer):
         best, more = ("best open score, {:.2f}", "scores more than {:.2f}")
         if self.order.value == BY_Y:
             best, more = ("lowest bottom, {:.0f}", "ends lower than {:.0f}")
+        if "nms" in self.own:
+            right = row == first
+            return f"{'✓ Yes' if right else '✗ No'}, {letter(first)} is kept next.", right
         if row == first:
             return f"✓ Right, {name} has the {best.format(value)}.", True
         if value == float(self.ranks[first]):
@@ -125,7 +157,7 @@ class NMSExplorer(Explorer):
         """Play up to the step; say what it keeps and removes, or what the reader's answer was worth."""
         verdict, self._verdict = self._verdict, ""
         self.ranks = self.scores if self.order.value == BY_SCORE else bottom_y(self.boxes)
-        self.game = list(nms_steps(self.boxes, self.ranks, self.threshold.value))
+        self.game = self._game()
         finished = self.step.value >= self.step.max
         self.step.max = len(self.game) + 1 if len(self.boxes) else 0
         if finished:  # whoever looks at the result goes on looking at the result
@@ -136,6 +168,13 @@ class NMSExplorer(Explorer):
         self.canvas.draw(_layers(self.state, self.boxes, ious))
         self.ranking.show(self._rows(ious), self.canvas.size, self.state.now, step, self.step.max)
         return " ".join(filter(None, (verdict, self._in_words(step))))
+
+    def _game(self) -> list[NMSStep]:
+        """The steps; by the reader's nms, where there is one."""
+        if "nms" not in self.own:
+            return list(nms_steps(self.boxes, self.ranks, self.threshold.value))
+        kept = self.own["nms"](self.boxes, self.ranks, self.threshold.value)
+        return steps_of(kept, self.boxes, self.threshold.value)
 
     def _ious(self) -> Tensor | None:
         """Of the box in hand with every box: (N,); None where no box is in hand."""
@@ -168,13 +207,9 @@ class NMSExplorer(Explorer):
             kept = f"{len(names)} kept: {', '.join(names)}"
             return f"NMS IoU {threshold:.2f}: {kept}; {len(self.boxes) - last} removed. Mean score kept {mean:.2f}."
         fallen = ", ".join(letter(row) for row in self.state.whats_are(FALLS))
-        removes = f"removes {fallen} (IoU above {threshold:.2f})" if fallen else "removes none"
+        why = "" if "nms" in self.own else f" (IoU above {threshold:.2f})"
+        removes = f"removes {fallen}{why}" if fallen else "removes none"
         return f"Step {step} of {last}: {letter(self.state.now)} is kept, {removes}. {ask}"
-
-
-def letter(row: int) -> str:
-    """The name of box `row`."""
-    return chr(ord("A") + row)
 
 
 def distance(box: list[float], x: float, y: float) -> float:
@@ -200,6 +235,20 @@ def few_of_each_cluster(boxes: Tensor, scores: Tensor, threshold: float = 0.3, l
         chosen += [int(able[step.kept]), *able[nearest[places.unique()]].tolist()]
     rows = torch.tensor(chosen, dtype=torch.long)
     return rows[scores[rows].argsort(descending=True, stable=True)]
+
+
+def steps_of(kept: Tensor, boxes: Tensor, threshold: float) -> list[NMSStep]:
+    """The steps of a suppression of which only the kept boxes (K,) are known, in their order.
+
+    A box that is not kept falls to the first kept one that overlaps it by more than `threshold`, or, where none does,
+    to the one that overlaps it most. `remaining` is not known.
+    """
+    falls: dict[int, list[int]] = {row: [] for row in kept.tolist()}
+    for row in set(range(len(boxes))) - set(falls):
+        ious = box_iou(boxes[row, None], boxes[kept])[0]  # (K,)
+        guilty = (ious > threshold).int() if bool((ious > threshold).any()) else ious
+        falls[int(kept[guilty.argmax()])].append(row)
+    return [NMSStep(row, torch.tensor(sorted(fallen), dtype=torch.long), kept[:0]) for row, fallen in falls.items()]
 
 
 class State(NamedTuple):

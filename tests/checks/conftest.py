@@ -2,10 +2,10 @@
 
 import pytest
 
-from rcnn_tutorial.checks import checking
+from rcnn_tutorial import guarded
 
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch):
     """A busy machine may run a right answer slowly: here only what never ends takes too long."""
-    monkeypatch.setattr(checking, "PATIENCE", 3600.0)
+    monkeypatch.setattr(guarded, "PATIENCE", 3600.0)

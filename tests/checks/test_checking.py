@@ -9,8 +9,8 @@ import pytest
 import torch
 from bs4 import BeautifulSoup
 
-from rcnn_tutorial import answers
-from rcnn_tutorial.checks import checking, tour
+from rcnn_tutorial import answers, guarded
+from rcnn_tutorial.checks import tour
 from rcnn_tutorial.checks.checking import Check, Misconception, pairs
 from rcnn_tutorial.checks.verdict import Verdict
 
@@ -134,7 +134,7 @@ def test_an_endless_loop_is_stopped(monkeypatch):
         finally:
             ended.set()
 
-    monkeypatch.setattr(checking.threading, "Thread", Impatient)
+    monkeypatch.setattr(guarded.threading, "Thread", Impatient)
     assert "still running" in double(endless).message
     assert ended.wait(HANG)
 
