@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import Stroke
 from matplotlib.text import Text
 
-from rcnn_tutorial.figures.style import height_share, plots
+from rcnn_tutorial.figures.style import height_share, plots, style
 from rcnn_tutorial.roles import DASHES, GROUND, Role, ink_on
 from rcnn_tutorial.scene import MANY, Boxes, Heatmap, Layer, Lines, Picture, Points, Scene, label_place, to_uint8
 
@@ -55,6 +55,15 @@ def figure_of(
         for where, entries in zip([figure] if legend == "shared" else grid.flat, legends, strict=False):
             entries.draw(where)
         figure.supxlabel("\n".join(text), fontsize=12)
+    return figure
+
+
+def bare_figure(scene: Scene, width: float) -> Figure:
+    """The scene alone from edge to edge, `width` inches: without its title, its caption and its legend."""
+    height, across = scene.shape
+    with style():
+        figure = Figure(figsize=(width, width * height / across), layout="none")
+        draw_scene(figure.add_axes((0, 0, 1, 1)), scene)
     return figure
 
 

@@ -1,8 +1,19 @@
 """What the lesson on anchors asks: how many there are, how large, what overlap is, what a wrong stride does."""
 
-from rcnn_tutorial.questions.asking import Choice, Number, Question, Questions
+from rcnn_tutorial.data import load_sample
+from rcnn_tutorial.questions.asking import Choice, Number, Question, Questions, Spot, click
+from rcnn_tutorial.roles import GROUND_TRUTH
+from rcnn_tutorial.scene import Boxes, Scene
 
 __all__ = ["predict", "quiz"]
+
+
+def _motorcycle() -> Scene:
+    """The photo and its largest object, in pixels of the scaled image as anchors are."""
+    image, target = load_sample("motorcycle")  # (3, 500, 741)
+    boxes = 1.2 * target["boxes"][:1]  # (1, 4); 600 / 500 is the scale
+    return Scene(image, [Boxes(boxes=boxes, role=GROUND_TRUTH)], size=(600, 889.2))
+
 
 predict = Questions(
     "anchors",
@@ -97,18 +108,18 @@ quiz = Questions(
         because="They depend on the size of the map and on the configuration, not on what the photo shows.",
     ),
     Question(
-        "inside_another",
-        "One box lies inside another and covers a quarter of its area. What is their IoU?",
-        Number(
-            0.25,
-            wrong={
-                1: "You divide by the smaller area, which makes any box inside another a perfect match.",
-                0.2: "You divide by the sum of the areas; the union counts the shared part once.",
-                0.5: "Half as wide and half as high is a quarter of the area, and IoU is of areas.",
-                0.75: "That is the share that only the large box covers.",
-            },
+        "best_anchor",
+        "Which of these anchors has the **best IoU** with the motorcycle's box (yellow, dash-dotted)?",
+        click(
+            "A motorcycle with its box, wider than high, and five anchors over it.",
+            _motorcycle,
+            Spot("small and wide, inside the box", (272, 184, 640, 376), "It is inside, but only 0.19 of the box."),
+            Spot("tall, in the box's middle", (280, -72, 632, 632), "Its center fits, its shape does not: 0.42."),
+            Spot("wide, in the box's middle", (88, 88, 824, 472)),
+            Spot("square, to the upper left", (104, -40, 616, 472), "A third of it lies beside the box: 0.57."),
+            Spot("wide, to the lower right", (184, 200, 920, 584), "The best shape, at a poor place: 0.50."),
         ),
-        because="The intersection is the small box, the union is the large one.",
+        because="0.71: IoU asks for place, size and shape at once.",
     ),
     Question(
         "stride",

@@ -11,18 +11,33 @@ How to ask (`tour.py` is the example to follow)
 and in the lesson a cell with the one word `predict`. Texts are plain, but for `code` and **bold**. A wrong number or
 option names the misconception behind it. What a notebook stores is the question, its answer folded, to be
 read without a kernel; the live form takes its place.
+
+A field that is answered by a click on a picture (`inference_nms.py` has one); the right spot is the one without a
+misconception, and the spots' words are options beside the picture, for the keyboard and for screen readers:
+
+    click(
+        "A photo of a cat, three boxes over it.",  # the picture in words
+        lambda: Scene(open_photo("cat")[0]),  # drawn when the lesson first shows it
+        Spot("around the head", (120, 10, 300, 160), "A part of the cat: its IoU is 0.2."),
+        Spot("around the cat", (0, 0, 402, 300)),
+        Spot("on the rug", (400, 200, 451, 300), "It does not touch the cat."),
+    )
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from string import ascii_uppercase
 
 from IPython.display import display
 
 from rcnn_tutorial import answers
+from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.questions.form import Form
+from rcnn_tutorial.questions.picture import COLORS, Picture, Spot
 from rcnn_tutorial.questions.text import marked_up, number_in, plain, written
+from rcnn_tutorial.scene import Scene
 
 WAKE = "Run > Run All Cells brings the fields that take an answer."
 # The stored question and the live form are neighbors in the output area; one of the two is shown.
@@ -72,6 +87,7 @@ class Choice:
     wrong: Mapping[str, str]  # option -> why it is not so
     place: int = 0
     label: str = "Your answer"
+    picture: Picture | None = None  # on which the options can be clicked, see `click`
 
     @property
     def answer(self) -> str:
@@ -88,13 +104,30 @@ class Choice:
     def form(self) -> dict:
         """What the page needs to know."""
         options = [{"value": option, "html": marked_up(option)} for option in self.options]
-        return {"kind": "choice", "label": marked_up(self.label), "options": options}
+        known = {"kind": "choice", "label": marked_up(self.label), "options": options}
+        return known | {"picture": self.picture.form()} if self.picture else known
 
     def mark(self, text: str) -> Marked:
         """Compare an answer. Raises ValueError for what is not on offer."""
         if text not in self.options:
             raise ValueError("Choose one of the options.")
         return Marked(right=text == self.right, says=self.wrong.get(text, ""), answer=self.answer)
+
+
+def click(shows: str, draw: Callable[[], Scene], *spots: Spot) -> Choice:
+    """A choice among boxes or points in a picture. Raises ConfigError unless just one of at most five spots is right.
+
+    shows: the picture in words. draw: makes the scene on which the spots are marked.
+    """
+    options = [f"{letter}: {spot.words}" for letter, spot in zip(ascii_uppercase, spots, strict=False)]
+    right = [place for place, spot in enumerate(spots) if not spot.says]
+    if len(right) != 1 or len(spots) > len(COLORS):
+        raise ConfigError(
+            f"{len(spots)} spots, {len(right)} without a misconception: mark {len(COLORS)} at most, just one of them "
+            "the right one"
+        )
+    wrong = {option: spot.says for option, spot in zip(options, spots, strict=True) if spot.says}
+    return Choice(options[right[0]], wrong, right[0], picture=Picture(shows, draw, spots))
 
 
 class Question:
@@ -149,6 +182,8 @@ def _still(question: Question) -> str:
     shown = []
     for part in question.fields:
         options = "".join(f"<li>{marked_up(option)}</li>" for option in getattr(part, "options", []))
+        picture = getattr(part, "picture", None)
+        shown += [picture.html()] if picture else []
         shown.append(f"<ul>{options}</ul>" if options else f"<p>{marked_up(part.label)}: ____</p>")
     answer = ", ".join(marked_up(part.answer) for part in question.fields)
     folded = f"<details><summary>Answer</summary><p><b>{answer}</b></p><p>{marked_up(question.because)}</p></details>"

@@ -1,13 +1,25 @@
 """What the lesson on crop pooling asks: where the samples lie, what theta divides by, which gradients flow."""
 
-from rcnn_tutorial.questions.asking import Choice, Number, Question, Questions
+import torch
+
+from rcnn_tutorial.questions.asking import Choice, Number, Question, Questions, Spot, click
+from rcnn_tutorial.roles import ROI
+from rcnn_tutorial.scene import Boxes, Points, Scene
 
 __all__ = ["predict", "quiz"]
 
 _BINS = "You divided the ROI into seven bins and took their centers. That is RoIAlign, not crop pooling."
 _PIXELS = "You count pixels; the map counts cells, one every 16 pixels."
 _SEVENTHS = "Your last sample does not reach x2: between seven samples there are six steps."
-_WIDER = "Off by one (+1): corners are continuous here, so the ROI is 96 pixels wide, 6 cells."
+
+
+def _map() -> Scene:
+    """7 x 9 cells and a ROI over them; cell (r, c) has its center at (c + 0.5, r + 0.5)."""
+    rows, columns = torch.meshgrid(torch.arange(7), torch.arange(9), indexing="ij")
+    cells = torch.stack([columns, rows], dim=-1).reshape(-1, 2) + 0.5  # (63, 2)
+    roi = torch.tensor([[36, 20, 100, 84]]) / 16 + 0.5  # (1, 4)
+    return Scene(layers=[Points(points=cells), Boxes(boxes=roi, role=ROI)], size=(7, 9))
+
 
 predict = Questions(
     "crop_pooling",
@@ -39,21 +51,19 @@ quiz = Questions(
     "crop_pooling",
     "quiz",
     Question(
-        "apart",
-        "A ROI is 96 pixels wide, the stride is 16, the crop 7 wide. How many cells apart are the samples?",
-        Number(
-            1,
-            near=0.005,
-            wrong={
-                0.86: "You divide by seven: between seven samples there are six steps.",
-                16: "These are pixels: divide by the stride, because the feature map counts cells.",
-                13.71: "These are pixels, and between seven samples there are six steps.",
-                1.17: _WIDER,
-                1.01: _WIDER,
-            },
+        "corner",
+        "The dots are the cells of a feature map with stride 16, the box is the ROI (36, 20, 100, 84) in pixels. Its "
+        "crop has 3 × 3 samples. Where does **row 0, column 2** read?",
+        click(
+            "A grid of seven rows and nine columns of dots, a square ROI over it, four points in the ROI.",
+            _map,
+            Spot("at the ROI's bottom left corner", (2.75, 5.75), "The row gives y, the column x."),
+            Spot("at the ROI's top right corner", (6.75, 1.75)),
+            Spot("inside the ROI, near its top right corner", (6.08, 2.42), "The middle of a bin: that is RoIAlign."),
+            Spot("on the ROI's upper side", (5.42, 1.75), "You divide by three: three samples have two steps between."),
         ),
-        because="96 / 16 = 6 cells, 6 steps: exactly 1 cell. A narrower ROI reads the same cells several times over; a "
-        "wider one skips some.",
+        because="The outermost samples lie on the ROI's border: x = 100 / 16 = 6.25 and y = 20 / 16 = 1.25 in cells. "
+        "What is read there is a mix of the four cells around.",
     ),
     Question(
         "right_edge",

@@ -64,8 +64,10 @@ class Item {
       return { inputs: [input], marks: [mark] };
     }
     const parts = { inputs: [], marks: [] };
+    if (field.picture) parts.picture = new Picture(row, field.picture, parts.inputs);
+    const options = row.appendChild(make("div", "rcnn-ask-options"));
     field.options.forEach((option, i) => {
-      const line = row.appendChild(make("div", "rcnn-ask-option"));
+      const line = options.appendChild(make("div", "rcnn-ask-option"));
       const input = line.appendChild(make("input"));
       Object.assign(input, { type: "radio", name, value: option.value, id: `${name}-${i}` });
       const label = line.appendChild(make("label", "", option.html));
@@ -95,7 +97,7 @@ class Item {
     this.moved = false;
   }
 
-  showField({ inputs, marks }, found, value) {
+  showField({ inputs, marks, picture }, found, value) {
     inputs.forEach((input, i) => {
       if (input.type === "radio") {
         input.disabled = Boolean(found);
@@ -108,7 +110,67 @@ class Item {
         marks[i].innerHTML = !found ? "" : found.right ? sign(true, "right") : sign(false, `right is ${found.answer}`);
       }
     });
+    picture?.show(marks.map((mark) => mark.innerHTML), Boolean(found));
   }
+}
+
+// The options once more, as boxes and points in a picture: a click on one checks its radio button.
+class Picture {
+  constructor(row, { source, alt, size, spots }, inputs) {
+    row.classList.add("rcnn-ask-pictured");
+    this.inputs = inputs; // empty still
+    this.frame = row.appendChild(make("div", "rcnn-ask-picture"));
+    Object.assign(this.frame.appendChild(make("img")), { src: source, alt, draggable: false });
+    const svg = this.frame.appendChild(shape("svg", { viewBox: `0 0 ${size[1]} ${size[0]}`, "aria-hidden": "true" }));
+    this.shapes = spots.map((spot, i) => this.spot(spot, i));
+    const area = ({ width, height }) => width.baseVal.value * height.baseVal.value;
+    svg.append(...this.shapes.toSorted((a, b) => area(b) - area(a))); // the smallest on top: it takes the click
+    this.badges = spots.map(({ box, point }) => this.badge(box.map((x, i) => (100 * x) / size[1 - (i % 2)]), point));
+    row.addEventListener("change", () => this.paint());
+  }
+
+  spot({ box: [x, y, x2, y2], point }, i) {
+    const one = shape("rect", { x, y, width: x2 - x, height: y2 - y, rx: point ? (x2 - x) / 2 : 0 });
+    one.addEventListener("click", () => {
+      const input = this.inputs[i];
+      if (input.disabled) return;
+      input.checked = true;
+      input.focus({ preventScroll: true }); // so that Enter commits
+      input.dispatchEvent(new Event("change", { bubbles: true }));
+    });
+    return one;
+  }
+
+  // What came of a spot: in the lower right corner of a box, under a point, within the picture. In percent.
+  badge([x, , x2, y2], point) {
+    const badge = this.frame.appendChild(make("span", "rcnn-ask-badge"));
+    badge.setAttribute("aria-hidden", "true"); // the option says so too
+    const middle = (x + x2) / 2;
+    const [left, shift, lift] = point ? [middle, -middle, y2 > 80 ? -200 : 0] : [x2, -100, -100];
+    badge.style.cssText = `left: ${left}%; top: ${y2}%; transform: translate(${shift}%, ${lift}%)`;
+    return badge;
+  }
+
+  // verdicts: what stands at each option, empty before the commit.
+  show(verdicts, done) {
+    this.frame.classList.toggle("rcnn-done", done);
+    verdicts.forEach((html, i) => {
+      this.badges[i].innerHTML = html;
+      this.shapes[i].classList.toggle("rcnn-is-right", html.includes("rcnn-yes"));
+      this.shapes[i].classList.toggle("rcnn-is-wrong", html.includes("rcnn-no"));
+    });
+    this.paint();
+  }
+
+  paint() {
+    this.shapes.forEach((one, i) => one.classList.toggle("rcnn-chosen", this.inputs[i].checked));
+  }
+}
+
+function shape(tag, attributes) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  Object.entries(attributes).forEach(([name, value]) => element.setAttribute(name, value));
+  return element;
 }
 
 // The words under an answered question: the verdict, the misconceptions, the reason.

@@ -1,6 +1,11 @@
 """What the lesson on inference asks: NMS in two orders, what enters the last suppression, a sixth detection's AP."""
 
-from rcnn_tutorial.questions.asking import Choice, Number, Question, Questions
+import torch
+
+from rcnn_tutorial.data import load_sample
+from rcnn_tutorial.questions.asking import Choice, Number, Question, Questions, Spot, click
+from rcnn_tutorial.roles import AFTER
+from rcnn_tutorial.scene import Boxes, Scene
 
 __all__ = ["predict", "quiz"]
 
@@ -10,6 +15,12 @@ _FIRST_REACHED = "You read the precision where each recall is first reached: tak
 _AREA = "That is the area under the curve; 2007 takes the mean of eleven points."
 _NO_ZERO = "Eleven points, not ten: recall 0 counts too."
 _NO_ONE = "Eleven points, not ten: recall 1 counts too."
+
+
+def _kept() -> Scene:
+    kept = Boxes(boxes=torch.tensor([[91, 15, 684, 452]]), role=AFTER, labels=["motorbike 0.95"])
+    return Scene(load_sample("motorcycle")[0], [kept])
+
 
 predict = Questions(
     "inference_nms",
@@ -98,19 +109,19 @@ quiz = Questions(
         "matter.",
     ),
     Question(
-        "two_detections",
-        "Can one ROI yield two detections?",
-        Choice(
-            "yes, of different classes",
-            {
-                "no, only its likeliest class counts": "Every class above the threshold gets its box, whether or not "
-                "it wins.",
-                "no, suppression leaves one of them": "Suppression works within a class.",
-                "yes, of the same class": "A ROI has one box for each class.",
-            },
+        "next",
+        "All classes stand in one list, ordered by score; the NMS threshold is 0.3. `motorbike 0.95` is kept first. "
+        "Which box is kept **next**?",
+        click(
+            "A motorcycle with a box around it, four more boxes over it.",
+            _kept,
+            Spot("motorbike 0.88", (150, 60, 720, 480), "Its IoU with the one that is kept is 0.72, so it goes."),
+            Spot("motorbike 0.73", (300, 60, 700, 460), "Its IoU with the one that is kept is 0.56, so it goes."),
+            Spot("motorbike 0.41, the rear wheel", (70, 190, 300, 430), "It is kept as well, but later."),
+            Spot("bicycle 0.64", (60, 130, 640, 440)),
         ),
-        because="Each class has its own column of scores and boxes, and suppression works within a class. With a "
-        "threshold of 0.5 or more it cannot happen, because the probabilities of a ROI add up to 1.",
+        because="Suppression works within a class: no motorbike removes a bicycle, however much they overlap. So one "
+        "ROI can yield two detections.",
     ),
     Question(
         "sixth",

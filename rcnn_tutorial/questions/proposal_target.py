@@ -1,8 +1,17 @@
 """What the lesson on proposals and their targets asks: how a batch is filled, what is learned from its rows."""
 
-from rcnn_tutorial.questions.asking import Choice, Number, Question, Questions
+from rcnn_tutorial.data import load_sample
+from rcnn_tutorial.questions.asking import Choice, Number, Question, Questions, Spot, click
+from rcnn_tutorial.roles import GROUND_TRUTH
+from rcnn_tutorial.scene import Boxes, Scene
 
 __all__ = ["predict", "quiz"]
+
+
+def _photographer() -> Scene:
+    image, target = load_sample("photographer")  # (3, 512, 512)
+    return Scene(image, [Boxes(boxes=target["boxes"], role=GROUND_TRUTH)])
+
 
 predict = Questions(
     "proposal_target",
@@ -73,19 +82,20 @@ quiz = Questions(
         "end of inference, with threshold 0.3 (notebook 07).",
     ),
     Question(
-        "no_object",
-        "An image shows no object. With `BG_THRESH_LO` = 0.1, what does this package's target layer sample?",
-        Choice(
-            "background, from all proposals",
-            {
-                "nothing: the batch is empty": "Each batch has 128 rows; without objects they are all background.",
-                "foreground, from the proposals that score best": "Overlap makes a foreground ROI, not its score.",
-                "nothing: it stops with an error": "So does the code behind the post; this package does not.",
-            },
-            place=3,
+        "background",
+        "With `BG_THRESH_LO` = 0.1, which of these proposals can be drawn as **background**? (The person's box is "
+        "yellow and dash-dotted.)",
+        click(
+            "A photographer with a box around him, five proposals over the photo.",
+            _photographer,
+            Spot("around the person, RPN score 0.21", (8, 80, 310, 505), "Scores do not count here: its IoU is 0.87."),
+            Spot("head and chest, RPN score 0.93", (60, 70, 290, 330)),
+            Spot("nearly the whole photo", (0, 0, 490, 512), "Mostly meadow, but its IoU is 0.59: foreground."),
+            Spot("the person, too far to the right", (62, 100, 420, 505), "Its IoU is 0.59: foreground."),
+            Spot("towers on the horizon", (350, 60, 490, 330), "Its IoU is 0, less than 0.1: neither of the two."),
         ),
-        because="All overlaps are 0, so nothing is foreground and nothing reaches 0.1. The code behind the post stops "
-        "with an error; this package takes all proposals as background then. With 0.0 the question does not arise.",
+        because="Its IoU is 0.40, so it is background although it shows nothing but the person: a box that is too "
+        "small. With a lower bound of 0.0 the towers can be drawn too.",
     ),
     Question(
         "background_box",

@@ -1,6 +1,8 @@
 """What the tour asks: the shapes of the detector's tensors, before and after they were seen."""
 
-from rcnn_tutorial.questions.asking import Choice, Number, Question, Questions
+from rcnn_tutorial.data import load_sample
+from rcnn_tutorial.questions.asking import Choice, Number, Question, Questions, Spot, click
+from rcnn_tutorial.scene import Scene
 
 __all__ = ["predict", "quiz"]
 
@@ -106,18 +108,18 @@ quiz = Questions(
         "layer keeps a fixed number at most, and so the classifier costs the same.",
     ),
     Question(
-        "half_size",
-        "Someone draws ROIs at half their proper size in the top left corner of a photo. Which line is missing?",
-        Choice(
-            "the division by the scale",
-            {
-                "the multiplication by the scale": "That leads the other way, from the photo to the scaled image.",
-                "the multiplication by the stride": "It would make them 16 times too small or too large.",
-                "the clipping at the photo's border": "Clipping cuts boxes; it does not shrink them toward a corner.",
-            },
-            place=3,
+        "cell",
+        "This photo, 400 × 600 pixels, is scaled by 1.5. Which point of it lies in the middle of the anchors of **row "
+        "9, column 30** of the feature map? (Both are counted from 0.)",
+        click(
+            "A cup of coffee on a wooden table, four points on the photo.",
+            lambda: Scene(load_sample("coffee")[0]),
+            Spot("left, on the saucer's rim", (101.3, 325.3), "x comes from the column, y from the row."),
+            Spot("right, on the table", (488, 152), "So it is in the scaled image; divide by the scale."),
+            Spot("in the top left corner", (30, 9), "Cells are not pixels: there is one every 16 pixels."),
+            Spot("in the cup", (325.3, 101.3)),
         ),
-        because="The scale is 0.5 there. The feature stride would make them 16 times too small or too large.",
+        because="x = 30 · 16 + 8 = 488 and y = 9 · 16 + 8 = 152 in the scaled image; divided by 1.5: (325, 101).",
     ),
     Question(
         "coco",

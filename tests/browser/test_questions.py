@@ -1,4 +1,4 @@
-"""Questions in a real JupyterLab: answered by keyboard alone, told, kept, there again; to read without a kernel."""
+"""Questions in a real JupyterLab: answered by keyboard or by a click, told, kept, there again; read without a kernel."""
 
 import json
 
@@ -8,13 +8,21 @@ from browser_lab import ANSWER_TIMEOUT, OpenNotebook, run_lab
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 CELL = """
-from rcnn_tutorial.questions.asking import Choice, Number, Question, Questions
+from rcnn_tutorial.questions.asking import Choice, Number, Question, Questions, Spot, click
+from rcnn_tutorial.scene import Scene
 
 cells, side = Number(1900, "cells", wrong={1850: "You round down."}), Choice("short", {"long": "No.", "both": "No."}, 1)
+box = click(
+    "Three boxes.", lambda: Scene(size=(50, 100)),
+    Spot("around all", (2, 2, 98, 48), "Too large."),
+    Spot("on the left", (10, 10, 40, 40)),
+    Spot("on the right", (60, 10, 90, 40), "Too far right."),
+)
 Questions(
     "tour", "quiz",
     Question("cells", "How many **cells**?", cells, because="38 by 50."),
     Question("side", "Which side?", side, because="So it is."),
+    Question("box", "Which box?", box, because="It is."),
 )
 """
 
@@ -67,6 +75,31 @@ def test_a_question_is_answered_kept_and_asked_again_by_keyboard(asked):
     assert of_ours(violations(page)) == [] and asked.problems() == []
 
 
+def click_on(picture, x: float, y: float) -> None:
+    """Click at a place of a picture, given as shares of its width and height."""
+    box = picture.bounding_box()
+    picture.click(position={"x": x * box["width"], "y": y * box["height"]})
+
+
+def test_a_click_on_the_picture_and_its_options_are_one_answer(asked):
+    page, box = asked.page, asked.page.locator(".rcnn-ask li").nth(2)
+    picture, chosen = box.locator(".rcnn-ask-picture"), box.locator("rect.rcnn-chosen")
+    left, right = box.get_by_label("B: on the left"), box.get_by_label("C: on the right")
+    click_on(picture, 0.5, 0.2)  # only the large box is there
+    assert box.get_by_label("A: around all").is_checked()
+    click_on(picture, 0.2, 0.5)  # the small box lies in the large one, which comes first
+    assert left.is_checked() and left.evaluate("(input) => input === document.activeElement")
+    page.keyboard.press("ArrowDown")
+    assert right.is_checked() and chosen.count() == 1 and chosen.get_attribute("x") == "60"
+    page.keyboard.press("Enter")
+    box.get_by_text("Not right.").wait_for()
+    assert box.locator(".rcnn-ask-badge").all_inner_texts() == ["", "✓ right", "✗ your answer"]
+    assert box.locator("rect.rcnn-is-wrong").get_attribute("x") == "60"
+    click_on(picture, 0.2, 0.5)  # too late
+    assert right.is_checked() and "Too far right." in box.get_by_role("status").inner_text()
+    assert of_ours(violations(page)) == [] and asked.problems() == []
+
+
 def test_kept_answers_are_there_in_the_next_kernel_and_the_question_is_there_without_one(asked):
     page = asked.page
     asked.save()
@@ -75,6 +108,7 @@ def test_kept_answers_are_there_in_the_next_kernel_and_the_question_is_there_wit
     page.locator(".rcnn-question").wait_for()
     assert page.locator(".rcnn-ask").count() == 0 and page.get_by_text("1 900").first.is_hidden()
     assert page.get_by_text("Error displaying widget").first.is_hidden()
+    assert page.get_by_role("img", name="Three boxes.").is_visible()
     asked.run_all()
     number = page.locator(".rcnn-ask li").first
     number.get_by_text("Not right.").wait_for()
@@ -82,3 +116,8 @@ def test_kept_answers_are_there_in_the_next_kernel_and_the_question_is_there_wit
     number.get_by_role("button", name="Answer again").press("Enter")
     number.get_by_role("button", name="Commit").wait_for()
     assert number.get_by_role("textbox", name="cells").input_value() == ""
+    box = page.locator(".rcnn-ask li").nth(2)
+    assert box.locator(".rcnn-ask-badge").all_inner_texts() == ["", "✓ right", "✗ your answer"]
+    box.get_by_role("button", name="Answer again").press("Enter")
+    box.get_by_role("button", name="Commit").wait_for()
+    assert box.locator(".rcnn-chosen").count() == 0 and box.locator(".rcnn-ask-badge").all_inner_texts() == [""] * 3
