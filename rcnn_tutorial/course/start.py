@@ -24,10 +24,11 @@ SOLUTIONS = "Solutions for when you have tried: in <code>solutions</code>."
 TEXT = """\
 # Faster R-CNN, stage by stage
 
-Take the lessons in order. In each choose **Run > Run All Cells** first, and again when you come back to it: that brings its
-explorers to life.
+Take the lessons in order. In each choose **Run > Run All Cells** first, and again when you come back to it: that brings
+its explorers to life.
 
-<div style="display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 270px), 1fr)); gap: 8px; line-height: 1.3">
+<div style="display: grid; gap: 8px; line-height: 1.2;
+ grid-template-columns: repeat(auto-fill, minmax(min(100%, 270px), 1fr))">
 {cards}
 <div><small>The files here are your own: change what you like. What you answer is kept in <code>answers</code>.
 {solutions}</small></div>
