@@ -23,5 +23,5 @@ def violations(page, part: str = "html") -> list[str]:
         "([part, tags]) => axe.run(part, {runOnly: {type: 'tag', values: tags}, resultTypes: ['violations']})",
         [part, RULES],
     )
-    assert len(found["passes"]) > 5  # it did look
+    assert len(found["passes"]) > 2  # it did look
     return [f"{rule['id']}: {node['html'][:200]}" for rule in found["violations"] for node in rule["nodes"]]

@@ -51,5 +51,5 @@ def test_all_lessons_are_seen_at_first_sight(start, screen, theme):
 
 def test_a_card_opens_its_lesson(start):
     start.get_by_role("link", name="02 Anchors").last.click()
-    start.wait_for_selector("text=02 · Anchors: nine boxes at every cell", timeout=120_000)
+    start.wait_for_selector(f"{PAGE} h1:has-text('02 · Anchors: nine boxes')", timeout=120_000)
     assert start.evaluate("() => window.jupyterapp.shell.currentWidget.context.path") == "02_anchors.ipynb"
