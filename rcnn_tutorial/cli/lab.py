@@ -13,7 +13,7 @@ from rcnn_tutorial.errors import DataError
 
 def add_options(parser: Parser) -> None:
     """Options of the command."""
-    folder_help = "copy the course there and open it (default: the clone's notebooks; without a clone: rcnn_course)"
+    folder_help = "where your copy of the course is or shall be (default: the clone's course/; else rcnn_course/)"
     parser.add_argument("folder", nargs="?", type=folder, metavar="DIR", help=folder_help)
     port_help = "of 127.0.0.1; the next free one if it is taken"
     parser.add_argument("--port", type=port, default=8888, help=port_help)
@@ -21,12 +21,15 @@ def add_options(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Open the course in JupyterLab, on 127.0.0.1 and with Jupyter's token."""
+    """Open a copy of the course in JupyterLab, at its start page, on 127.0.0.1 and with Jupyter's token."""
     from jupyterlab.labapp import LabApp
+
+    from rcnn_tutorial.course.start import START
 
     _check_jupyter_folders()
     folder = folder_to_work_in(args.folder)
     arguments = [f"--ServerApp.root_dir={folder}", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={args.port}"]
+    arguments.append(f"--LabApp.default_url=/lab/tree/{START}")
     if not args.browser:
         arguments.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
@@ -51,16 +54,15 @@ def _check_jupyter_folders() -> None:
 
 
 def folder_to_work_in(folder: Path | None) -> Path:
-    """The clone's own notebooks, or a copy of the course where the reader wants it."""
-    from rcnn_tutorial.course.files import course_folder, installed
-
-    if folder is None and not installed():
-        return course_folder()
+    """A working copy of the course, made or brought up to date, where the reader wants it."""
+    from rcnn_tutorial.course.files import working_folder
     from rcnn_tutorial.course.handout import copy_course
 
-    folder = (folder or Path("rcnn_course")).resolve()
+    folder = (folder or working_folder()).resolve()
     copied = copy_course(folder)
-    print(f"{folder}: {len(copied.written)} files written", file=sys.stderr)
-    for path in copied.kept:
-        print(f"{path}: kept as it is; it differs from the course's", file=sys.stderr)
+    if copied.written:
+        print(f"{folder}: {len(copied.written)} files written", file=sys.stderr)
+    if copied.kept:
+        names = ", ".join(path.relative_to(folder).as_posix() for path in copied.kept)
+        print(f"{folder}: kept as you changed it: {names}; for the new edition, move it away first", file=sys.stderr)
     return folder

@@ -17,9 +17,10 @@ def course_folder() -> Path:
     raise DataError(f"{_PACKAGE.parent / 'notebooks'}: the course is missing; clone or install the project again")
 
 
-def installed() -> bool:
-    """Whether the package came as a wheel, without a clone around it."""
-    return (_PACKAGE / "_notebooks").is_dir()
+def working_folder() -> Path:
+    """Where a reader's copy of the course goes: beside the notebooks of a clone; without one, where the reader is."""
+    course = course_folder()
+    return Path("rcnn_course") if course.is_relative_to(_PACKAGE) else course.with_name("course")
 
 
 def notebook_paths(folder: Path) -> list[Path]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import filecmp
+import contextlib
+import hashlib
+import json
+import os
 import re
-import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,43 +15,87 @@ import nbformat
 from rcnn_tutorial.answers import FOLDER
 from rcnn_tutorial.atomic import write_atomically
 from rcnn_tutorial.course.files import PAPER, course_folder
+from rcnn_tutorial.course.start import START, start_page
 from rcnn_tutorial.errors import DataError
 
 SOLUTION_LINK = re.compile(r"[^.\n>]*\[[^\]]*\]\(solutions/[^)]*\)\.?")  # the sentence that holds it
+RECORD = ".rcnn_course.json"
 
 
 class Copied(NamedTuple):
     """What became of the files."""
 
     written: list[Path]
-    kept: list[Path]  # were there already, with other content
+    kept: list[Path]  # the reader's own versions of files that the course has changed since
 
 
 def copy_course(folder: Path) -> Copied:
-    """Copy lessons, solutions and the teacher's page to `folder`; a file that is there already is never touched.
+    """Bring a working copy of the course up to date: lessons, solutions, the teacher's page, a start page.
 
-    Somebody's answers and reports, which may lie beside the lessons, stay where they are.
+    What is missing is written, and so is a new edition of a file that is as it was written. Everything else stays as it
+    is: changed files, links, answers and reports. RECORD, in the folder, tells what was written.
     """
-    source = course_folder()
-    names = [path.relative_to(source) for path in sorted(source.rglob("*")) if _belongs(path)]
-    copied = Copied([], [])
-    for name in names:
-        target = _prepared(folder / name)
-        if not target.exists():
-            shutil.copyfile(source / name, target)
+    record, copied = _read_record(folder / RECORD), Copied([], [])
+    known = dict(record)
+    for name, content in _edition().items():
+        target, edition = _prepared(folder / name), _fingerprint(content)
+        there = _fingerprint_at(target)
+        if there is None or there == record.get(name) != edition:
+            write_atomically(target, content)
             copied.written.append(target)
-        elif not filecmp.cmp(source / name, target, shallow=False):
+        elif edition not in (there, record.get(name)):
             copied.kept.append(target)
+            continue  # recorded is what the reader began with
+        known[name] = edition
+    if known != record:
+        write_atomically(folder / RECORD, (json.dumps(known, indent=1) + "\n").encode())
     return copied
 
 
+def _edition() -> dict[str, bytes]:
+    """Every file of a working copy: its name, relative to the folder, and its content."""
+    source = course_folder()
+    paths = [path for path in sorted(source.rglob("*")) if _belongs(path)]
+    files = {path.relative_to(source).as_posix(): path.read_bytes() for path in paths}
+    return files | {START: start_page(solutions=True).encode()}
+
+
+def _read_record(path: Path) -> dict[str, str]:
+    """Fingerprints by name; none where the file is missing or damaged, which makes every difference the reader's."""
+    try:
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _fingerprint_at(path: Path) -> str | None:
+    """None where nothing is; "", which no edition has, for a link, a folder or a file that cannot be read."""
+    if not os.path.lexists(path):
+        return None
+    try:
+        return "" if path.is_symlink() else _fingerprint(path.read_bytes())
+    except OSError:
+        return ""
+
+
+def _fingerprint(content: bytes) -> str:
+    """Digest of a file; of a notebook's cells alone, since JupyterLab changes the rest by opening it."""
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):  # no notebook
+        cells = nbformat.v4.reads(content.decode()).cells
+        parts = ("cell_type", "source", "attachments", "outputs")
+        content = json.dumps([[cell.get(part) for part in parts] for cell in cells], sort_keys=True).encode()
+    return hashlib.sha256(content).hexdigest()
+
+
 def write_handout(folder: Path) -> Copied:
-    """Write lessons and paper exercises to `folder` without outputs, answers and the way to the solutions.
+    """Write lessons, paper exercises and a start page to `folder`, without outputs, answers and the way to solutions.
 
     All or nothing: raises DataError when a lesson of the same name lies there with other content.
     """
     course = course_folder()
     lessons = {folder / path.name: student_copy(path) for path in sorted(course.glob("*.ipynb"))}
+    lessons[folder / START] = start_page(solutions=False)
     for path in sorted((course / PAPER).glob("*.md")):
         lessons[folder / PAPER / path.name] = path.read_text(encoding="utf-8").partition("\n## Answers\n")[0]
     there = [path for path in lessons if path.exists()]

@@ -1,4 +1,4 @@
-"""rcnn-tutorial lab: served here alone, copies that replace nothing."""
+"""rcnn-tutorial lab: served here alone, on a copy, at its start page; what it says of the copy."""
 
 import pytest
 
@@ -12,30 +12,44 @@ def test_lab_serves_the_course_on_this_machine_alone(run, user, allowed, monkeyp
     started = []
     monkeypatch.setattr(LabApp, "launch_instance", started.append)
     monkeypatch.setattr("os.geteuid", lambda: user)
-    monkeypatch.setattr(files, "course_folder", lambda: tmp_path)
+    monkeypatch.setattr(files, "working_folder", lambda: tmp_path / "course")
     assert run(["lab", "--port", 9999, "--no-browser"]) == 0
     (options,) = started
-    assert f"--ServerApp.root_dir={tmp_path}" in options
+    assert (
+        f"--ServerApp.root_dir={tmp_path / 'course'}" in options
+        and "--LabApp.default_url=/lab/tree/start.ipynb" in options
+    )
+    assert (tmp_path / "course" / "start.ipynb").exists()
     assert "--ServerApp.ip=127.0.0.1" in options and "--ServerApp.port=9999" in options
     assert "--no-browser" in options
     assert ("--allow-root" in options) is allowed
     assert not any("token" in option or "password" in option for option in options)  # Jupyter's own stay on
 
 
-def test_lab_in_a_folder_copies_the_course_there(run, monkeypatch, tmp_path, capsys):
+def test_the_copy_of_a_clone_is_unknown_to_git():
+    clone = files.course_folder().parent
+    assert files.working_folder() == clone / "course"
+    assert "/course/" in (clone / ".gitignore").read_text(encoding="utf-8").splitlines()
+
+
+def test_lab_tells_in_a_line_what_it_wrote_and_in_another_what_it_kept(run, monkeypatch, tmp_path, capsys):
     from jupyterlab.labapp import LabApp
 
-    started = []
+    started, mine = [], tmp_path / "mine"
     monkeypatch.setattr(LabApp, "launch_instance", started.append)
-    assert run(["lab", tmp_path / "mine", "--no-browser"]) == 0
-    assert f"--ServerApp.root_dir={tmp_path / 'mine'}" in started[0]
-    assert (tmp_path / "mine" / "00_tour.ipynb").exists() and (tmp_path / "mine" / "README.md").exists()
-    (tmp_path / "mine" / "00_tour.ipynb").write_text("mine", encoding="utf-8")
-    (tmp_path / "mine" / "README.md").unlink()
-    assert run(["lab", tmp_path / "mine", "--no-browser"]) == 0
-    assert (tmp_path / "mine" / "00_tour.ipynb").read_text(encoding="utf-8") == "mine"
-    assert (tmp_path / "mine" / "README.md").exists()
-    assert "00_tour.ipynb: kept as it is" in capsys.readouterr().err
+    mine.mkdir()
+    for name in ("00_tour.ipynb", "README.md"):
+        (mine / name).write_text("my own", encoding="utf-8")
+    assert run(["lab", mine, "--no-browser"]) == 0
+    wrote, kept = capsys.readouterr().err.splitlines()
+    assert wrote == f"{mine}: {len(list(mine.rglob('*.ipynb'))) - 1} files written"
+    assert kept.startswith(f"{mine}: kept as you changed it: 00_tour.ipynb, README.md; ")
+    assert f"--ServerApp.root_dir={mine}" in started[0]
+    assert (mine / "00_tour.ipynb").read_text(encoding="utf-8") == "my own"
+    for name in ("00_tour.ipynb", "README.md"):
+        (mine / name).unlink()
+    assert run(["lab", mine, "--no-browser"]) == run(["lab", mine, "--no-browser"]) == 0
+    assert capsys.readouterr().err == f"{mine}: 2 files written\n"
 
 
 @pytest.mark.parametrize("variable", ["JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR"])

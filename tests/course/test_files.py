@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,9 +17,9 @@ def test_the_course_lies_in_the_package_once_installed_and_beside_it_in_a_clone(
     with pytest.raises(DataError, match="notebooks"):
         course_folder()
     (tmp_path / "notebooks").mkdir()
-    assert course_folder() == tmp_path / "notebooks" and not files.installed()
+    assert course_folder() == tmp_path / "notebooks" and files.working_folder() == tmp_path / "course"
     (package / "_notebooks").mkdir(parents=True)
-    assert course_folder() == package / "_notebooks" and files.installed()
+    assert course_folder() == package / "_notebooks" and files.working_folder() == Path("rcnn_course")
 
 
 def test_checkpoints_of_jupyter_are_no_lessons(tmp_path):
@@ -29,5 +30,7 @@ def test_checkpoints_of_jupyter_are_no_lessons(tmp_path):
 
 
 def test_no_part_of_the_course_imports_torch():
-    parts = ", ".join(f"rcnn_tutorial.course.{name}" for name in ("files", "execute", "handout", "site", "environment"))
+    parts = ", ".join(
+        f"rcnn_tutorial.course.{name}" for name in ("files", "execute", "handout", "start", "site", "environment")
+    )
     subprocess.run([sys.executable, "-c", f"import sys, {parts}; assert 'torch' not in sys.modules"], check=True)

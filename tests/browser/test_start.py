@@ -1,0 +1,55 @@
+"""What `rcnn-tutorial lab` opens: the start page, whole on a small screen, in both themes, and a way into a lesson."""
+
+import pytest
+from axe import violations
+from browser_lab import SCREENSHOTS, run_lab
+
+from rcnn_tutorial.course.files import course_folder
+from rcnn_tutorial.course.handout import copy_course
+from rcnn_tutorial.course.start import START
+
+LESSONS = len(list(course_folder().glob("*.ipynb")))
+SCREENS = {"laptop": (1400, 900), "projector": (1024, 768)}
+PAGE = ".jp-RenderedMarkdown"
+
+
+@pytest.fixture(scope="module")
+def start(browser, tmp_path_factory):
+    """The start page of a copy, as it opens."""
+    folder = tmp_path_factory.mktemp("start")
+    copy_course(folder / "course")
+    with run_lab(folder / "course", folder / "scratch") as lab:
+        page = browser.new_page()
+        page.goto(f"{lab.origin}/lab/tree/{START}?reset&token={lab.token}")
+        page.wait_for_selector(f"{PAGE} img", timeout=120_000)
+        yield page
+        page.close()
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+@pytest.mark.parametrize("screen", SCREENS)
+def test_all_lessons_are_seen_at_first_sight(start, screen, theme):
+    width, height = SCREENS[screen]
+    start.set_viewport_size({"width": width, "height": height})
+    change = "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })"
+    start.evaluate(change, f"JupyterLab {theme}")
+    start.wait_for_function(
+        "(light) => document.body.dataset.jpThemeLight === light", arg=str(theme == "Light").lower()
+    )
+    pictures = start.locator(f"{PAGE} img")
+    assert pictures.count() == LESSONS
+    shown = "all => all.filter((one) => one.complete && one.naturalWidth === 320 && one.width === 84).length"
+    assert pictures.evaluate_all(shown) == LESSONS
+    panel = start.locator(".jp-WindowedPanel-outer").bounding_box()
+    text = start.locator(PAGE).bounding_box()
+    assert text["y"] + text["height"] <= panel["y"] + panel["height"]
+    assert start.locator(PAGE).evaluate("(page) => page.scrollWidth <= page.clientWidth")
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    start.screenshot(path=SCREENSHOTS / f"start_{screen}_{theme.lower()}.png")
+    assert violations(start, PAGE) == []
+
+
+def test_a_card_opens_its_lesson(start):
+    start.get_by_role("link", name="02 Anchors").last.click()
+    start.wait_for_selector(f"{PAGE} h1:has-text('02 · Anchors: nine boxes')", timeout=120_000)
+    assert start.evaluate("() => window.jupyterapp.shell.currentWidget.context.path") == "02_anchors.ipynb"
