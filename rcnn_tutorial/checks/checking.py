@@ -4,6 +4,8 @@ A check holds the right function, cases to try it on, and for every misconceptio
 holds it would write. A wrong answer that agrees with such a function in all cases is recognized by it. So each
 misconception is executable, and its own test case. Two at once are recognized where the right function can be written
 with switches (`pairs`), or where one explains some of the cases that are wrong, and another one the rest.
+
+A check with a `picture` also draws a wrong case: `pictures` says how to give it one.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ import numpy as np
 import torch
 
 from rcnn_tutorial import answers
+from rcnn_tutorial.checks.pictures import Picture, failing_case
 from rcnn_tutorial.checks.verdict import Verdict
+from rcnn_tutorial.scene import Scene
 
 PATIENCE = 5.0  # seconds before an answer counts as an endless loop
 TOLERANCE = 1e-4  # largest difference that counts as rounding
@@ -65,6 +69,7 @@ class Check:
     misconceptions: tuple[Misconception, ...]
     by_package: bool = False  # whether `right` is the package's own function, or else a second way to write it
     pairs: tuple[Misconception, ...] = ()  # two slips at once, see `pairs`; those that look like one are not told apart
+    picture: Picture | None = None  # draws a wrong case, the student's result beside the right one, see `pictures`
 
     def __call__(self, answer: Callable) -> Verdict:
         """Run `answer` on every case and say what it shows. Never raises for what the student wrote.
@@ -89,11 +94,18 @@ class Check:
         if not all(right):
             says, first = self._recognize(outcomes, right), right.index(False)
             message = " ".join(says) or describe(outcomes[first].result, expected[first], self.cases()[first])
-            return Verdict(False, message, says, sum(right), len(right))
+            return Verdict(False, message, says, sum(right), len(right), scenes=self._scenes(outcomes, expected, right))
         if any(outcome.changed_input for outcome in outcomes):
             return Verdict(False, "The result is right, but your function changes its input; work on a copy.")
         compared = "package's own function" if self.by_package else "right answers"
         return Verdict(True, f"It agrees with the {compared} on {len(outcomes)} cases.", (), len(right), len(right))
+
+    def _scenes(self, outcomes: list[Outcome], expected: list, right: list[bool]) -> Sequence[Scene]:
+        """The picture of a wrong case, if the check has one and the result can be drawn."""
+        wrong = [i for i, fine in enumerate(right) if not fine]
+        cases, results = self.cases(), [outcome.result for outcome in outcomes]
+        parts = ([items[i] for i in wrong] for items in (cases, results, expected))
+        return failing_case(self.picture, *parts) if self.picture else ()
 
     def _recognize(self, outcomes: list[Outcome], right: list[bool]) -> tuple[str, ...]:
         """The sentences of the misconceptions that give the student's results, of one if it explains everything."""
