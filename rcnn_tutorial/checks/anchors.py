@@ -8,7 +8,10 @@ from torch import Tensor
 from rcnn_tutorial import boxes
 from rcnn_tutorial.answers import report as report
 from rcnn_tutorial.checks.checking import Check, misconceptions
+from rcnn_tutorial.checks.pictures import INPUT, RIGHT, TEXT, YOURS, Sketch, beside, corners, role_of, table, write
 from rcnn_tutorial.config import AnchorConfig
+from rcnn_tutorial.roles import GROUND_TRUTH, PLAIN
+from rcnn_tutorial.scene import Boxes, Lines, Points
 from rcnn_tutorial.stages import anchors as stage
 
 
@@ -32,6 +35,20 @@ def _unrounded(base_size: int, scale: float, ratio: float) -> tuple[float, float
     return width * scale, width * ratio * scale
 
 
+def _draw_sizes(arguments, value, good, wrong) -> Sketch:
+    """The anchors in their order, line by line as one writes: a line for each ratio."""
+    columns = len(arguments[1])
+    place = torch.arange(len(good))
+    slot = good.amax(dim=0) * 1.15
+    centers = torch.stack([place % columns, place // columns], dim=1) * slot
+    boxes = torch.cat([centers - value / 2, centers + value / 2], dim=1)
+    layers = [Boxes(boxes[~wrong], RIGHT), Boxes(boxes[wrong], role_of(value, good), width=4.0)]
+    texts = [f"{width:.5g}×{height:.5g}" for width, height in value.tolist()]
+    texts = Points(centers + slot * torch.tensor([-0.2, 0.54]), TEXT, labels=texts, radius=0.0, name="")
+    first = int(wrong.int().argmax())
+    return Sketch([*layers, texts], f"anchor {first} is {texts.labels[first]}, width × height.")
+
+
 anchor_sizes = Check(
     "anchor_sizes",
     lambda base_size, scales, ratios: stage.anchor_sizes(AnchorConfig(base_size, scales, ratios)),
@@ -53,6 +70,7 @@ anchor_sizes = Check(
         _sizes(lambda b, s, r: tuple(side / s**0.5 for side in _rounded(b, s, r))),
     ),
     by_package=True,
+    picture=beside(_draw_sizes),
 )
 
 
@@ -67,6 +85,19 @@ def _grid(rows, columns, stride, shapes, order=(0, 1, 2), moves=(1, 1, 1, 1), st
 def _shapes(*sizes: tuple[float, float]) -> Tensor:
     size = torch.tensor(sizes)  # (A, 2)
     return torch.cat([8 - size / 2, 8 + size / 2], dim=1)
+
+
+def _draw_grid(arguments, value, good, wrong) -> Sketch:
+    """The anchors; an arrow leads through their centers in their order."""
+    rows, columns, stride, _shapes = arguments
+    cells = Boxes([[0.0, 0, columns * stride, rows * stride]], PLAIN._replace(name="all cells"), width=1.5)
+    layers = [cells, Boxes(good, RIGHT, width=2.0)]
+    if value is not good:
+        layers.append(Boxes(value[wrong], YOURS, width=3.0))
+    centers = (value[:, :2] + value[:, 2:]) / 2
+    order = [Lines(centers[None], GROUND_TRUTH._replace(name="order"), arrow=True, width=2.0)]
+    order.append(Points(centers[:1], GROUND_TRUTH, labels=["0"], name=""))
+    return Sketch([*layers, *order], f"anchor {corners(value, wrong)[4:]}")
 
 
 anchor_grid = Check(
@@ -93,6 +124,7 @@ anchor_grid = Check(
         "You add half a stride; the shapes are already centered on their cell.",
         lambda *given: _grid(*given, start=0.5),
     ),
+    picture=beside(_draw_grid),
 )
 
 
@@ -120,6 +152,27 @@ def _random_boxes(count: int, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     corner, size = torch.rand(2, count, 2, generator=generator) * 60
     return torch.cat([corner, corner + size + 4], dim=1)
+
+
+def _draw_iou(arguments, value, good, wrong) -> Sketch:
+    """The boxes, and at their right the table: a row for each box of a, a column for each of b."""
+    a, b = arguments
+    everything = torch.cat([a, b])
+    low, high = everything[:, :2].amin(dim=0), everything[:, 2:].amax(dim=0)
+    side = float((high - low).max())
+    cell = side / max(2, *value.shape)
+    x, y = float(high[0]) + 0.25 * side, float(low[1]) + 0.15 * side
+    layers = [
+        Boxes(a, INPUT._replace(name="a"), labels=[f"a{i}" for i in range(len(a))], fill=0.3),
+        Boxes(b, GROUND_TRUTH._replace(name="b"), labels=[f"b{i}" for i in range(len(b))], fill=0.3),
+        *table(value, good, (x, y), (cell, cell / 2), digits=3 if value.numel() < 5 else 2),
+        *(write(x - 0.13 * side, y + (i + 0.8) * cell / 2, f"a{i}") for i in range(len(a))),
+        *(write(x + (i + 0.3) * cell, y - 0.01 * side, f"b{i}") for i in range(len(b))),
+    ]
+    row = int(wrong.int().argmax())
+    return Sketch(
+        layers, f"IoU of a{row} with each box of b: {', '.join(f'{one:.3f}' for one in value[row].tolist())}."
+    )
 
 
 iou = Check(
@@ -152,4 +205,5 @@ iou = Check(
         lambda a, b: boxes.box_iou(a[:1], b[:1]),
     ),
     by_package=True,
+    picture=beside(_draw_iou),
 )

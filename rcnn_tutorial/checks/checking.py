@@ -5,8 +5,9 @@ holds it would write. A wrong answer that agrees with such a function in all cas
 misconception is executable, and its own test case. Two at once are recognized where the right function can be written
 with switches (`pairs`), or where one explains some of the cases that are wrong, and another one the rest.
 
-A bug hunt is a check too, `bug_hunt`, whose first misconception is the code as the lesson gives it. Its sentence begins
-with STILL; a lesson that is run as it stands has tried nothing, so this verdict is not kept.
+            scenes = self._scenes(outcomes, expected, right)
+            tried = not message.startswith(STILL)
+            return Verdict(False, message, says, sum(right), len(right), tried=tried, scenes=scenes)
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from rcnn_tutorial import answers
+from rcnn_tutorial.checks.pictures import Picture, failing_case
 from rcnn_tutorial.checks.verdict import Verdict
 from rcnn_tutorial.guarded import Outcome, describe, run, same
+from rcnn_tutorial.scene import Scene
 
 STILL = "The bug is still there"
 
@@ -60,6 +63,7 @@ class Check:
     misconceptions: tuple[Misconception, ...]
     by_package: bool = False  # whether `right` is the package's own function, or else a second way to write it
     pairs: tuple[Misconception, ...] = ()  # two slips at once, see `pairs`; those that look like one are not told apart
+    picture: Picture | None = None  # draws a wrong case, the student's result beside the right one, see `pictures`
 
     def __call__(self, answer: Callable) -> Verdict:
         """Run `answer` on every case and say what it shows. Never raises for what the student wrote.
@@ -84,11 +88,20 @@ class Check:
         if not all(right):
             says, first = self._recognize(outcomes, right), right.index(False)
             message = " ".join(says) or describe(outcomes[first].result, expected[first], self.cases()[first])
-            return Verdict(False, message, says, sum(right), len(right), tried=not message.startswith(STILL))
+            scenes = self._scenes(outcomes, expected, right)
+            tried = not message.startswith(STILL)
+            return Verdict(False, message, says, sum(right), len(right), tried=tried, scenes=scenes)
         if any(outcome.changed_input for outcome in outcomes):
             return Verdict(False, "The result is right, but your function changes its input; work on a copy.")
         compared = "package's own function" if self.by_package else "right answers"
         return Verdict(True, f"It agrees with the {compared} on {len(outcomes)} cases.", (), len(right), len(right))
+
+    def _scenes(self, outcomes: list[Outcome], expected: list, right: list[bool]) -> Sequence[Scene]:
+        """The picture of a wrong case, if the check has one and the result can be drawn."""
+        wrong = [i for i, fine in enumerate(right) if not fine]
+        cases, results = self.cases(), [outcome.result for outcome in outcomes]
+        parts = ([items[i] for i in wrong] for items in (cases, results, expected))
+        return failing_case(self.picture, *parts) if self.picture else ()
 
     def _recognize(self, outcomes: list[Outcome], right: list[bool]) -> tuple[str, ...]:
         """The sentences of the misconceptions that give the student's results, of one if it explains everything."""

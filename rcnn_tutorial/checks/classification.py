@@ -10,6 +10,9 @@ from torch import Tensor
 from rcnn_tutorial.answers import report
 from rcnn_tutorial.boxes import centers_and_sizes, decode
 from rcnn_tutorial.checks.checking import Check, misconceptions
+from rcnn_tutorial.checks.pictures import INPUT, RIGHT, Bar, Sketch, bars, beside, corners, role_of
+from rcnn_tutorial.roles import FOREGROUND, OTHER
+from rcnn_tutorial.scene import Boxes
 from rcnn_tutorial.stages.classification import RoiOutputs, classification_loss
 from rcnn_tutorial.stages.proposal_target import ProposalTargets
 from rcnn_tutorial.stages.rpn_loss import smooth_l1
@@ -38,6 +41,16 @@ def _likeliest_cases() -> list[tuple]:
     few = torch.tensor([[2.0, 1, 0, -1], [0, 1, 3, 2], [0.5, 2, 1, 2.5], [-1, -2, 0.5, 0.25], [1.5, 1.4, 1.3, -3]])
     spread = torch.randn(6, 21, generator=torch.Generator().manual_seed(6)) * 2
     return [(few,), (spread,), (few[1:2],), (torch.tensor([[1000.0, 0, 990], [-999, -1000, -1001]]),)]
+
+
+def _draw_probabilities(_arguments, value, good, wrong) -> Sketch:
+    """A bar for each ROI, as long as its probability."""
+    rows = [
+        Bar(f"label {label:.4g}: {probability:.3f}", probability, role_of(value, good) if wrong[i] else RIGHT)
+        for i, (label, probability) in enumerate(zip(*(part.tolist() for part in value), strict=True))
+    ]
+    row = int(wrong.int().argmax())
+    return Sketch(bars(rows, 1.0, 1.0, "probability 1"), f"ROI {row} gets {rows[row].text}.")
 
 
 likeliest = Check(
@@ -70,6 +83,7 @@ likeliest = Check(
         "You return the probabilities of all classes; only that of the likeliest is asked for.",
         lambda scores: (scores.argmax(dim=-1), scores.softmax(dim=-1)),
     ),
+    picture=beside(_draw_probabilities),
 )
 
 
@@ -116,6 +130,15 @@ def _class_box_cases() -> list[tuple]:
     return [(rois, coefficients, labels, stds), (rois[:1], coefficients[:1], labels[:1], other)]
 
 
+def _draw_box(arguments, value, good, wrong) -> Sketch:
+    """The first ROI whose box is wrong."""
+    row = int(wrong.int().argmax())
+    one = slice(row, row + 1)
+    roi = Boxes(arguments[0][one], INPUT._replace(name="ROI"))
+    box = Boxes(value[one], role_of(value, good)._replace(name=f"box of class {arguments[2][row]}"), width=4.0)
+    return Sketch([roi, *[Boxes(good[one], RIGHT, width=2.0)] * (value is not good), box], corners(value, wrong))
+
+
 class_box = Check(
     "class_box",
     _class_box,
@@ -144,6 +167,7 @@ class_box = Check(
         "Works for one ROI, not for N: the first ROI decodes all the others.",
         lambda rois, coefficients, labels, stds: _class_box(rois[:1], coefficients, labels, stds),
     ),
+    picture=beside(_draw_box),
 )
 
 
@@ -185,6 +209,24 @@ _MEAN_OVER_FOREGROUND = (
     "objects does not shout."
 )
 
+
+def _draw_parts(arguments, value, good, _wrong) -> Sketch:
+    """What each ROI adds to the right loss, over the loss itself."""
+    coefficients, labels, targets = arguments
+    each = _smooth_l1(_pick(coefficients, labels) - targets).sum(dim=1) / len(labels)  # (S,)
+    rows = [
+        Bar(
+            f"label {label}" + ("" if label else " (not counted)"),
+            part,
+            FOREGROUND if label else OTHER._replace(name="background"),
+        )
+        for label, part in zip(labels.tolist(), each.tolist(), strict=True)
+    ]
+    rows.append(Bar(f"loss {value:.3f}", value, role_of(value, good)))
+    words = f"loss {value:.3f}. Above it what each of {len(labels)} ROIs has to add, its own loss / {len(labels)}."
+    return Sketch(bars(rows, max(good, float(each.max()))), words)
+
+
 box_loss = Check(
     "box_loss",
     _box_loss,
@@ -212,4 +254,5 @@ box_loss = Check(
         lambda *given: _foreground_losses(*given, lambda x: x**2 / 2).sum() / len(given[1]),
     ),
     by_package=True,
+    picture=beside(_draw_parts),
 )

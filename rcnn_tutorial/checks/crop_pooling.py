@@ -10,6 +10,9 @@ from torch import Tensor
 
 from rcnn_tutorial.answers import report
 from rcnn_tutorial.checks.checking import Check, misconceptions
+from rcnn_tutorial.checks.pictures import INPUT, RIGHT, YOURS, Sketch, beside, frame, role_of, table, write
+from rcnn_tutorial.roles import GROUND_TRUTH
+from rcnn_tutorial.scene import Boxes, Lines, Points
 from rcnn_tutorial.stages.crop_pooling import crop_theta
 
 __all__ = ["bilinear", "crop_grid", "report", "theta"]
@@ -27,6 +30,28 @@ def _both_axes(axis):
         return torch.tensor([[scale_x, 0.0, shift_x], [0.0, scale_y, shift_y]])
 
     return wrong
+
+
+def _draw_crop(arguments, value, good, _wrong) -> Sketch:
+    """The square of the crop where theta puts it on the feature map; a dot at its top left corner."""
+    roi, stride, rows, columns = arguments
+    square = torch.tensor([[-1.0, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1]], dtype=value.dtype)
+    middle = torch.tensor([columns - 1, rows - 1]) / 2
+    right, own = ((square @ theta.T + 1) * middle for theta in (good, value))  # (4, 2) cells
+    layers = [
+        frame(rows - 1, columns - 1, "feature map"),
+        Boxes(roi[None] / stride, INPUT._replace(name="ROI"), width=5.0),
+        Lines(right[None], RIGHT, closed=True),
+    ]
+    role = role_of(value, good)
+    if role is YOURS:
+        layers.append(Lines(own[None], role, closed=True, width=4.0))
+    layers.append(Points(own[:1], role, name="", radius=5.0))
+    return Sketch(layers, f"the crop reaches from {_pair(own[0])} to {_pair(own[2])}, in cells.")
+
+
+def _pair(point: Tensor) -> str:
+    return f"({point[0]:.4g}, {point[1]:.4g})"
 
 
 theta = Check(
@@ -63,6 +88,7 @@ theta = Check(
         lambda roi, stride, rows, columns: crop_theta(roi[[1, 0, 3, 2]], stride, (rows, columns)),
     ),
     by_package=True,
+    picture=beside(_draw_crop),
 )
 
 
@@ -113,6 +139,20 @@ def _bilinear_cases() -> list[tuple]:
     return [(cells, x, y) for x, y in points]
 
 
+def _draw_point(arguments, value, good, _wrong) -> Sketch:
+    """The cells with the point, and at their right the value in the same colors."""
+    cells, x, y = arguments
+    limits = float(cells.min()), float(cells.max())
+    one = torch.tensor([[value]]), torch.tensor([[good]], dtype=torch.float32)
+    layers = [
+        *table(cells, cells, limits=limits, digits=0),
+        *table(*one, (cells.shape[1] * 10.0 + 6, 9.0), (14.0, 10.0), limits),
+        write(cells.shape[1] * 10.0 + 6, 8.5, "value"),
+        Points([[(x + 0.5) * 10, (y + 0.5) * 6]], GROUND_TRUTH._replace(name="point"), radius=6.0),
+    ]
+    return Sketch(layers, f"{value:.2f} at x = {x:g}, y = {y:g}.")
+
+
 bilinear = Check(
     "bilinear",
     _bilinear,
@@ -137,6 +177,7 @@ bilinear = Check(
         "An index of -1 is Python's last row or column: a point left of the map reads the map's right end.",
         lambda cells, x, y: _four(_wrapped, cells, x, y),
     ),
+    picture=beside(_draw_point),
 )
 
 
@@ -151,6 +192,17 @@ def _grid(roi: Tensor, shares: Tensor) -> Tensor:
 
 def _crop_grid(roi: Tensor, size: int, stride: int) -> Tensor:
     return _grid(roi / stride, torch.linspace(0, 1, size))
+
+
+def _draw_samples(arguments, value, good, wrong) -> Sketch:
+    """The sample positions; an arrow runs along the first row of the grid."""
+    roi, _size, stride = arguments
+    layers = [Boxes(roi[None] / stride, INPUT._replace(name="ROI")), Points(good.flatten(0, 1), RIGHT, radius=4.0)]
+    if value is not good:
+        layers.append(Points(value.flatten(0, 1), YOURS, shape="ring", radius=5.0))
+    layers.append(Lines(value[:1], role_of(value, good)._replace(name="first row"), arrow=True))
+    row = int(wrong.int().argmax())
+    return Sketch(layers, f"row {row} runs from {_pair(value[row, 0])} to {_pair(value[row, -1])}, in cells.")
 
 
 crop_grid = Check(
@@ -181,4 +233,5 @@ crop_grid = Check(
         "Off by one (+1): the ROI's last column is x2 itself, because corners are continuous here.",
         lambda roi, size, stride: _crop_grid(roi + torch.tensor([0.0, 0, stride, stride]), size, stride),
     ),
+    picture=beside(_draw_samples),
 )

@@ -10,8 +10,11 @@ from torch import Tensor
 from rcnn_tutorial.answers import report
 from rcnn_tutorial.boxes import box_area, box_iou
 from rcnn_tutorial.checks.checking import Check, misconceptions
+from rcnn_tutorial.checks.pictures import RIGHT, YOURS, Chart, Sketch, beside
 from rcnn_tutorial.config import InferenceConfig
 from rcnn_tutorial.evaluation import area_ap, eleven_point_ap
+from rcnn_tutorial.roles import BEFORE, GROUND_TRUTH, OTHER, Role, class_color
+from rcnn_tutorial.scene import Boxes, Layer, Lines, Points
 from rcnn_tutorial.stages.inference import detect
 from rcnn_tutorial.stages.nms import bottom_y
 from rcnn_tutorial.stages.nms import nms as greedy_nms
@@ -83,6 +86,31 @@ def _nms_cases() -> list[tuple]:
     ]
 
 
+def _draw_kept(arguments, value, good, wrong) -> Sketch | None:
+    """The boxes kept and removed, with their rank and score; those from the first step on that goes wrong stand out."""
+    boxes, scores, _threshold = arguments
+    kept = [int(i) for i in value.tolist()]
+    if len(set(kept)) < len(kept) or not set(kept) <= set(range(len(boxes))):
+        return None
+    step = int(wrong.int().argmax())
+    removed = [i for i in range(len(boxes)) if i not in kept]
+    layers: list[Layer] = [Boxes(boxes[removed], BEFORE._replace(name="removed"), labels=_texts(scores, removed))]
+    after = RIGHT._replace(name="kept") if value is good else YOURS._replace(name="kept from the wrong step on")
+    for role, chosen, first in ((RIGHT._replace(name="kept"), kept[:step], 1), (after, kept[step:], step + 1)):
+        if chosen:
+            texts = [f"{k}. {text}" for k, text in enumerate(_texts(scores, chosen), start=first)]
+            layers.append(Boxes(boxes[chosen], role, labels=texts, fill=0.2))
+    if step < len(good):
+        due = boxes[int(good[step])][None]
+        layers.insert(0, Boxes(due, GROUND_TRUTH._replace(name=f"due in step {step + 1}"), width=7.0))
+    does = f"keeps the box of score {scores[kept[step]]:.2f}" if step < len(kept) else "keeps none"
+    return Sketch(layers, f"step {step + 1} {does}. Kept in this order: {', '.join(_texts(scores, kept))}.")
+
+
+def _texts(scores: Tensor, indices: list[int]) -> list[str]:
+    return [f"{scores[i]:.2f}" for i in indices]
+
+
 nms = Check(
     "nms",
     greedy_nms,
@@ -116,6 +144,7 @@ nms = Check(
         lambda boxes, scores, threshold: torch.isin(torch.arange(len(boxes)), greedy_nms(boxes, scores, threshold)),
     ),
     by_package=True,
+    picture=beside(_draw_kept, any_length=True),
 )
 
 
@@ -180,6 +209,23 @@ def _detections_cases() -> list[tuple]:
     ]
 
 
+def _draw_detections(_arguments, value, good, wrong) -> Sketch | None:
+    """The detections in the colors of their classes, numbered in their order."""
+    boxes, labels, scores = value
+    if not len(boxes) == len(labels) == len(scores):
+        return None
+    layers: list[Layer] = [Boxes(good[0], OTHER._replace(name="right boxes"), width=2.0)]
+    for label in labels.unique().tolist():
+        mine = (labels == label).nonzero()[:, 0].tolist()
+        texts = [f"{i + 1}. label {label:g} {scores[i]:.2f}" for i in mine]
+        layers.append(Boxes(boxes[mine], Role(class_color(int(label)), "solid", f"label {label:g}"), labels=texts))
+    row = int(wrong.int().argmax())
+    if row == len(boxes):
+        return Sketch(layers, f"{row} detections, no number {row + 1}.")
+    place = ", ".join(f"{number:.0f}" for number in boxes[row].tolist())
+    return Sketch(layers, f"number {row + 1} of {len(boxes)}: label {labels[row]:g}, {scores[row]:.2f}, at ({place}).")
+
+
 detections = Check(
     "detections",
     _detections,
@@ -208,6 +254,7 @@ detections = Check(
         lambda *given: tuple(_detections(*given)[i] for i in (0, 2, 1)),
     ),
     by_package=True,
+    picture=beside(_draw_detections, any_length=True),
 )
 
 
@@ -261,6 +308,25 @@ def _average_precision_cases() -> list[tuple]:
     ]
 
 
+def _draw_average(arguments, value, good, _wrong) -> Sketch:
+    """Precision over recall, the eleven points, and their mean as a level line: the average precision."""
+    precision, recall = _curve(*arguments)
+    chart = Chart((0.0, 1.0), (0.0, 1.0))
+    best = [
+        max([p for p, r in zip(precision.tolist(), recall.tolist(), strict=True) if r >= t], default=0.0)
+        for t in _ELEVEN
+    ]
+    layers = [
+        *chart.axes("recall", "precision"),
+        Lines(chart.points(recall, precision)[None], OTHER._replace(name="curve")),
+        Points(chart.points(_ELEVEN, best), RIGHT._replace(name="best from here on"), radius=4.0),
+        Lines(chart.points([0, 1], [good, good])[None], RIGHT._replace(name="right AP")),
+    ]
+    if value is not good:
+        layers.append(Lines(chart.points([0, 1], [value, value])[None], YOURS._replace(name="your AP"), width=4.0))
+    return Sketch(layers, f"an average precision of {value:.3f}.")
+
+
 average_precision = Check(
     "average_precision",
     _average_precision,
@@ -287,4 +353,5 @@ average_precision = Check(
         "That is a percentage; an average precision lies between 0 and 1.",
         lambda *given: 100 * _average_precision(*given),
     ),
+    picture=beside(_draw_average),
 )

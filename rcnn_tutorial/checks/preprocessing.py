@@ -7,6 +7,9 @@ from torch import Tensor
 
 from rcnn_tutorial.answers import report
 from rcnn_tutorial.checks.checking import Check, misconceptions, pairs
+from rcnn_tutorial.checks.pictures import Sketch, beside, corners, frame, role_of, table, versus, write
+from rcnn_tutorial.roles import GROUND_TRUTH, OTHER
+from rcnn_tutorial.scene import Boxes, Layer
 from rcnn_tutorial.stages.preprocessing import scale_for
 
 __all__ = ["normalize", "report", "scale_boxes", "scale_factor"]
@@ -26,6 +29,18 @@ def _factor_with(h, w, target, most, *, long=False, height=False, uncapped=False
     scale = scale if uncapped else min(scale, most / (w if height else max(h, w)))
     scale = min(1.0, scale) if shrink else scale
     return 1 / scale if inverted else scale
+
+
+def _draw_scaled(arguments, value, good, _wrong) -> Sketch:
+    """The scaled image within the two limits, which are squares here."""
+    height, width, target, most = arguments
+    sides = [0, 0, value * width, value * height]
+    limits = [
+        Boxes([[0.0, 0, side, side]], role._replace(name=f"{side} by {side}"), width=2.0)
+        for side, role in ((target, GROUND_TRUTH), (most, OTHER))
+    ]
+    layers = [*limits, Boxes([sides], role_of(value, good)._replace(name="scaled image"), fill=0.5)]
+    return Sketch(layers, f"scale {value:.4g}, from {height} × {width} to {sides[3]:.0f} × {sides[2]:.0f} pixels.")
 
 
 scale_factor = Check(
@@ -65,6 +80,7 @@ scale_factor = Check(
         shrink="never enlarges",
         inverted="is upside down: a scale is scaled pixels per pixel of the photo",
     ),
+    picture=beside(_draw_scaled),
 )
 
 
@@ -89,6 +105,16 @@ def _normalize_with(image, mean, std, *, own=False, undivided=False, reverse=Fal
     mean, std = (mean[::-1], std[::-1]) if reverse else (mean, std)
     mean, std = tuple(-m for m in mean) if add else mean, (1.0, 1.0, 1.0) if undivided else std
     return _normalize(image / 255 if by_255 else image, mean, std)
+
+
+def _draw_channels(_arguments, value, good, _wrong) -> Sketch:
+    """A table for each channel."""
+    limits, columns = (float(good.min()), float(good.max())), good.shape[2]
+    layers: list[Layer] = []
+    for channel, name in enumerate(("red", "green", "blue")):
+        x = channel * (columns + 0.3) * 10
+        layers += [*table(value[channel], good[channel], (x, 0.0), (10.0, 8.0), limits, 1), write(x, -1.0, name)]
+    return Sketch(layers, f"the values lie between {value.min():.2g} and {value.max():.2g}.")
 
 
 normalize = Check(
@@ -128,6 +154,7 @@ normalize = Check(
         by_255="divides by 255, where the image is in [0, 1] already",
         add="adds the mean, where it is to be subtracted",
     ),
+    picture=beside(_draw_channels),
 )
 
 
@@ -175,6 +202,14 @@ def _scale_with(boxes, height, width, *, back=False, uncapped=False, whole=False
     return scaled.round() if whole else scaled
 
 
+def _draw_in_scaled(arguments, value, good, wrong) -> Sketch:
+    _boxes, height, width = arguments
+    scale = scale_for(height, width)
+    return Sketch(
+        [frame(scale * height, scale * width, "scaled image"), *versus(value, good, wrong)], corners(value, wrong)
+    )
+
+
 scale_boxes = Check(
     "scale_boxes",
     _scale_boxes,
@@ -210,4 +245,5 @@ scale_boxes = Check(
         cells="counts cells of the feature map, where pixels of the scaled image are meant",
         plus="counts inclusive pixels (+1), where corners are continuous",
     ),
+    picture=beside(_draw_in_scaled),
 )

@@ -7,6 +7,9 @@ from torch import Tensor
 
 from rcnn_tutorial.answers import report
 from rcnn_tutorial.checks.checking import Check, misconceptions
+from rcnn_tutorial.checks.pictures import YOURS, Bar, Sketch, bars, beside, table, write
+from rcnn_tutorial.roles import BACKGROUND, FOREGROUND, OTHER
+from rcnn_tutorial.scene import Boxes, Layer, Lines
 
 __all__ = ["expand_to_classes", "label_rois", "report", "sample_rois"]
 
@@ -64,6 +67,25 @@ def _label_cases() -> list[tuple]:
     ]
 
 
+def _draw_labels(arguments, value, good, wrong) -> Sketch:
+    """A bar for each ROI, as long as its largest IoU, in the color of its label; the first eight that tell most."""
+    overlaps, _labels, fg_thresh = arguments[:3]
+    shown = torch.argsort(wrong.int(), descending=True, stable=True)[:8].sort().values
+    rows = []
+    for i in shown.tolist():
+        label = int(value[i])
+        role = (
+            YOURS
+            if wrong[i] and value is not good
+            else {0: BACKGROUND, NEITHER: OTHER._replace(name="neither")}.get(label, FOREGROUND)
+        )
+        text = {0: "background", NEITHER: "neither"}.get(label, f"class {label}")
+        rows.append(Bar(f"ROI {i}: {text} ({label})", float(overlaps[i].max()), role))
+    first = int(wrong.int().argmax())
+    words = f"ROI {first} gets the label {value[first]:.0f}. A bar is as long as a ROI's largest IoU."
+    return Sketch(bars(rows, 1.0, fg_thresh, "foreground from here"), words)
+
+
 label_rois = Check(
     "label_rois",
     _label_rois,
@@ -92,6 +114,7 @@ label_rois = Check(
         "You add up the overlaps with all objects; only the largest one decides.",
         _sum_of_overlaps,
     ),
+    picture=beside(_draw_labels),
 )
 
 
@@ -156,6 +179,27 @@ def _sample_cases() -> list[tuple]:
     ]
 
 
+def _draw_batch(arguments, value, _good, _wrong) -> Sketch:
+    """The places of the batch in a row of four or eight, each with its ROI."""
+    foreground, background, batch_size, _fraction = arguments
+    roles = (FOREGROUND, BACKGROUND, YOURS._replace(name="no candidate"))
+    kind = [0 if roi in foreground else 1 if roi in background else 2 for roi in value.tolist()]
+    boxes = torch.tensor([_slot(place) for place in range(max(len(value), batch_size))])
+    layers: list[Layer] = [Boxes(boxes[:batch_size], OTHER._replace(name="places of the batch"), width=1.5)]
+    for k, role in enumerate(roles):
+        mine = [place for place, one in enumerate(kind) if one == k]
+        if mine:
+            layers.append(Boxes(boxes[mine], role, fill=0.5, width=2.0))
+    layers += [write(boxes[i, 0] + 1.0, boxes[i, 3] - 1.0, f"{roi:.0f}") for i, roi in enumerate(value.tolist())]
+    counts = f"{kind.count(0)} foreground, {kind.count(1)} background{f', {kind.count(2)} neither' * (2 in kind)}"
+    return Sketch(layers, f"{counts}, in {batch_size} places: {', '.join(f'{roi:.0f}' for roi in value.tolist())}.")
+
+
+def _slot(place: int) -> tuple[float, float, float, float]:
+    x, y = place % 8 * 10.0, place // 8 * 8.0
+    return x, y, x + 9, y + 7
+
+
 sample_rois = Check(
     "sample_rois",
     _sample_rois,
@@ -186,6 +230,7 @@ sample_rois = Check(
         "The background comes first in your batch; the foreground does.",
         lambda *given: sorted(_sample_rois(*given), key=lambda roi: roi in given[0]),
     ),
+    picture=beside(_draw_batch, any_length=True),
 )
 
 
@@ -231,6 +276,22 @@ def _expand_cases() -> list[tuple]:
     ]
 
 
+def _draw_tables(_arguments, value, good, wrong) -> Sketch:
+    """The targets over the mask, with lines between the classes."""
+    rows, columns = good[0].shape
+    layers: list[Layer] = []
+    for i, name in enumerate(("targets", "mask")):
+        top = i * (rows + 1.2) * 8.0
+        limits = (float(good[i].min()), float(good[i].max()))
+        layers += [*table(value[i], good[i], (0.0, top), (10.0, 8.0), limits, 0), write(0.0, top - 0.5, name)]
+        between = [[(40.0 * k, top), (40.0 * k, top + 8 * rows)] for k in range(columns // 4 + 1)]
+        layers.append(Lines(between, width=2.0))
+    row = int(wrong.int().argmax())
+    texts = [" | ".join(" ".join(f"{x:.3g}" for x in one) for one in part[row].split(4)[:4]) for part in value]
+    more = " ..." if columns > 16 else ""
+    return Sketch(layers, f"row {row} of the targets is {texts[0]}{more}, of the mask {texts[1]}{more}.")
+
+
 expand_to_classes = Check(
     "expand_to_classes",
     _expand,
@@ -257,4 +318,5 @@ expand_to_classes = Check(
         "You return the mask first; targets come first, then the mask.",
         lambda *given: _expand(*given)[::-1],
     ),
+    picture=beside(_draw_tables),
 )

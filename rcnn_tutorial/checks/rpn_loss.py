@@ -10,10 +10,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rcnn_tutorial.answers import report
-from rcnn_tutorial.boxes import box_iou, centers_and_sizes
+from rcnn_tutorial.boxes import box_iou, centers_and_sizes, decode
 from rcnn_tutorial.boxes import encode as right_encode
 from rcnn_tutorial.checks.checking import Check, misconceptions
+from rcnn_tutorial.checks.pictures import INPUT, RIGHT, YOURS, Chart, Sketch, beside, role_of
 from rcnn_tutorial.config import AnchorTargetConfig
+from rcnn_tutorial.roles import BACKGROUND as BACKGROUND_ROLE
+from rcnn_tutorial.roles import FOREGROUND as FOREGROUND_ROLE
+from rcnn_tutorial.roles import GROUND_TRUTH, OTHER
+from rcnn_tutorial.scene import Boxes, Lines
 from rcnn_tutorial.stages.anchor_target import BACKGROUND, DONT_CARE, FOREGROUND, assign_anchors
 from rcnn_tutorial.stages.preprocessing import GroundTruth
 from rcnn_tutorial.stages.rpn_loss import smooth_l1 as right_smooth_l1
@@ -58,6 +63,19 @@ def _scaling(scale: Callable[[Tensor], Tensor]):
     return wrong
 
 
+def _draw_decoded(arguments, value, good, wrong) -> Sketch:
+    """Where the coefficients lead from the reference, for the first row that is wrong."""
+    row = int(wrong.int().argmax())
+    box, reference = (part[row : row + 1] for part in arguments)
+    layers = [
+        Boxes(reference, INPUT._replace(name="reference")),
+        Boxes(box, GROUND_TRUTH._replace(name="target"), width=5.0),
+        Boxes(decode(value[row : row + 1], reference), role_of(value, good)._replace(name="decoded"), width=4.0),
+    ]
+    numbers = ", ".join(f"{number:.2f}" for number in value[row].tolist())
+    return Sketch(layers, f"from the reference, ({numbers}) lead here.")
+
+
 encode = Check(
     "encode",
     right_encode,
@@ -91,6 +109,7 @@ encode = Check(
         lambda boxes, references: right_encode(boxes, references[:1]),
     ),
     by_package=True,
+    picture=beside(_draw_decoded),
 )
 
 # ---- label_anchors(anchors, objects, positive, negative) -> labels
@@ -160,6 +179,22 @@ def _swapped_values_labels(*arguments):
     return torch.where(labels == FOREGROUND, labels, -1 - labels)
 
 
+def _draw_labels(arguments, value, good, wrong) -> Sketch | None:
+    """The anchors by their label, the wrong ones filled."""
+    anchors, objects = arguments[:2]
+    roles = {FOREGROUND: FOREGROUND_ROLE, BACKGROUND: BACKGROUND_ROLE, DONT_CARE: OTHER._replace(name="don't care")}
+    if not set(value.tolist()) <= set(roles):
+        return None
+    layers = [Boxes(objects, GROUND_TRUTH, width=5.0)]
+    for label, role in roles.items():
+        here = value == label
+        if here.any():
+            layers.append(Boxes(anchors[here], role, labels=[f"{label}"] * int(here.sum())))
+    if value is not good:
+        layers.append(Boxes(anchors[wrong], YOURS._replace(name="wrong"), fill=0.4, width=1.0))
+    return Sketch(layers, f"labels {', '.join(f'{label:.0f}' for label in value.tolist())}.")
+
+
 label_anchors = Check(
     "label_anchors",
     right_label_anchors,
@@ -191,6 +226,7 @@ label_anchors = Check(
         _swapped_values_labels,
     ),
     by_package=True,
+    picture=beside(_draw_labels),
 )
 
 # ---- smooth_l1(difference, sigma) -> loss
@@ -204,6 +240,18 @@ def smooth_l1_cases() -> list[tuple[Tensor, float]]:
 
 def _piecewise(x: Tensor, bend: float, inner: Tensor, outer: Tensor) -> Tensor:
     return torch.where(x.abs() < bend, inner, outer)
+
+
+def _draw_curve(arguments, value, good, wrong) -> Sketch:
+    """The loss over the difference."""
+    difference, sigma = arguments
+    x, order = difference.flatten().sort()
+    chart = Chart((float(x[0]), float(x[-1])), (0.0, round(float(good.max()), 2)))
+    layers = [*chart.axes("difference", "loss"), Lines(chart.points(x, good.flatten()[order])[None], RIGHT)]
+    if value is not good:
+        layers.append(Lines(chart.points(x, value.flatten()[order])[None], YOURS, width=4.0))
+    first = int(wrong.int().argmax())
+    return Sketch(layers, f"with sigma {sigma:g} the loss of {difference[first]:.3g} is {value[first]:.3g}.")
 
 
 smooth_l1 = Check(
@@ -247,4 +295,5 @@ smooth_l1 = Check(
         lambda x, sigma: right_smooth_l1(x, sigma).mean(),
     ),
     by_package=True,
+    picture=beside(_draw_curve),
 )

@@ -10,6 +10,9 @@ from torch import Tensor
 from rcnn_tutorial.answers import report
 from rcnn_tutorial.boxes import clip
 from rcnn_tutorial.checks.checking import STILL, Check, misconceptions, pairs
+from rcnn_tutorial.checks.pictures import RIGHT, Bar, Sketch, bars, beside, corners, frame, role_of, versus
+from rcnn_tutorial.roles import PLAIN
+from rcnn_tutorial.scene import Boxes, Lines
 
 __all__ = ["bug_hunt", "count_anchors", "read_shapes", "report", "to_photo"]
 
@@ -24,6 +27,23 @@ def _count_anchors(height: int, width: int, stride: int, shapes: int) -> int:
 def _count_with(height, width, stride, shapes, *, down=False, nearest=False, more=False, cells=False, scores=False):
     rounded = math.floor if down else round if nearest else (lambda n: math.floor(n) + 1) if more else math.ceil
     return rounded(height / stride) * rounded(width / stride) * (1 if cells else shapes) * (2 if scores else 1)
+
+
+def _draw_count(arguments, value, good, _wrong) -> Sketch:
+    """The grid over the photo; as many cells filled, row by row, as the anchors are enough for."""
+    height, width, stride, shapes = arguments
+    rows, columns = math.ceil(height / stride), math.ceil(width / stride)
+    full, rest = divmod(value / shapes, columns)
+    filled = torch.tensor([[0.0, 0, columns, full], [0, full, rest, full + 1]])[: 2 if rest else 1] * stride
+    right, low = columns * stride, rows * stride
+    upright = [[(x, 0), (x, low)] for x in range(0, right + 1, stride)]
+    level = [[(0, y), (right, y)] for y in range(0, low + 1, stride)]
+    layers = [
+        Boxes(filled, role_of(value, good)._replace(name="cells counted"), fill=0.5),
+        Lines(torch.tensor(upright + level), PLAIN, width=1.0, opacity=0.5),
+        frame(height, width, "photo"),
+    ]
+    return Sketch(layers, f"{value:,.0f} anchors: {shapes} at each of {value / shapes:,.0f} cells.")
 
 
 count_anchors = Check(
@@ -59,6 +79,7 @@ count_anchors = Check(
         cells="counts cells, where at each of them stand as many anchors as there are shapes",
         scores="counts two for every anchor, as if they were scores",
     ),
+    picture=beside(_draw_count),
 )
 
 
@@ -77,6 +98,16 @@ def _read_with(
     anchors = rpn_scores.shape[1] * (rpn_scores.shape[2] if scores else 1) * (rpn_scores.shape[0] if batch else 1)
     found = anchors // (1 if image else rows * columns), roi_scores.shape[2] - (0 if background else 1)
     return found[::-1] if swap else found
+
+
+def _draw_two_numbers(_arguments, value, good, wrong) -> Sketch:
+    """A bar each for anchors and classes."""
+    names = ("anchors a cell", "classes")
+    rows = [
+        Bar(f"{number:.0f} {name}", number, role_of(value, good) if one else RIGHT)
+        for number, one, name in zip(value.tolist(), wrong.tolist(), names, strict=True)
+    ]
+    return Sketch(bars(rows, float(good.max())), " and ".join(bar.text for bar in rows) + ".")
 
 
 read_shapes = Check(
@@ -113,6 +144,7 @@ read_shapes = Check(
         batch="counts the anchors of all images of the batch",
         swap="returns the two numbers in the wrong order: anchors a cell first, then classes",
     ),
+    picture=beside(_draw_two_numbers),
 )
 
 
@@ -140,6 +172,11 @@ def _to_photo_with(rois, scale, height, width, *, multiply=False, never=False, u
     boxes = rois * scale if multiply else rois if never else rois / scale
     boxes = boxes.round() if whole else boxes
     return boxes if uncut else clip(boxes, torch.tensor([width, height] if swap else [height, width]))
+
+
+def _draw_on_photo(arguments, value, good, wrong) -> Sketch:
+    _rois, _scale, height, width = arguments
+    return Sketch([frame(height, width, "photo"), *versus(value, good, wrong)], corners(value, wrong))
 
 
 to_photo = Check(
@@ -178,6 +215,7 @@ to_photo = Check(
         swap="swaps height and width: x is cut at the width, y at the height",
         whole="rounds corners to whole pixels",
     ),
+    picture=beside(_draw_on_photo),
 )
 
 

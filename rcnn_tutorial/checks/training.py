@@ -13,7 +13,10 @@ import rcnn_tutorial.training as training
 from rcnn_tutorial.answers import report
 from rcnn_tutorial.boxes import box_iou
 from rcnn_tutorial.checks.checking import Check, misconceptions
+from rcnn_tutorial.checks.pictures import RIGHT, YOURS, Chart, Sketch, beside, role_of, write
 from rcnn_tutorial.config import TrainingConfig
+from rcnn_tutorial.roles import GROUND_TRUTH, OTHER, PLAIN, PROPOSAL
+from rcnn_tutorial.scene import Boxes, Layer, Lines, Points
 
 __all__ = ["learning_rate", "learns", "proposal_recall", "report"]
 
@@ -47,6 +50,21 @@ def _learning_rate_cases() -> list[tuple]:
         for steps, warmup, highest in runs
         for step in (0, 1, round(warmup * steps / 2), round(warmup * steps), steps // 2, steps - 1)
     ]
+
+
+def _draw_rate(arguments, value, good, _wrong) -> Sketch:
+    """The right schedule, and the rate at this step as a dot."""
+    step, steps, warmup, highest = arguments
+    chart = Chart((0.0, float(steps)), (0.0, highest))
+    rates = [_learning_rate(k, steps, warmup, highest) for k in range(steps)]
+    layers = [
+        *chart.axes("step", "learning rate"),
+        Lines(chart.points(range(steps), rates)[None], RIGHT._replace(name="right schedule")),
+        Points(chart.points([step], [good]), RIGHT._replace(name=f"right at step {step}"), radius=6.0),
+    ]
+    if value is not good:
+        layers.append(Points(chart.points([step], [value]), YOURS, radius=6.0))
+    return Sketch(layers, f"{value:.3g} at step {step} of {steps}.")
 
 
 learning_rate = Check(
@@ -84,6 +102,7 @@ learning_rate = Check(
         _schedule(length=lambda warmup, steps: warmup),
     ),
     by_package=True,
+    picture=beside(_draw_rate),
 )
 
 
@@ -129,6 +148,31 @@ def _proposal_recall_cases() -> list[tuple]:
     ]
 
 
+def _draw_recall(arguments, value, good, _wrong) -> Sketch:
+    """The proposals that count over the objects, those filled that are covered; at the right a bar of the recall."""
+    proposals, objects, count = arguments
+    covered = _covered(proposals[:count], objects).any(dim=1)
+    foot, right = float(objects[:, 3].max()), float(torch.cat([objects, proposals])[:, 2].max())
+    tall, wide = foot - float(objects[:, 1].min()), 0.1 * right
+    bar, whole = ([[right + wide, foot - share * tall, right + 2 * wide, foot]] for share in (value, 1.0))
+    layers: list[Layer] = [
+        Boxes(objects, GROUND_TRUTH),
+        Boxes(proposals[count:], OTHER._replace(name="later proposals"), width=1.5),
+        Boxes(proposals[:count], PROPOSAL),
+        Boxes(whole, PLAIN, width=1.5),
+        Boxes(
+            bar,
+            role_of(value, good),
+            fill=0.6,
+            labels=[f"recall {value:.2f}"],
+            name="",
+        ),
+    ]
+    layers.insert(1, Boxes(objects[covered], GROUND_TRUTH._replace(name="covered object"), fill=0.4))
+    words = f"a recall of {value:.3g}. {int(covered.sum())} of {len(objects)} objects are covered by the first {count}."
+    return Sketch(layers, words)
+
+
 proposal_recall = Check(
     "proposal_recall",
     _proposal_recall,
@@ -161,6 +205,7 @@ proposal_recall = Check(
         ),
     ),
     by_package=True,
+    picture=beside(_draw_recall),
 )
 
 
@@ -206,6 +251,30 @@ def _amiss(losses: Sequence[str], names: set[str]):
     return wrong
 
 
+_PLACES = {"head": (0.0, 0.0), "rpn": (44.0, -12.0), "tail": (44.0, 12.0), "classification": (88.0, 12.0)}
+
+
+def _draw_modules(arguments, value, good, _wrong) -> Sketch | None:
+    """The four modules; those filled that learn."""
+    if not set(value) <= set(MODULES):
+        return None
+    loss, frozen, detach_rois = arguments
+    boxes = {name: (x, y, x + 36, y + 9) for name, (x, y) in _PLACES.items()}
+    ways = [[(36.0, 4.5), (44.0, -7.5)], [(36.0, 4.5), (44.0, 16.5)], [(80.0, 16.5), (88.0, 16.5)]]
+    ways.append([(62.0, -3.0), (62.0, 12.0)])
+    layers: list[Layer] = [Lines(ways, PLAIN, arrow=True, width=1.5), Boxes(list(boxes.values()), PLAIN, width=1.5)]
+    for role, names in ((RIGHT, set(value) & set(good)), (YOURS, set(value) ^ set(good))):
+        learn = [boxes[name] for name in MODULES if name in names and name in value]
+        lost = [boxes[name] for name in MODULES if name in names and name not in value]
+        layers += [
+            Boxes(learn, role._replace(name="learns" if role is RIGHT else "should not learn"), fill=0.5)
+        ] * bool(learn)
+        layers += [Boxes(lost, role._replace(name="should learn"))] * bool(lost)
+    layers += [write(x + 1, y + 7, name + " ❄" * (name in frozen)) for name, (x, y) in _PLACES.items()]
+    froze = f" with {' and '.join(frozen)} frozen" if frozen else ""
+    return Sketch(layers, f"from {loss}{froze}{', ROIs detached' * detach_rois}: {', '.join(value) or 'nothing'}.")
+
+
 learns = Check(
     "learns",
     _learns,
@@ -238,4 +307,5 @@ learns = Check(
         "Freezing does not block the way: gradients pass through a module's fixed weights to what lies before it.",
         _frozen_blocks_gradients,
     ),
+    picture=beside(_draw_modules, any_length=True),
 )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from html import escape
 from typing import NamedTuple
+
+from rcnn_tutorial.checks import pictures
+from rcnn_tutorial.scene import Scene
 
 
 class _Look(NamedTuple):
@@ -37,6 +41,7 @@ class Verdict:
         line: the student's own line that stopped the function, "line 3: ...", which the message quotes.
         tried: whether there was an answer at all.
         note: in one line, why the verdict could not be kept.
+        scenes: of a case that came out wrong, the student's and the right one; drawn where the card is shown.
 
     """
 
@@ -48,6 +53,7 @@ class Verdict:
     line: str = ""
     tried: bool = True
     note: str = ""
+    scenes: Sequence[Scene] = field(default=(), repr=False, compare=False)
 
     @property
     def score(self) -> str:
@@ -69,4 +75,5 @@ class Verdict:
             lines.append(f'<pre style="margin: 2px 0; white-space: pre-wrap">{escape(self.line, quote=False)}</pre>')
         if self.note:
             lines.append(f'<p style="margin: 2px 0"><i>{escape(self.note, quote=False)}</i></p>')
+        lines.append(pictures.html(self.scenes))
         return CARD.format(**look._asdict(), score=f" {self.score}" if self.score else "", lines="".join(lines))
