@@ -15,6 +15,7 @@ from rcnn_tutorial.explorers.canvas import Canvas, Handle
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
 from rcnn_tutorial.explorers.own import Own, OwnError, like_the_package_s
 from rcnn_tutorial.figures.rpn_loss import BEST, TYPE_A, TYPE_B
+from rcnn_tutorial.guarded import same
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Layer, Lines, Points
 from rcnn_tutorial.stages import anchor_target
@@ -30,6 +31,7 @@ _LEFT_OUT = Role(roles.PALETTE[1], name="foreground, left out")
 _UNDECIDED = Role(roles.PALETTE[9], name="don't care, inside")
 _UNTYPED = Role(roles.PALETTE[6], name="foreground, of no type")
 _AIMED = Role(roles.PALETTE[6], "dotted", "where encode leads it")
+_RIGHT = Role(roles.PALETTE[6], "dashed", "the package's")
 _SMALLEST = 8  # pixels: the least side of the movable object
 _FEW = 4  # anchors of one object that are drawn whole
 _STEP = 1e-5  # of the difference quotient that is the slope
@@ -334,11 +336,14 @@ class SmoothL1Explorer(Explorer):
         d = self.differences
         bends = [[(place, 0), (place, self.TOP)] for place in (-bend, bend) if abs(place) <= self.REACH]
         layers = [Lines(self._place(bends), Role(roles.PALETTE[1], "dotted", "1 / sigma²"), width=2)] if bends else []
+        losses, right = self.own["smooth_l1"](d, sigma), smooth_l1(d, sigma)  # (K,) each
+        if not same(losses, right):
+            layers.append(Lines(self._curve(right), _RIGHT, width=4))
         return [
             *layers,
             Lines(self._curve(d.abs()), Role(roles.WHITE, "dashed", "|x|"), width=2),
             Lines(self._curve(sigma**2 * d**2 / 2), Role(roles.RED, "dashdot", "sigma² x² / 2"), width=2),
-            Lines(self._curve(self.own["smooth_l1"](d, sigma)), roles.AFTER, width=4, name="smooth L1"),
+            Lines(self._curve(losses), roles.AFTER, width=4, name="smooth L1"),
         ]
 
     def _point(self, x: float, loss: float, slope: float, pixels: float) -> list[Layer]:
