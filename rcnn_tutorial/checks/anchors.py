@@ -8,7 +8,7 @@ from torch import Tensor
 from rcnn_tutorial import boxes
 from rcnn_tutorial.answers import report as report
 from rcnn_tutorial.checks.checking import Check, misconceptions
-from rcnn_tutorial.checks.pictures import INPUT, RIGHT, TEXT, YOURS, Sketch, beside, corners, role_of, table, write
+from rcnn_tutorial.checks.pictures import INPUT, RIGHT, TEXT, Sketch, beside, corners, role_of, table, write
 from rcnn_tutorial.config import AnchorConfig
 from rcnn_tutorial.roles import GROUND_TRUTH, PLAIN
 from rcnn_tutorial.scene import Boxes, Lines, Points
@@ -43,7 +43,7 @@ def _draw_sizes(arguments, value, good, wrong) -> Sketch:
     centers = torch.stack([place % columns, place // columns], dim=1) * slot
     boxes = torch.cat([centers - value / 2, centers + value / 2], dim=1)
     layers = [Boxes(boxes[~wrong], RIGHT), Boxes(boxes[wrong], role_of(value, good), width=4.0)]
-    texts = [f"{width:.5g}×{height:.5g}" for width, height in value.tolist()]
+    texts = [f"{width:.4g}×{height:.4g}" for width, height in value.tolist()]
     texts = Points(centers + slot * torch.tensor([-0.2, 0.54]), TEXT, labels=texts, radius=0.0, name="")
     first = int(wrong.int().argmax())
     return Sketch([*layers, texts], f"anchor {first} is {texts.labels[first]}, width × height.")
@@ -88,16 +88,18 @@ def _shapes(*sizes: tuple[float, float]) -> Tensor:
 
 
 def _draw_grid(arguments, value, good, wrong) -> Sketch:
-    """The anchors; an arrow leads through their centers in their order."""
+    """The first anchor that is wrong, over the others; a line leads through their centers in their order."""
     rows, columns, stride, _shapes = arguments
-    cells = Boxes([[0.0, 0, columns * stride, rows * stride]], PLAIN._replace(name="all cells"), width=1.5)
-    layers = [cells, Boxes(good, RIGHT, width=2.0)]
-    if value is not good:
-        layers.append(Boxes(value[wrong], YOURS, width=3.0))
+    row = int(wrong.int().argmax())
     centers = (value[:, :2] + value[:, 2:]) / 2
-    order = [Lines(centers[None], GROUND_TRUTH._replace(name="order"), arrow=True, width=2.0)]
-    order.append(Points(centers[:1], GROUND_TRUTH, labels=["0"], name=""))
-    return Sketch([*layers, *order], f"anchor {corners(value, wrong)[4:]}")
+    layers = [
+        Boxes([[0.0, 0, columns * stride, rows * stride]], PLAIN._replace(name="all cells"), width=2.0),
+        Boxes(value, role_of(value, good), width=1.0, opacity=0.4, name=""),
+        Lines(centers[None], GROUND_TRUTH._replace(name="order"), arrow=True, width=2.0),
+        Points(centers[:1], GROUND_TRUTH, labels=["0"], name=""),
+        Boxes(value[row : row + 1], role_of(value, good), labels=[str(row)], width=4.0, fill=0.3),
+    ]
+    return Sketch(layers, f"anchor {corners(value, wrong)[4:]}")
 
 
 anchor_grid = Check(

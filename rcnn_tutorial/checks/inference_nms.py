@@ -100,7 +100,7 @@ def _draw_kept(arguments, value, good, wrong) -> Sketch | None:
         if chosen:
             texts = [f"{k}. {text}" for k, text in enumerate(_texts(scores, chosen), start=first)]
             layers.append(Boxes(boxes[chosen], role, labels=texts, fill=0.2))
-    if step < len(good):
+    if step < len(good) and value is not good:
         due = boxes[int(good[step])][None]
         layers.insert(0, Boxes(due, GROUND_TRUTH._replace(name=f"due in step {step + 1}"), width=7.0))
     does = f"keeps the box of score {scores[kept[step]]:.2f}" if step < len(kept) else "keeps none"

@@ -37,7 +37,7 @@ INPUT = BEFORE._replace(name="input")
 TEXT = Role(GROUND)  # white on the ground of the picture
 LARGEST = 1e7  # numbers beyond have no picture
 MOST_NUMBERS = 60  # in a table; in one with more the colors speak alone
-LETTERS = 40  # of a label, side by side, fill the width of a picture
+LETTERS = 46  # of a label, side by side, fill the width of a picture
 WIDTH = 3.8  # inches of one picture
 PAIR = '<div style="display: flex; flex-wrap: wrap; gap: 4px 16px; margin: 6px 0">{}</div>'
 HALF = (
@@ -63,7 +63,7 @@ def beside(draw: Callable[[tuple, Any, Any, Tensor], Sketch | None], any_length:
     """
 
     def picture(arguments: tuple, result: Any, good: Any) -> Sequence[Scene]:
-        own, right = _plain(result, good, any_length), _plain(good, good)
+        own, right = in_form_of(good, result, any_length), in_form_of(good, good)
         if own is None:
             return ()
         wrong = differs(own, right)
@@ -99,20 +99,20 @@ def html(scenes: Sequence[Scene]) -> str:
     return PAIR.format("".join(shown)) if shown else ""
 
 
-def _size(arguments: tuple) -> float:
-    """How large a case is: lengths of its tensors and lists, and its numbers themselves, such as sides of an image."""
-    sizes = [item.numel() if isinstance(item, Tensor) else item for item in arguments if not isinstance(item, str)]
-    return sum(len(size) if isinstance(size, (list, tuple)) else abs(size) for size in sizes)
+def _size(arguments: tuple) -> int:
+    """How large a case is: the lengths of its tensors and lists, and its integers, which are sides and counts."""
+    sizes = [item.numel() if isinstance(item, Tensor) else item for item in arguments]
+    return sum(size if isinstance(size, int) else np.size(size) for size in sizes)
 
 
-def _plain(value: Any, good: Any, any_length: bool = False) -> Any:
-    """`value` in the form of `good`; None where that is not possible."""
+def in_form_of(good: Any, value: Any, any_length: bool = False) -> Any:
+    """`value` as `good` would be given to a drawing; None where it has another form."""
     if isinstance(good, (list, tuple)) and good and isinstance(good[0], str):
         return list(value) if isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value) else None
     if isinstance(good, tuple) and not isinstance(good[0], (int, float)):
         if not isinstance(value, (list, tuple)) or len(value) != len(good):
             return None
-        parts = [_plain(one, like, any_length) for one, like in zip(value, good, strict=True)]
+        parts = [in_form_of(like, one, any_length) for one, like in zip(value, good, strict=True)]
         return None if any(part is None for part in parts) else tuple(parts)
     found, wanted = torch.as_tensor(value).detach().cpu(), torch.as_tensor(good).detach().cpu()
     if found.is_complex() or (found.dtype == torch.bool) != (wanted.dtype == torch.bool):
@@ -137,8 +137,10 @@ def _framed(mine: Sketch, right: Sketch) -> tuple[Scene, Scene]:
         if low[0] <= point[0] <= high[0] and len(text) < LETTERS:
             high[0] = max(high[0], low[0] + (point[0] - low[0]) / (1 - len(text) / LETTERS))
     size = (float(high[1] - low[1]), float(high[0] - low[0]))
-    words = mine.words + (" Not all of it fits into the picture." if beyond else "")
-    sketches = (("yours", mine._replace(words=words)), ("right", right))
+    if beyond:
+        way = _way(low, high, _reach(mine.layers))
+        mine = Sketch([*mine.layers, *way], mine.words + " Not all of it fits into the picture.")
+    sketches = (("yours", mine), ("right", right))
     names = {layer.legend: layer for layer in [*mine.layers, *right.layers] if layer.legend}
     return tuple(
         Scene(
@@ -149,6 +151,16 @@ def _framed(mine: Sketch, right: Sketch) -> tuple[Scene, Scene]:
             size,
         )
         for title, sketch in sketches
+    )
+
+
+def _way(low: np.ndarray, high: np.ndarray, own: np.ndarray) -> list[Layer]:
+    """An arrow from the middle of the frame to where most of the student's layers lie beyond it."""
+    middle, half = (low + high) / 2, (high - low) / 2
+    way = (own[:2] + own[2:]) / 2 - middle
+    share = min(half / np.maximum(np.abs(way), 1e-9))  # of the way, to the border of the frame
+    return (
+        [Lines(np.stack([middle, middle + way * share * 0.95])[None], YOURS, name="", arrow=True)] if share < 1 else []
     )
 
 
@@ -260,7 +272,7 @@ class Bar(NamedTuple):
 
 
 def bars(rows: Sequence[Bar], full: float, mark: float | None = None, name: str = "") -> list[Layer]:
-    """One bar under the other; one of length `full` is 60 wide, and longer ones end with an arrow at 80.
+    """One bar under the other; one of length `full` is 60 wide, and longer ones end with an arrow at 66.
 
     mark: where a dashed line crosses all of them; name: what it says in the legend.
     """
@@ -269,7 +281,7 @@ def bars(rows: Sequence[Bar], full: float, mark: float | None = None, name: str 
     if mark is not None:
         line = [(mark * scale, -1.0), (mark * scale, high * len(rows))]
         layers.append(Lines([line], PLAIN._replace(dash="dashed", name=name)))
-    ends = [min(max(bar.length * scale, -30.0), 80.0) for bar in rows]
+    ends = [min(max(bar.length * scale, -30.0), 66.0) for bar in rows]
     for role in dict.fromkeys(bar.role for bar in rows):
         boxes = [(min(0.0, x), i * high, max(0.0, x), i * high + 5) for i, x in enumerate(ends) if rows[i].role == role]
         layers.append(Boxes(boxes, role, fill=0.5, width=2.0))

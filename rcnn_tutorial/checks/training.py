@@ -251,7 +251,7 @@ def _amiss(losses: Sequence[str], names: set[str]):
     return wrong
 
 
-_PLACES = {"head": (0.0, 0.0), "rpn": (44.0, -12.0), "tail": (44.0, 12.0), "classification": (88.0, 12.0)}
+_PLACES = {"head": (0.0, 0.0), "rpn": (52.0, -12.0), "tail": (52.0, 12.0), "classification": (104.0, 12.0)}
 
 
 def _draw_modules(arguments, value, good, _wrong) -> Sketch | None:
@@ -259,9 +259,9 @@ def _draw_modules(arguments, value, good, _wrong) -> Sketch | None:
     if not set(value) <= set(MODULES):
         return None
     loss, frozen, detach_rois = arguments
-    boxes = {name: (x, y, x + 36, y + 9) for name, (x, y) in _PLACES.items()}
-    ways = [[(36.0, 4.5), (44.0, -7.5)], [(36.0, 4.5), (44.0, 16.5)], [(80.0, 16.5), (88.0, 16.5)]]
-    ways.append([(62.0, -3.0), (62.0, 12.0)])
+    boxes = {name: (x, y, x + 46, y + 9) for name, (x, y) in _PLACES.items()}
+    ways = [[(46.0, 4.5), (52.0, -7.5)], [(46.0, 4.5), (52.0, 16.5)], [(98.0, 16.5), (104.0, 16.5)]]
+    ways.append([(75.0, -3.0), (75.0, 12.0)])
     layers: list[Layer] = [Lines(ways, PLAIN, arrow=True, width=1.5), Boxes(list(boxes.values()), PLAIN, width=1.5)]
     for role, names in ((RIGHT, set(value) & set(good)), (YOURS, set(value) ^ set(good))):
         learn = [boxes[name] for name in MODULES if name in names and name in value]

@@ -6,15 +6,23 @@ import sys
 
 import pytest
 import torch
+from bs4 import BeautifulSoup
 
 from rcnn_tutorial import checks
 from rcnn_tutorial.answers import STAGES
-from rcnn_tutorial.checks.checking import Check
+from rcnn_tutorial.checks.checking import Check, same
+from rcnn_tutorial.checks.pictures import in_form_of
 
 MODULES = [
     importlib.import_module(f"{checks.__name__}.{found.name}") for found in pkgutil.iter_modules(checks.__path__)
 ]
 CHECKS = [check for module in MODULES for check in vars(module).values() if isinstance(check, Check)]
+ANY_LENGTH = (
+    "nms",
+    "detections",
+    "sample_rois",
+    "learns",
+)  # whose results may be longer or shorter than the right ones
 PAIRS = [(check, pair) for check in CHECKS for pair in check.pairs]
 MISTAKES = [(check, misconception) for check in CHECKS for misconception in check.misconceptions]
 
@@ -28,6 +36,44 @@ def test_a_misconception_is_recognized_by_its_own_sentence(check, misconception)
     verdict = check(misconception.wrong)
     assert not verdict.passed and verdict.message == misconception.says
     assert verdict.misconceptions == (misconception.says,) and verdict.right < verdict.cases
+    if can_be_drawn(check, misconception):
+        yours, right = verdict.scenes
+        assert yours.caption and yours.size == right.size and content(yours) != content(right)
+    else:
+        assert verdict.scenes == ()
+
+
+def can_be_drawn(check: Check, misconception) -> bool:
+    """Whether some wrong result has the form of the right one: another shape, or nan, says nothing in a picture."""
+    pairs = [(misconception.wrong(*arguments), check.right(*arguments)) for arguments in check.cases()]
+    wrong = [(own, good) for own, good in pairs if not same(own, good)]
+    return any(in_form_of(good, own, check.name in ANY_LENGTH) is not None for own, good in wrong)
+
+
+def content(scene) -> list:
+    """What a scene draws, without its words."""
+    layers = [layer for layer in scene.layers if len(layer.data)]
+    return [(layer.role.color, layer.data.tolist(), list(getattr(layer, "labels", ()))) for layer in layers]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=name_of)
+def test_a_card_shows_a_wrong_case_in_two_pictures_and_in_words(check):
+    page = BeautifulSoup(check.judge(check.misconceptions[0].wrong)._repr_html_(), "html.parser")
+    words = [image["alt"] for image in page.find_all("img")]
+    assert [text.partition(": ")[0] for text in words] == ["yours", "right"] and words[0][7:] != words[1][7:]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=name_of)
+@pytest.mark.parametrize(
+    "value", ["seven", object(), [object()], 10**400, float("nan"), 1j, {1: 2}, torch.full((2, 2, 2, 2), torch.inf)]
+)
+def test_what_has_not_the_form_of_a_result_has_no_picture(check, value):
+    assert check.judge(lambda *arguments: value).scenes == ()
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=name_of)
+def test_a_right_answer_has_no_picture(check):
+    assert check.judge(check.right).scenes == ()
 
 
 @pytest.mark.parametrize(("check", "pair"), PAIRS, ids=name_of)
