@@ -1,4 +1,4 @@
-"""Questions in a real JupyterLab: answered by keyboard or by a click, told, kept, there again; read without a kernel."""
+"""Questions in a real JupyterLab: answered by keyboard or by click, told, kept, there again; read without a kernel."""
 
 import json
 
