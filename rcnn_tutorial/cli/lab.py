@@ -64,5 +64,5 @@ def folder_to_work_in(folder: Path | None) -> Path:
         print(f"{folder}: {len(copied.written)} files written", file=sys.stderr)
     if copied.kept:
         names = ", ".join(path.relative_to(folder).as_posix() for path in copied.kept)
-        print(f"{folder}: kept as you changed it: {names}; for the new edition, move it away first", file=sys.stderr)
+        print(f"{folder}: new editions of {names}; yours are kept: to get a new one, move yours away", file=sys.stderr)
     return folder

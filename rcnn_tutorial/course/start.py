@@ -53,7 +53,8 @@ class Row(NamedTuple):
 
 def lesson_rows(page: Path) -> list[Row]:
     """The lessons in their order, from the teacher's page. Raises DataError where it has no table of them."""
-    rows = re.findall(r"^\| \[(.+)\]\((\d\d_\w+\.ipynb)\) \| (\d+) \| (.+) \|$", page.read_text("utf-8"), re.MULTILINE)
+    text = page.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[(.+)\]\((\d\d_\w+\.ipynb)\) \| (\d+) \| (.+) \|$", text, re.MULTILINE)
     if not rows:
         raise DataError(f"{page}: has no table of the lessons; restore the file")
     return [Row(*map(escape, row)) for row in rows]
