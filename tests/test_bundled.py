@@ -4,11 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from rcnn_tutorial.bundled import DETECTORS, LEFT_OUT, comparison, recipe, table
 from rcnn_tutorial.checkpoints import BUNDLED, load_model
 from rcnn_tutorial.config import Config
+from rcnn_tutorial.course.files import course_folder
 from rcnn_tutorial.fields import from_dict
 from rcnn_tutorial.options import USUAL, request_fields, shown
 from rcnn_tutorial.request import get
@@ -57,6 +59,14 @@ def test_the_rows_are_the_options_that_differ_and_no_others():
     assert [what for what, *_ in sizes] == ["classes", "pixels per cell", "anchors at 600 x 800"]
     assert options == expected
     assert {"model.backbone.name", "model.proposal_targets.background_low", "training.optimizer"} <= set(differ)
+
+
+def test_the_first_lesson_shows_the_table_and_the_most_telling_rows_before():
+    cells = nbformat.read(course_folder() / "00_tour.ipynb", as_version=4).cells
+    (text,) = [cell.source for cell in cells if "## Who is who" in cell.source]
+    shown, _, folded = text.partition("<details>")
+    rows = [line for line in shown.splitlines() if line.startswith("| ") and "reference" not in line]
+    assert table() in folded and len(rows) >= 5 and set(rows) <= set(table().splitlines())
 
 
 def test_voc_has_the_posts_numbers():

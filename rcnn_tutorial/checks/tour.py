@@ -234,11 +234,11 @@ bug_hunt = Check(
     misconceptions(
         f"{STILL}: on a square map all is well, on a wide one centers land below the image. How many cells fill a row?",
         lambda i, rows, columns, a, s: _center(i, columns, rows, a, s),
-        "Now a row is filled with the right number of cells, but row and column are exchanged: x comes from the column.",
+        "Now a row is filled with the right number of cells, but x and y are exchanged: x comes from the column.",
         lambda *given: _center(*given)[::-1],
         "You count the cells of the whole image as one row: the quotient by a row's cells is the row.",
         lambda i, rows, columns, a, s: _center(i, rows, rows * columns, a, s),
-        "You take the shape as the slowest digit: the shapes of one cell are neighbors, so divide by their number first.",
+        "You take the shape as the slowest digit: the shapes of one cell are neighbors; divide by their number first.",
         lambda i, rows, columns, a, s: _center(i % (rows * columns), rows, columns, 1, s),
         "You forget the shapes: several anchors stand at each cell, and the index counts them all.",
         lambda i, rows, columns, a, s: _center(i, rows, columns, 1, s),

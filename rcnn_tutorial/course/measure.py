@@ -27,8 +27,8 @@ MOST_SCREENS = 12
 SCREEN = 900  # pixels
 WIDTH = 1000  # of a cell, pixels
 LETTERS = 130  # in a line of text
-TEXT, CODE, TABLE, FORMULA, HEADING, GAP = 22, 17, 30, 50, 55, 14  # pixels: a line or row, and the space between
-EXPLORER, QUESTION = 640, 26  # pixels: a whole explorer; a line of a question
+TEXT, CODE, TABLE, FORMULA, HEADING, GAP = 22, 17, 30, 50, 55, 30  # pixels: a line or row, and the space between
+EXPLORER, QUESTION = 700, 30  # pixels: a whole explorer; a line of a question
 
 _FOLD = re.compile(r"<details.*?</details>", re.DOTALL)
 
@@ -74,7 +74,7 @@ def _height(cell: NotebookNode) -> float:
 def _text_height(line: str) -> float:
     if line.startswith(("#", "|", "$$")):
         return HEADING if line[0] == "#" else TABLE if line[0] == "|" else FORMULA
-    return TEXT * -(-len(line) // LETTERS) if line.strip() else GAP
+    return TEXT * -(-len(line) // LETTERS) if line.strip() else GAP / 2
 
 
 def _output_height(output: NotebookNode) -> float:

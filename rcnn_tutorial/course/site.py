@@ -136,7 +136,7 @@ def make_index(
 
 
 def turns(source: Source, lessons: Sequence[Source]) -> list[tuple[str, str, Source]]:
-    """The pages before and after a lesson; for solutions and for exercises on paper, their lesson. A link's `rel`, a word, the page."""
+    """The pages before and after a lesson; for solutions and papers, their lesson. A link's `rel`, a word, the page."""
     names = [lesson.name for lesson in lessons]
     own = Path(source.name).name
     if own not in names:

@@ -176,7 +176,7 @@ def test_exercises_on_paper_have_their_answers_on_a_page_of_their_own(built, nam
 
 
 def test_code_that_jupyterlab_folds_is_folded(course):
-    cell = code("import torch")
+    cell = code("import torch", **{"text/plain": "x"})
     cell.metadata.jupyter = {"source_hidden": True}
     page = BeautifulSoup(make_pages(course(markdown("# Tour"), cell))["00_tour.html"], "html.parser")
     assert page.main.details.summary.text == "Code" and "import torch" in page.main.details.text

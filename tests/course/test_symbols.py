@@ -25,8 +25,10 @@ def test_no_letter_has_two_meanings_and_none_is_left_over():
     assert set(TIMES) - used == set()
 
 
-def test_the_teachers_page_shows_the_table():
-    assert f"\n\n{table()}\n\n" in (COURSE / "README.md").read_text(encoding="utf-8"), "run course.symbols"
+@pytest.mark.parametrize("name", ["README.md", "00_tour.ipynb"])
+def test_the_teachers_page_and_the_first_lesson_show_the_table(name):
+    text = "\n".join(texts_of(COURSE / name))
+    assert f"\n\n{table()}\n\n" in text, "print it anew: python -m rcnn_tutorial.course.symbols"
 
 
 @pytest.mark.parametrize(
