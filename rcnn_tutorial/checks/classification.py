@@ -223,7 +223,7 @@ def _draw_parts(arguments, value, good, _wrong) -> Sketch:
         for label, part in zip(labels.tolist(), each.tolist(), strict=True)
     ]
     rows.append(Bar(f"loss {value:.3f}", value, role_of(value, good)))
-    words = f"loss {value:.3f}. Above it what each of {len(labels)} ROIs has to add, its own loss / {len(labels)}."
+    words = f"loss {value:.3f}. Above it what each ROI has to add: its own loss / {len(labels)}."
     return Sketch(bars(rows, max(good, float(each.max()))), words)
 
 
