@@ -26,6 +26,7 @@ from rcnn_tutorial.roles import DASHES, Role, ink_on
 from rcnn_tutorial.scene import MANY, Boxes, Heatmap, Layer, Lines, Picture, Points, Scene, to_uint8
 
 _HERE = pathlib.Path(__file__).parent
+_SCRIPTS = ("painter.js", "handle.js", "canvas.js")  # one text for the browser
 _MAX_SIDE = 1600  # a larger image is shrunk before it is sent: no screen shows more
 _LOSSLESS_PIXELS = 128 * 128  # up to here PNG: a JPEG would smear the pixels of a small crop
 
@@ -68,7 +69,7 @@ class Canvas(Shown, WholeWidget):
 
     """
 
-    _esm = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("painter.js", "canvas.js"))
+    _esm = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     _css = _HERE / "canvas.css"
     roomy = 0.0  # screen pixels a pixel of the picture, below which its texts shrink as well; 0: they never do
 

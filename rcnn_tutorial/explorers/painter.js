@@ -1,4 +1,4 @@
-// Layers as pixels of a canvas. One text with canvas.js, which follows it.
+// Layers as pixels of a canvas. One text with handle.js and canvas.js, which follow it.
 
 const dpr = () => window.devicePixelRatio || 1;
 const clamp = (value, low, high) => Math.max(low, Math.min(value, high));
