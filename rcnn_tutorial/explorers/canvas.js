@@ -103,8 +103,7 @@ class View {
       this.frame = { ...frame, layers: frame.layers.map(unpack) };
       for (const style of frame.handles) this.handles[style.key] ??= new Handle(this.movable, style);
       this.asked = null;
-      this.title.textContent = frame.title;
-      this.title.hidden = !frame.title;
+      this.showTitle();
       this.describe();
       this.showLegend();
       this.place();
@@ -118,13 +117,21 @@ class View {
     this.canvas.classList.toggle("rcnn-dim", !this.model.get("possible"));
   }
 
+  // Title and legend are touched only where they are others: the browser would lay out the page anew.
+  showTitle() {
+    const { title } = this.frame;
+    if (this.title.textContent !== title) this.title.textContent = title;
+    this.title.hidden = !title;
+  }
+
   showLegend() {
-    this.legend.replaceChildren();
+    const list = document.createElement("ul");
     for (const entry of [...this.frame.layers, ...this.frame.handles].filter(({ name }) => name)) {
-      const item = add(this.legend, "li");
+      const item = add(list, "li");
       item.innerHTML = swatch(entry);
       item.append(entry.name);
     }
+    if (list.innerHTML !== this.legend.innerHTML) this.legend.replaceChildren(...list.children);
   }
 
   // Where Python, or another view, has put the handles; the one in the reader's hand stays there.
