@@ -8,6 +8,7 @@
 const MAX_ZOOM = 32;
 const ZOOM_KEYS = { "+": 1.5, "=": 1.5, "-": 1 / 1.5, 0: 0 };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const TURNS = { PageUp: 1, PageDown: -1 };
 const PANELS = ".jp-WindowedPanel-outer, .jp-NotebookPanel-notebook"; // what shows a notebook in JupyterLab
 const [EDGES, BELOW, LEAST] = [36, 140, 200]; // screen pixels: around an explorer, below a picture, a picture's least
 const RIM = 5; // screen pixels between a handle and its name, for the ring that shows the focus
@@ -57,6 +58,7 @@ class View {
     this.changes = {
       "change:frame": () => this.receive(),
       "change:handles": () => this.place(),
+      "change:angles": () => this.place(),
       "change:summary": () => this.describe(),
       "change:possible": () => this.describe(),
       "msg:custom": (message) => this.showTip(message),
@@ -101,7 +103,7 @@ class View {
       }
       this.source = bytes;
       this.frame = { ...frame, layers: frame.layers.map(unpack) };
-      for (const style of frame.handles) this.handles[style.key] ??= new Handle(this.movable, style);
+      for (const style of frame.handles) (this.handles[style.key] ??= new Handle(this.movable, style)).restyle(style);
       this.asked = null;
       this.showTitle();
       this.describe();
@@ -137,7 +139,8 @@ class View {
   // Where Python, or another view, has put the handles; the one in the reader's hand stays there.
   place() {
     if (this.drag?.handle || !this.frame) return;
-    for (const [key, box] of Object.entries(this.model.get("handles"))) this.handles[key]?.put(box, this.frame.size);
+    const [boxes, angles] = [this.model.get("handles"), this.model.get("angles")];
+    for (const [key, box] of Object.entries(boxes)) this.handles[key]?.put(box, angles[key] ?? 0, this.frame.size);
     this.schedule();
   }
 
@@ -152,7 +155,10 @@ class View {
     this.leave();
     this.fit();
     this.painter.draw(this.frame, this.bitmap, this.scale, this.stage.scrollLeft, this.stage.scrollTop);
-    for (const { style, box } of Object.values(this.handles)) this.painter.text(style.name, box, style, RIM);
+    for (const handle of Object.values(this.handles)) {
+      this.painter.text(handle.style.name, handle.around(), handle.style, RIM);
+      if (!this.drag?.turns) handle.aim(this.scale, this.frame.size);
+    }
     this.canvas.dataset.count = this.frame.count;
   }
 
@@ -198,19 +204,24 @@ class View {
     const { pointerId, target, clientX: x, clientY: y } = event;
     const handle = this.handles[target.closest(".rcnn-handle")?.dataset.handle];
     const { scrollLeft: left, scrollTop: top } = this.stage;
-    this.drag = { pointerId, handle, side: target.dataset.side ?? "", box: handle?.box, left, top, x, y };
+    const turns = target.classList.contains("rcnn-turn");
+    const hold = { side: target.dataset.side ?? "", turns, box: handle?.box, angle: handle?.angle, at: this.point(event) };
+    this.drag = { pointerId, handle, ...hold, left, top, x, y };
     target.setPointerCapture(pointerId); // its cursor stays, wherever the pointer goes
     if (!handle) return;
     event.preventDefault();
     handle.element.focus({ preventScroll: true });
   }
 
-  move({ pointerId, clientX, clientY }) {
+  move(event) {
     const { drag, scale } = this;
-    if (pointerId !== drag.pointerId) return;
-    const [dx, dy] = [clientX - drag.x, clientY - drag.y];
-    if (drag.handle) this.change(drag.handle, drag.box, [Math.round(dx / scale), Math.round(dy / scale)], drag.side);
-    else this.stage.scrollTo(drag.left - dx, drag.top - dy);
+    if (event.pointerId !== drag.pointerId) return;
+    const [dx, dy] = [event.clientX - drag.x, event.clientY - drag.y];
+    if (drag.turns) this.turn(drag.handle, drag.angle + swing(middle(drag.box), drag.at, this.point(event)));
+    else if (drag.handle) {
+      const by = turned([dx / scale, dy / scale], drag.side ? -drag.angle : 0).map(Math.round);
+      this.change(drag.handle, drag.box, by, drag.side);
+    } else this.stage.scrollTo(drag.left - dx, drag.top - dy);
   }
 
   release(event) {
@@ -223,9 +234,16 @@ class View {
   }
 
   change(handle, box, by, side) {
-    handle.put(moved(box, by, side, this.frame.size), this.frame.size);
+    handle.put(handle.after(box, by, side, this.frame.size), handle.angle, this.frame.size);
     this.schedule();
     this.send("handles", { ...this.model.get("handles"), [handle.style.key]: handle.box });
+  }
+
+  turn(handle, degrees) {
+    const most = handle.style.turnable;
+    handle.put(handle.box, Math.round(clamp(degrees, -most, most)), this.frame.size);
+    this.schedule();
+    this.send("angles", { ...this.model.get("angles"), [handle.style.key]: handle.angle });
   }
 
   // One change travels at a time; the widget library merges those that come meanwhile.
@@ -235,13 +253,14 @@ class View {
   }
 
   key(event) {
-    const [arrow, factor] = [ARROWS[event.key], ZOOM_KEYS[event.key]];
+    const [arrow, turn, factor] = [ARROWS, TURNS, ZOOM_KEYS].map((keys) => keys[event.key]);
     const handle = this.handles[event.target.dataset.handle];
     const large = event.ctrlKey || event.altKey || event.metaKey;
     const by = arrow?.map((step) => step * (large ? 10 : 1));
     if (factor !== undefined && !large) this.zoom(factor);
     else if (arrow && handle?.style.resizable && event.shiftKey) this.change(handle, handle.box, by, "se");
     else if (arrow && handle && !event.shiftKey) this.change(handle, handle.box, by, "");
+    else if (turn && handle?.style.turnable && !large) this.turn(handle, handle.angle + turn * (event.shiftKey ? 10 : 1));
     else if (arrow && !handle && this.zoomed > 1) this.stage.scrollBy(40 * arrow[0], 40 * arrow[1]);
     else return;
     handle?.element.scrollIntoView({ block: "nearest", inline: "nearest" });

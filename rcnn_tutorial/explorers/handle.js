@@ -1,31 +1,94 @@
 // A box that the reader moves, and what it takes to put elements over the canvas. One text with canvas.js, which follows.
 
 const SIDES = ["n", "w", "s", "e", "nw", "ne", "sw", "se"]; // each lies over those before it
+const PLACES = [[0, -1], [1, 1], [0, 1]]; // of the round grip: above the box, below it, inside at the top
+const STEM = matchMedia("(pointer: coarse)").matches ? 44 : 30; // screen pixels between that grip and its side
 const TEN_PIXELS = /^(Mac|iP)/.test(navigator.platform) ? "Command" : "Control";
 
 // An element over the picture, so that focus, cursor and speech are the browser's own.
 class Handle {
   constructor(parent, style) {
-    this.style = style;
-    const resize = style.resizable ? ", with Shift they resize it" : "";
     this.element = add(parent, "div", {
       class: "rcnn-handle", "data-handle": style.key, tabindex: 0, role: "slider",
       "aria-label": style.name, "aria-roledescription": "movable box",
-      "aria-description": `Arrow keys move it${resize}, with ${TEN_PIXELS} by ten pixels`,
     });
     const grips = SIDES.map((side) => `<i data-side="${side}" style="cursor: ${side}-resize"></i>`).join("");
     this.element.innerHTML = outline(style) + (style.resizable ? grips : "");
+    this.grip = add(this.element, "b", { class: "rcnn-turn", style: `color: ${style.color}; --stem: ${STEM}px` });
   }
 
-  put(box, size) {
-    this.box = box;
+  // What the reader may do with it; a frame may forbid to turn it.
+  restyle(style) {
+    this.style = style;
+    this.grip.hidden = !style.turnable;
+    const resize = style.resizable ? ", with Shift they resize it" : "";
+    const turn = style.turnable ? "; Page Up and Page Down turn it, with Shift by ten degrees" : "";
+    const said = `Arrow keys move it${resize}, with ${TEN_PIXELS} by ten pixels${turn}`;
+    this.element.setAttribute("aria-description", said);
+  }
+
+  // `angle`: degrees, clockwise, about the middle of the box.
+  put(box, angle, size) {
+    Object.assign(this, { box, angle });
     const [x1, y1, x2, y2] = box;
-    const value = { min: 0, max: size[1], now: x1, text: `x ${x1} to ${x2}, y ${y1} to ${y2}` };
+    const text = `x ${x1} to ${x2}, y ${y1} to ${y2}${angle ? `, turned by ${angle}°` : ""}`;
+    const value = { min: 0, max: size[1], now: x1, text };
     for (const [name, said] of Object.entries(value)) this.element.setAttribute(`aria-value${name}`, said);
     this.element.style.zIndex = -Math.round((x2 - x1) * (y2 - y1)); // a small box stays within reach over a large one
+    this.element.style.rotate = `${angle}deg`;
     lay(this.element, box, size);
   }
+
+  // Put the round grip where the picture has room for it. `scale`: screen pixels an image pixel.
+  aim(scale, [height, width]) {
+    const [x, y] = middle(this.box);
+    const tall = this.box[3] - this.box[1];
+    const away = ([side, way]) => [0, (side - 0.5) * tall + (way * STEM) / scale];
+    const inside = (at) => at.every((v, i) => v > 10 / scale && v < [width, height][i] - 10 / scale);
+    const [side, way] = PLACES.find((place) => inside(plus([x, y], turned(away(place), this.angle)))) ?? PLACES[2];
+    this.grip.style.top = `calc(${100 * side}% + ${way * STEM}px)`;
+    this.grip.classList.toggle("rcnn-below", way > 0);
+  }
+
+  // The upright box around the turned one.
+  around() {
+    const [x1, y1, x2, y2] = this.box;
+    const corners = [[x1, y1], [x2, y1], [x2, y2], [x1, y2]];
+    const center = middle(this.box);
+    const at = corners.map((corner) => plus(center, turned(minus(corner, center), this.angle)));
+    const [xs, ys] = [0, 1].map((i) => at.map((point) => point[i]));
+    return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+  }
+
+  // The box after it was moved by image pixels, or a side pulled by pixels of the turned frame. The rule of `moved`
+  // holds for the box as it is before it is turned, so that turned corners may leave the picture.
+  after(box, by, side, size) {
+    const next = moved(box, by, side, size);
+    if (!side || !this.angle) return next;
+    const off = minus(middle(next), middle(box)); // the opposite side stays where it is seen
+    return moved(next, minus(turned(off, this.angle), off), "", size).map((v) => Math.round(10 * v) / 10);
+  }
 }
+
+// ---- points [x, y]
+
+const plus = ([x, y], [dx, dy]) => [x + dx, y + dy];
+const minus = ([x, y], [dx, dy]) => [x - dx, y - dy];
+const middle = ([x1, y1, x2, y2]) => [(x1 + x2) / 2, (y1 + y2) / 2];
+
+function turned([x, y], degrees) {
+  const [cos, sin] = [Math.cos, Math.sin].map((of) => of((degrees * Math.PI) / 180));
+  return [x * cos - y * sin, x * sin + y * cos];
+}
+
+// Degrees from one point to another around a center, the short way.
+function swing(center, from, to) {
+  const [before, after] = [from, to].map((point) => minus(point, center)).map(([x, y]) => Math.atan2(y, x));
+  const degrees = ((after - before) * 180) / Math.PI;
+  return degrees - 360 * Math.round(degrees / 360);
+}
+
+// ---- boxes and elements
 
 // Moved as a whole, or by the sides that a compass names ("se"); kept inside the picture and at least a pixel wide.
 function moved([x1, y1, x2, y2], [dx, dy], side, [height, width]) {
