@@ -156,7 +156,7 @@ class View {
     this.fit();
     this.painter.draw(this.frame, this.bitmap, this.scale, this.stage.scrollLeft, this.stage.scrollTop);
     for (const handle of Object.values(this.handles)) {
-      this.painter.text(handle.style.name, handle.around(), handle.style, RIM);
+      this.painter.text(handle.style.name, handle.named(), handle.style, RIM);
       if (!this.drag?.turns) handle.aim(this.scale, this.frame.size);
     }
     this.canvas.dataset.count = this.frame.count;

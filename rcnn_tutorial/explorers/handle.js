@@ -50,14 +50,13 @@ class Handle {
     this.grip.classList.toggle("rcnn-below", way > 0);
   }
 
-  // The upright box around the turned one.
-  around() {
-    const [x1, y1, x2, y2] = this.box;
-    const corners = [[x1, y1], [x2, y1], [x2, y2], [x1, y2]];
+  // What its name stands beside: the box, or the upper corner of a turned one.
+  named() {
+    if (!this.angle) return this.box;
+    const [x1, y1, x2] = this.box;
     const center = middle(this.box);
-    const at = corners.map((corner) => plus(center, turned(minus(corner, center), this.angle)));
-    const [xs, ys] = [0, 1].map((i) => at.map((point) => point[i]));
-    return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+    const corner = plus(center, turned(minus([this.angle > 0 ? x1 : x2, y1], center), this.angle));
+    return [...corner, ...corner];
   }
 
   // The box after it was moved by image pixels, or a side pulled by pixels of the turned frame. The rule of `moved`

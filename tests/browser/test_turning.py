@@ -90,6 +90,16 @@ def test_the_grip_stays_in_the_picture(shown):
         assert center(shown) == pytest.approx((350, y), abs=1)
 
 
+def test_a_corner_out_of_the_picture_does_not_scroll_it(shown):
+    shown.python.move(roi=(200, 200, 500, 400))
+    shown.python.turn(roi=40)
+    shown.receive("handles", "angles")
+    shown.handle("roi").press("PageUp")
+    shown.settle()
+    assert shown.page.locator(".rcnn-stage").evaluate("(stage) => [stage.scrollLeft, stage.scrollTop]") == [0, 0]
+    assert shown.page.locator("canvas").bounding_box() == shown.page.locator(".rcnn-stage").bounding_box()
+
+
 def test_a_frame_may_forbid_to_turn_it(shown):
     shown.python.handle_styles["roi"] = Handle(CHOSEN, (200, 120, 500, 320), name="ROI")
     shown.python.draw([])
