@@ -1,6 +1,6 @@
 // Shows what Python computed: one frame of layers over one image, and handles. No decision about detection is taken
-// here. `View` lives on the page and talks to Python; a `Handle` is a box to move, an element over the canvas; the
-// `Painter` of painter.js, which Python puts before this file, draws the layers.
+// here. `View` lives on the page and talks to Python. Python puts two files before this one: the `Painter` of painter.js
+// draws the layers; a `Handle` of handle.js is a box to move, an element over the canvas.
 //
 // Zoomed in, the handles lie on a sheet larger than the stage, and the stage is scrolled; the canvas stays in the stage
 // and shows the part that is seen.
@@ -8,11 +8,10 @@
 const MAX_ZOOM = 32;
 const ZOOM_KEYS = { "+": 1.5, "=": 1.5, "-": 1 / 1.5, 0: 0 };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-const SIDES = ["n", "w", "s", "e", "nw", "ne", "sw", "se"]; // each lies over those before it
+const TURNS = { PageUp: 1, PageDown: -1 };
 const PANELS = ".jp-WindowedPanel-outer, .jp-NotebookPanel-notebook"; // what shows a notebook in JupyterLab
 const [EDGES, BELOW, LEAST] = [36, 140, 200]; // screen pixels: around an explorer, below a picture, a picture's least
 const RIM = 5; // screen pixels between a handle and its name, for the ring that shows the focus
-const TEN_PIXELS = /^(Mac|iP)/.test(navigator.platform) ? "Command" : "Control";
 
 function render({ model, el }) {
   const view = new View(model, el);
@@ -59,6 +58,7 @@ class View {
     this.changes = {
       "change:frame": () => this.receive(),
       "change:handles": () => this.place(),
+      "change:angles": () => this.place(),
       "change:summary": () => this.describe(),
       "change:possible": () => this.describe(),
       "msg:custom": (message) => this.showTip(message),
@@ -103,10 +103,9 @@ class View {
       }
       this.source = bytes;
       this.frame = { ...frame, layers: frame.layers.map(unpack) };
-      for (const style of frame.handles) this.handles[style.key] ??= new Handle(this.movable, style);
+      for (const style of frame.handles) (this.handles[style.key] ??= new Handle(this.movable, style)).restyle(style);
       this.asked = null;
-      this.title.textContent = frame.title;
-      this.title.hidden = !frame.title;
+      this.showTitle();
       this.describe();
       this.showLegend();
       this.place();
@@ -120,19 +119,28 @@ class View {
     this.canvas.classList.toggle("rcnn-dim", !this.model.get("possible"));
   }
 
+  // Title and legend are touched only where they are others: the browser would lay out the page anew.
+  showTitle() {
+    const { title } = this.frame;
+    if (this.title.textContent !== title) this.title.textContent = title;
+    this.title.hidden = !title;
+  }
+
   showLegend() {
-    this.legend.replaceChildren();
+    const list = document.createElement("ul");
     for (const entry of [...this.frame.layers, ...this.frame.handles].filter(({ name }) => name)) {
-      const item = add(this.legend, "li");
+      const item = add(list, "li");
       item.innerHTML = swatch(entry);
       item.append(entry.name);
     }
+    if (list.innerHTML !== this.legend.innerHTML) this.legend.replaceChildren(...list.children);
   }
 
   // Where Python, or another view, has put the handles; the one in the reader's hand stays there.
   place() {
     if (this.drag?.handle || !this.frame) return;
-    for (const [key, box] of Object.entries(this.model.get("handles"))) this.handles[key]?.put(box, this.frame.size);
+    const [boxes, angles] = [this.model.get("handles"), this.model.get("angles")];
+    for (const [key, box] of Object.entries(boxes)) this.handles[key]?.put(box, angles[key] ?? 0, this.frame.size);
     this.schedule();
   }
 
@@ -147,7 +155,10 @@ class View {
     this.leave();
     this.fit();
     this.painter.draw(this.frame, this.bitmap, this.scale, this.stage.scrollLeft, this.stage.scrollTop);
-    for (const { style, box } of Object.values(this.handles)) this.painter.text(style.name, box, style, RIM);
+    for (const handle of Object.values(this.handles)) {
+      this.painter.text(handle.style.name, handle.named(), handle.style, RIM);
+      if (!this.drag?.turns) handle.aim(this.scale, this.frame.size);
+    }
     this.canvas.dataset.count = this.frame.count;
   }
 
@@ -193,19 +204,24 @@ class View {
     const { pointerId, target, clientX: x, clientY: y } = event;
     const handle = this.handles[target.closest(".rcnn-handle")?.dataset.handle];
     const { scrollLeft: left, scrollTop: top } = this.stage;
-    this.drag = { pointerId, handle, side: target.dataset.side ?? "", box: handle?.box, left, top, x, y };
+    const turns = target.classList.contains("rcnn-turn");
+    const hold = { side: target.dataset.side ?? "", turns, box: handle?.box, angle: handle?.angle, at: this.point(event) };
+    this.drag = { pointerId, handle, ...hold, left, top, x, y };
     target.setPointerCapture(pointerId); // its cursor stays, wherever the pointer goes
     if (!handle) return;
     event.preventDefault();
     handle.element.focus({ preventScroll: true });
   }
 
-  move({ pointerId, clientX, clientY }) {
+  move(event) {
     const { drag, scale } = this;
-    if (pointerId !== drag.pointerId) return;
-    const [dx, dy] = [clientX - drag.x, clientY - drag.y];
-    if (drag.handle) this.change(drag.handle, drag.box, [Math.round(dx / scale), Math.round(dy / scale)], drag.side);
-    else this.stage.scrollTo(drag.left - dx, drag.top - dy);
+    if (event.pointerId !== drag.pointerId) return;
+    const [dx, dy] = [event.clientX - drag.x, event.clientY - drag.y];
+    if (drag.turns) this.turn(drag.handle, drag.angle + swing(middle(drag.box), drag.at, this.point(event)));
+    else if (drag.handle) {
+      const by = turned([dx / scale, dy / scale], drag.side ? -drag.angle : 0).map(Math.round);
+      this.change(drag.handle, drag.box, by, drag.side);
+    } else this.stage.scrollTo(drag.left - dx, drag.top - dy);
   }
 
   release(event) {
@@ -218,9 +234,16 @@ class View {
   }
 
   change(handle, box, by, side) {
-    handle.put(moved(box, by, side, this.frame.size), this.frame.size);
+    handle.put(handle.after(box, by, side, this.frame.size), handle.angle, this.frame.size);
     this.schedule();
     this.send("handles", { ...this.model.get("handles"), [handle.style.key]: handle.box });
+  }
+
+  turn(handle, degrees) {
+    const most = handle.style.turnable;
+    handle.put(handle.box, Math.round(clamp(degrees, -most, most)), this.frame.size);
+    this.schedule();
+    this.send("angles", { ...this.model.get("angles"), [handle.style.key]: handle.angle });
   }
 
   // One change travels at a time; the widget library merges those that come meanwhile.
@@ -230,13 +253,14 @@ class View {
   }
 
   key(event) {
-    const [arrow, factor] = [ARROWS[event.key], ZOOM_KEYS[event.key]];
+    const [arrow, turn, factor] = [ARROWS, TURNS, ZOOM_KEYS].map((keys) => keys[event.key]);
     const handle = this.handles[event.target.dataset.handle];
     const large = event.ctrlKey || event.altKey || event.metaKey;
     const by = arrow?.map((step) => step * (large ? 10 : 1));
     if (factor !== undefined && !large) this.zoom(factor);
     else if (arrow && handle?.style.resizable && event.shiftKey) this.change(handle, handle.box, by, "se");
     else if (arrow && handle && !event.shiftKey) this.change(handle, handle.box, by, "");
+    else if (turn && handle?.style.turnable && !large) this.turn(handle, handle.angle + turn * (event.shiftKey ? 10 : 1));
     else if (arrow && !handle && this.zoomed > 1) this.stage.scrollBy(40 * arrow[0], 40 * arrow[1]);
     else return;
     handle?.element.scrollIntoView({ block: "nearest", inline: "nearest" });
@@ -308,62 +332,12 @@ class View {
   }
 }
 
-// A box that the reader moves: an element over the picture, so that focus, cursor and speech are the browser's own.
-class Handle {
-  constructor(parent, style) {
-    this.style = style;
-    const resize = style.resizable ? ", with Shift they resize it" : "";
-    this.element = add(parent, "div", {
-      class: "rcnn-handle", "data-handle": style.key, tabindex: 0, role: "slider",
-      "aria-label": style.name, "aria-roledescription": "movable box",
-      "aria-description": `Arrow keys move it${resize}, with ${TEN_PIXELS} by ten pixels`,
-    });
-    const grips = SIDES.map((side) => `<i data-side="${side}" style="cursor: ${side}-resize"></i>`).join("");
-    this.element.innerHTML = outline(style) + (style.resizable ? grips : "");
-  }
-
-  put(box, size) {
-    this.box = box;
-    const [x1, y1, x2, y2] = box;
-    const value = { min: 0, max: size[1], now: x1, text: `x ${x1} to ${x2}, y ${y1} to ${y2}` };
-    for (const [name, said] of Object.entries(value)) this.element.setAttribute(`aria-value${name}`, said);
-    this.element.style.zIndex = -Math.round((x2 - x1) * (y2 - y1)); // a small box stays within reach over a large one
-    lay(this.element, box, size);
-  }
-}
-
 // ---- helpers
 
 // JupyterLab would otherwise take the keys pressed here for its own: "d d" deletes the cell. It looks for this
 // attribute on the very element that has the focus.
 function keepKeys(event) {
   event.target.setAttribute("data-lm-suppress-shortcuts", "true");
-}
-
-function add(parent, tag, attributes = {}) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  return parent.appendChild(element);
-}
-
-// Put an element of the sheet over a box of the image.
-function lay(element, [x1, y1, x2, y2], [height, width]) {
-  const place = { left: x1 / width, top: y1 / height, width: (x2 - x1) / width, height: (y2 - y1) / height };
-  for (const [side, share] of Object.entries(place)) element.style[side] = `${100 * share}%`;
-}
-
-// Moved as a whole, or by the sides that a compass names ("se"); kept inside the picture and at least a pixel wide.
-function moved([x1, y1, x2, y2], [dx, dy], side, [height, width]) {
-  if (!side) {
-    const [right, down] = [clamp(dx, -x1, width - x2), clamp(dy, -y1, height - y2)];
-    return [x1 + right, y1 + down, x2 + right, y2 + down];
-  }
-  return [
-    side.includes("w") ? clamp(x1 + dx, 0, x2 - 1) : x1,
-    side.includes("n") ? clamp(y1 + dy, 0, y2 - 1) : y1,
-    side.includes("e") ? clamp(x2 + dx, x1 + 1, width) : x2,
-    side.includes("s") ? clamp(y2 + dy, y1 + 1, height) : y2,
-  ];
 }
 
 // The smallest box with a hover text around a point, as [layer, index], or null.
@@ -377,17 +351,6 @@ function smallest(layers, [x, y]) {
     }
   });
   return found;
-}
-
-// The line of a layer around the element that holds it; one that can be resized has squares at its corners.
-function outline({ color, ink, dash, width, fill, opacity, resizable }) {
-  const line = (look) => `<rect width="100%" height="100%" ${look}/>`;
-  const square = (x, y) => `<rect class="rcnn-corner" x="${x}" y="${y}" fill="${color}" stroke="${ink}"/>`;
-  const corners = [["0", "0"], ["100%", "0"], ["0", "100%"], ["100%", "100%"]].map(([x, y]) => square(x, y)).join("");
-  return `<svg aria-hidden="true" opacity="${opacity}">
-    ${line(`fill="${color}" fill-opacity="${fill}" stroke="${ink}" stroke-opacity="0.6" stroke-width="${width + 2}"`)}
-    ${line(`fill="none" stroke="${color}" stroke-width="${width}" stroke-dasharray="${dash.join(" ")}"`)}
-    ${resizable ? corners : ""}</svg>`;
 }
 
 // A layer's sign in the legend.

@@ -1,9 +1,9 @@
 """The one picture widget of all explorers: Python computes, the browser only draws.
 
 `Canvas.draw(layers)` is one message: a `frame` of styles with one binary buffer a layer. The image travels apart, and
-only when it is another one. What the reader does comes back in two traits, `handles` (boxes moved by mouse or
-keyboard) and `clicked`; the widget machinery keeps at most one such message under way and merges the rest, so that a
-slow kernel gets the newest position and never a queue.
+only when it is another one. What the reader does comes back in three traits, `handles` (boxes moved by mouse or
+keyboard), `angles` (how far they are turned) and `clicked`; the widget machinery keeps at most one such message under
+way and merges the rest, so that a slow kernel gets the newest position and never a queue.
 """
 
 import io
@@ -22,22 +22,29 @@ from torch import Tensor
 
 from rcnn_tutorial import roles
 from rcnn_tutorial.explorers.shown import Shown
+from rcnn_tutorial.figures.crop_pooling import roi_corners
 from rcnn_tutorial.roles import DASHES, Role, ink_on
 from rcnn_tutorial.scene import MANY, Boxes, Heatmap, Layer, Lines, Picture, Points, Scene, to_uint8
 
 _HERE = pathlib.Path(__file__).parent
+_SCRIPTS = ("painter.js", "handle.js", "canvas.js")  # one text for the browser
 _MAX_SIDE = 1600  # a larger image is shrunk before it is sent: no screen shows more
 _LOSSLESS_PIXELS = 128 * 128  # up to here PNG: a JPEG would smear the pixels of a small crop
 
 
 @dataclass(frozen=True, eq=False)
 class Handle(Layer):
-    """A box that the reader moves and resizes by mouse or keyboard. Its place lives in `Canvas.handles`."""
+    """A box that the reader moves, resizes and turns by mouse or keyboard.
+
+    Its place lives in `Canvas.handles`, how far it is turned about its middle in `Canvas.angles`. The box as it was
+    before it was turned stays in the picture; its turned corners may leave it.
+    """
 
     role: Role = roles.PLAIN
     box: Sequence[float] = (0, 0, 1, 1)  # where it starts: x1, y1, x2, y2
     fill: float = 0.0  # opacity of the inside
     resizable: bool = True
+    turnable: int = 0  # degrees that it turns at most, either way; 0: it stays upright
 
 
 class WholeWidget(anywidget.AnyWidget):
@@ -68,7 +75,7 @@ class Canvas(Shown, WholeWidget):
 
     """
 
-    _esm = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("painter.js", "canvas.js"))
+    _esm = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     _css = _HERE / "canvas.css"
     roomy = 0.0  # screen pixels a pixel of the picture, below which its texts shrink as well; 0: they never do
 
@@ -77,6 +84,7 @@ class Canvas(Shown, WholeWidget):
     summary = traitlets.Unicode().tag(sync=True)  # the picture in words, for those who cannot see it
     possible = traitlets.Bool(True).tag(sync=True)  # False: the picture is an old one, and dimmed
     handles = traitlets.Dict().tag(sync=True)  # name -> [x1, y1, x2, y2], changed from both sides
+    angles = traitlets.Dict().tag(sync=True)  # name -> degrees, clockwise, of the handles that turn; from both sides
     clicked = traitlets.List().tag(sync=True)  # [x, y] of the last click beside all handles
 
     def __init__(
@@ -97,6 +105,7 @@ class Canvas(Shown, WholeWidget):
         super().__init__()
         self.on_msg(_answer_hover)
         self.handles = {name: [float(x) for x in handle.box] for name, handle in self.handle_styles.items()}
+        self.angles = {name: 0 for name, handle in self.handle_styles.items() if handle.turnable}
         self.draw([], image=image, size=size)
 
     def draw(self, layers: Sequence[Layer], image=None, size: tuple[int, int] | None = None) -> None:
@@ -130,6 +139,21 @@ class Canvas(Shown, WholeWidget):
         """Put handles elsewhere, as the reader would by dragging: `canvas.move(roi=(10, 10, 50, 80))`."""
         self.handles = self.handles | {name: [float(x) for x in box] for name, box in boxes.items()}
 
+    def turn(self, **degrees: float) -> None:
+        """Turn handles, as the reader would by the round grip: `canvas.turn(roi=30)`."""
+        self.angles = self.angles | degrees
+
+    @traitlets.validate("angles")
+    def _check_angles(self, proposal):
+        """Each at most as far as its handle turns: the page may send one more before it hears of a new limit."""
+        for name, angle in proposal.value.items():
+            if name not in self.handle_styles:
+                raise traitlets.TraitError(f"handle {name!r}: known are {', '.join(self.handle_styles)}")
+            if not math.isfinite(angle):
+                raise traitlets.TraitError(f"handle {name!r} turned by {angle}: give degrees")
+        most = {name: self.handle_styles[name].turnable for name in proposal.value}
+        return {name: max(-most[name], min(angle, most[name])) for name, angle in proposal.value.items()}
+
     @traitlets.validate("handles")
     def _check_handles(self, proposal):
         for name, box in proposal.value.items():
@@ -141,12 +165,14 @@ class Canvas(Shown, WholeWidget):
 
     @property
     def scene(self) -> Scene:
-        """What the canvas shows now; each handle a box like any other, where it is."""
-        handles = [
-            Boxes([self.handles[key]], handle.role, handle.fill, [handle.name or key], name=handle.name or "")
-            for key, handle in self.handle_styles.items()
-        ]
-        layers = [*self.layers, *handles]
+        """What the canvas shows now; each handle is a box like any other, or a line around it where it is turned."""
+        layers = [*self.layers]
+        for key, handle in self.handle_styles.items():
+            name, look = handle.name or "", {"role": handle.role, "name": handle.name or ""}
+            if self.angles.get(key):
+                layers.append(Lines(roi_corners(self.box(key), self.angles[key])[None], closed=True, **look))
+            else:
+                layers.append(Boxes([self.handles[key]], fill=handle.fill, labels=[name or key], **look))
         return Scene(self.picture, layers, self.title, size=self.size, dimmed=not self.possible)
 
 
@@ -181,7 +207,7 @@ def message(layer: Layer) -> dict:
         case Heatmap() | Picture():
             return look | _pixels(layer)
         case Handle():
-            return look | {"fill": layer.fill, "resizable": layer.resizable}
+            return look | {"fill": layer.fill, "resizable": layer.resizable, "turnable": layer.turnable}
 
 
 def _numbers(kind: str, data: np.ndarray) -> dict:

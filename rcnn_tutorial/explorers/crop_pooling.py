@@ -1,5 +1,6 @@
 """Explorer of the sixth notebook: a ROI dragged over the photo, and what each method cuts out of the map under it."""
 
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -17,6 +18,7 @@ from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Heatmap, Layer, Lines, Picture, Points
 from rcnn_tutorial.stages.crop_pooling import crop_pool, crop_theta, sample_crops
 
+MOST_DEGREES = 45  # either way
 MOST_POINTS = 3000  # RoIAlign reads every pixel of a large ROI on the photo itself; nobody could tell those apart
 PHOTO, CELLS, FEATURES = "photo, pixels", "photo, cells", "features"
 
@@ -53,17 +55,22 @@ class CropPoolingExplorer(Explorer):
             "method": choice("Method", [(name, method) for method, name in geometry.METHODS.items()], "crop"),
             "size": integer("Pool size", size, 1, 14),
             "map": choice("Map", [PHOTO, CELLS, FEATURES], FEATURES),
-            "rotation": integer("Rotation (degrees)", 0, -45, 45, 5),
+            "rotation": integer("Rotation (degrees)", 0, -MOST_DEGREES, MOST_DEGREES),
             "channel": integer("Feature channel", channel, 0, len(features) - 1),
             "align_corners": flag("align_corners", True),
         }
-        handle = Handle(roles.CHOSEN, roi.tolist(), name="ROI")
+        handle = Handle(roles.CHOSEN, roi.tolist(), name="ROI", turnable=MOST_DEGREES)
         pictures = [
             Canvas(image, handles={"roi": handle}, width=640, title="Where it reads"),
             Canvas(size=(size, size), width=360, title="The crop"),
         ]
         pictures[1].add_class("rcnn-aside")  # the ROI is dragged on the first
         super().__init__(controls, pictures, presets(roi.tolist(), width))
+        self.canvas.observe(self._follow, "angles")
+
+    def _follow(self, change) -> None:
+        """The slider says how far the reader has turned the ROI by its grip."""
+        self.rotation.value = change.new["roi"]
 
     def draw(self) -> str:
         """Draw where the method reads, and the crop; say how the two lie to each other."""
@@ -71,6 +78,7 @@ class CropPoolingExplorer(Explorer):
             self.rotation.value = 0
             name = geometry.METHODS[self.method.value]
             self.rest(rotation=f"{name} cuts upright boxes only", align_corners="only crop pooling has it")
+        self.let_turn(MOST_DEGREES if self.method.value == "crop" else 0)
         if self.map.value != FEATURES:
             self.rest(channel="the map is the photo")
         method, size, roi = self.method.value, self.size.value, self.canvas.box("roi")
@@ -81,6 +89,12 @@ class CropPoolingExplorer(Explorer):
         first = Points([(0.5, 0.5)], roles.PLAIN, shape="ring", radius=9, name="first value")
         self.canvases[1].draw([shown(crop, cells), first], size=(size, size))
         return sentence
+
+    def let_turn(self, most: int) -> None:
+        """Turn the ROI as far as the slider says; its grip is there where it may be turned, `most` degrees."""
+        styles = self.canvas.handle_styles
+        styles["roi"] = replace(styles["roi"], turnable=most)
+        self.canvas.turn(roi=self.rotation.value)
 
     def chosen_map(self) -> tuple[Tensor, int]:
         """What the crop is cut from, (1, channels, rows, columns), and how many pixels lie between its cells."""
@@ -119,7 +133,7 @@ class CropPoolingExplorer(Explorer):
         points = positions * stride  # (size, size, 2) pixels
         layers = []
         if self.rotation.value:
-            layers += [Lines(corners[None], Role(roles.GREEN, "dashed", "the ROI, turned"), closed=True)]
+            layers += [Boxes(roi[None], Role(roles.WHITE, "dotted", "the ROI before it was turned"))]
         if not self.align_corners.value:
             hull = points[[0, 0, -1, -1], [0, -1, -1, 0]]  # (4, 2)
             layers += [Lines(hull[None], Role(roles.WHITE, "dotted", "outermost samples"), closed=True)]

@@ -40,6 +40,7 @@ Layers (`scene.py`): `Boxes`, `Points`, `Lines`, `Heatmap`, `Picture`; the first
 dash and its name in the legend. The still picture draws the same layers.
 Draggable boxes: `Canvas(image, handles={"roi": Handle(CHOSEN, (10, 10, 90, 90), name="ROI")})`; read
 `self.canvas.box("roi")` (a tensor (4,)), set with `self.canvas.move(roi=(0, 0, 50, 50))`. Clicks: `canvas.clicked`.
+One that turns, `Handle(..., turnable=45)`, has a slider beside it: `crop_pooling.py` keeps both at the same degrees.
 The reader's functions: a class says `replaceable = {"nms": Own(nms)}` (`own.py`), and its `draw` calls
 `self.own["nms"](boxes, scores, threshold)` in place of `nms(...)`. `explorer.use(nms=my_nms)` draws with the reader's,
 and the summary says how it differs, or what is wrong with it; `explorer.use()` returns to the package's. A result must

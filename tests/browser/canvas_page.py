@@ -51,7 +51,7 @@ class CanvasPage:
 
     def state(self, *names: str) -> dict:
         """Traits of the Python side as JSON can hold them."""
-        names = names or ("image", "frame", "summary", "possible", "handles")
+        names = names or ("image", "frame", "summary", "possible", "handles", "angles")
         return {name: _plain(getattr(self.python, name)) for name in names}
 
     def receive(self, *names: str) -> None:

@@ -133,6 +133,21 @@ def test_handles_refuse_what_is_no_box(box):
     assert canvas.handles == {"roi": [10.0, 10.0, 90.0, 90.0]}
 
 
+def test_a_handle_turns_no_further_than_it_may():
+    canvas = Canvas(PHOTO, handles={"roi": Handle(box=(10, 10, 90, 50), turnable=45), "other": Handle()})
+    assert canvas.angles == {"roi": 0}
+    canvas.set_state({"angles": {"roi": 30}})
+    assert canvas.angles == {"roi": 30} and [layer.name for layer in canvas.scene.layers] == ["", ""]
+    corners = canvas.scene.layers[0].lines[0]  # the still picture draws the four sides
+    assert corners[0].tolist() == pytest.approx([50 - 40 * 0.75**0.5 + 10, 30 - 20 - 20 * 0.75**0.5], abs=1e-4)
+    canvas.turn(roi=-60, other=5)
+    assert canvas.angles == {"roi": -45, "other": 0}
+    with pytest.raises(traitlets.TraitError, match="known are roi, other"):
+        canvas.turn(row=1)
+    with pytest.raises(traitlets.TraitError, match="give degrees"):
+        canvas.turn(roi=float("nan"))
+
+
 def test_hover_texts_are_made_only_when_asked_for(monkeypatch):
     asked, answers = [], []
     canvas = Canvas(PHOTO)

@@ -23,6 +23,10 @@ def crop_of(explorer):
     return layer.image if isinstance(layer, Picture) else layer.values[None]
 
 
+def legend_of(explorer):
+    return [layer.legend for layer in explorer.canvas.layers]
+
+
 def points_of(explorer):
     return next(layer.points for layer in explorer.canvas.layers if isinstance(layer, Points))
 
@@ -73,8 +77,32 @@ def test_every_rotation(explorer):
         explorer.rotation.value = degrees
         assert (f"turned by {degrees}°" in explorer.summary) == (degrees != 0)
         assert torch.equal(points_of(explorer), before) == (degrees == 0)
-        drawn = [layer for layer in explorer.canvas.layers if isinstance(layer, Lines)]
-        assert len(drawn) == (degrees != 0)
+        assert ("the ROI before it was turned" in legend_of(explorer)) == (degrees != 0)
+        turned = [layer for layer in explorer.canvas.scene.layers if isinstance(layer, Lines)]
+        assert [layer.name for layer in turned] == ["ROI"] * (degrees != 0)  # the still picture
+
+
+def test_slider_and_grip_say_the_same(messages, explorer):
+    messages.clear()
+    explorer.canvas.set_state({"angles": {"roi": 17}})  # what the page sends
+    assert explorer.rotation.value == 17 and "turned by 17°" in explorer.summary
+    assert not any("angles" in keys for keys, _ in messages)  # nothing that would turn it again
+    messages.clear()
+    explorer.rotation.value = -30
+    assert explorer.canvas.angles == {"roi": -30}
+    assert ["angles", "frame", "summary"] in [keys for keys, _ in messages]  # turned and drawn by one message
+
+
+def test_an_upright_method_takes_the_grip_away_and_the_preset_brings_it_back(explorer, press):
+    explorer.rotation.value = 20
+    explorer.method.value = "align"
+    assert explorer.canvas.angles == {"roi": 0} and explorer.canvas.frame["handles"][0]["turnable"] == 0
+    explorer.canvas.set_state({"angles": {"roi": 40}})  # sent before the page heard of it
+    assert explorer.canvas.angles == {"roi": 0} and explorer.rotation.value == 0
+    press(explorer, "Turned")
+    assert explorer.canvas.angles == {"roi": 30} and explorer.canvas.frame["handles"][0]["turnable"] == 45
+    press(explorer, "Reset")
+    assert explorer.canvas.angles == {"roi": 0} and explorer.rotation.value == 0
 
 
 def test_align_corners_off_shrinks_and_shifts_the_samples(explorer):
