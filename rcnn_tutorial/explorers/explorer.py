@@ -99,8 +99,8 @@ class Explorer(Shown, widgets.Box):
         pictures = widgets.Box(self.canvases, _dom_classes=["rcnn-pictures"])
         left = widgets.VBox(self._left(), _dom_classes=["rcnn-controls"])
         right = widgets.VBox([pictures, self._line], _dom_classes=["rcnn-right"])  # on a narrow page, below `left`
-        # One or two controls go above the picture: a column of their own would stay empty.
-        classes = ["rcnn-explorer"] + ["rcnn-stacked"] * (len(self.controls) <= 2)
+        # One or two controls may go above the picture: `room.js` looks where they leave it larger.
+        classes = ["rcnn-explorer"] + ["rcnn-few"] * (len(self.controls) <= 2)
         super().__init__([left, right], _dom_classes=classes)  # so late, because the browser is told once, of the whole
         for control in self.controls.values():
             control.observe(self.update, "value")

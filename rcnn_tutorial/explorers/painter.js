@@ -16,7 +16,7 @@ class Painter {
     this.size = [height, width];
     this.seen = [left, top, left + wide / dpr(), top + high / dpr()].map((at) => at / scale);
     this.texts = []; // where texts are already
-    this.letter = roomy ? clamp((16 * scale) / roomy, 12, 16) : 16; // screen pixels
+    this.letter = clamp((16 * scale * width) / roomy, 12, 16); // screen pixels
     pen.resetTransform();
     pen.clearRect(0, 0, wide, high);
     pen.setTransform(scale * dpr(), 0, 0, scale * dpr(), -left * dpr(), -top * dpr());
