@@ -250,7 +250,8 @@ def number(label: str, value: float, low: float, high: float, step: float, digit
 def named(label: str, names: Sequence[str], value: int) -> widgets.SelectionSlider:
     """A slider over 0, 1, ... that shows each number's name."""
     options = [(name, number) for number, name in enumerate(names)]
-    return widgets.SelectionSlider(options=options, value=value, description=label, **_WIDE)
+    slider = widgets.SelectionSlider(options=options, value=value, description=label, **_WIDE)
+    return slider.add_class("rcnn-named")
 
 
 def choice(label: str, options: Iterable, value) -> widgets.Dropdown:
