@@ -6,7 +6,9 @@ const [EDGES, BELOW, LEAST] = [36, 140, 200]; // screen pixels: around an explor
 function room(el, stage, panel) {
   const right = el.closest(".rcnn-right");
   const tops = [...(right?.querySelectorAll(".rcnn-canvas") ?? [])].map(({ offsetTop }) => offsetTop);
-  const around = new Set(tops).size > 1 ? BELOW : (right ?? el).offsetHeight - stage.offsetHeight;
+  const pictures = right?.querySelector(".rcnn-pictures") ?? el;
+  const below = (right ?? el).offsetHeight - pictures.offsetHeight; // a neighbor may be taller: its height is its own
+  const around = new Set(tops).size > 1 ? BELOW : below + el.offsetHeight - stage.offsetHeight;
   const above = right ? right.offsetTop - (right.closest(".rcnn-few")?.firstElementChild ?? right).offsetTop : 0;
   return Math.max(LEAST, panel.clientHeight - above - around - EDGES);
 }
