@@ -2,6 +2,7 @@
 
 const dpr = () => window.devicePixelRatio || 1;
 const ROWS = 8; // where else, down its side, a box may have its text
+const CROWD = 20; // texts, from which on one without a free corner is left to the hover text
 const clamp = (value, low, high) => Math.max(low, Math.min(value, high));
 
 // Layers on the canvas. The pen counts image pixels; `pixel` is a screen pixel in them: lines keep their width.
@@ -116,17 +117,20 @@ class Painter {
 
   // At the first corner of the box where no other text is, else further down its side, kept inside the picture; `gap`
   // screen pixels away from it.
-  text(text, box, { color, ink }, gap = 0) {
+  text(text, box, { color, ink, hover }, gap = 0) {
     if (!text) return;
     const { pen, pixel, seen, letter } = this;
     const [x1, y1, x2, y2] = [-gap, -gap, gap, gap].map((by, i) => box[i] + by * pixel);
     pen.font = `600 ${letter * pixel}px sans-serif`;
     const [wide, high] = [pen.measureText(text).width + 10 * pixel, (letter + 6) * pixel];
     const corners = [[x1, y1 - high], [x1, y2], [x2 - wide, y1 - high], [x2 - wide, y2], [x1, y1], [x1, y2 - high]];
-    const side = Array.from({ length: ROWS }, (_, row) => [x1, y1 + (row + 1) * high]);
+    const spare = hover && this.texts.length >= CROWD;
+    const side = Array.from({ length: spare ? 0 : ROWS }, (_, row) => [x1, y1 + (row + 1) * high]);
     const places = [...corners, ...side].map(([x, y]) => [clamp(x, seen[0], seen[2] - wide), clamp(y, seen[1], seen[3] - high)]);
     const free = ([x, y]) => !this.texts.some(([l, t, r, b]) => x < r && x + wide > l && y < b && y + high > t);
-    const [x, y] = places.find(free) ?? places[0];
+    const place = places.find(free);
+    if (spare && !place) return;
+    const [x, y] = place ?? places[0];
     this.texts.push([x, y, x + wide, y + high]);
     pen.fillStyle = color;
     pen.fillRect(x, y, wide, high);
