@@ -1,6 +1,7 @@
 // Shows what Python computed: one frame of layers over one image, and handles. No decision about detection is taken
-// here. `View` lives on the page and talks to Python. Python puts two files before this one: the `Painter` of painter.js
-// draws the layers; a `Handle` of handle.js is a box to move, an element over the canvas.
+// here. `View` lives on the page and talks to Python. Python puts three files before this one: the `Painter` of painter.js
+// draws the layers; room.js says how large the picture may be; a `Handle` of handle.js is a box to move, an element over
+// the canvas.
 //
 // Zoomed in, the handles lie on a sheet larger than the stage, and the stage is scrolled; the canvas stays in the stage
 // and shows the part that is seen.
@@ -10,7 +11,6 @@ const ZOOM_KEYS = { "+": 1.5, "=": 1.5, "-": 1 / 1.5, 0: 0 };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const TURNS = { PageUp: 1, PageDown: -1 };
 const PANELS = ".jp-WindowedPanel-outer, .jp-NotebookPanel-notebook"; // what shows a notebook in JupyterLab
-const [EDGES, BELOW, LEAST] = [36, 140, 200]; // screen pixels: around an explorer, below a picture, a picture's least
 const RIM = 5; // screen pixels between a handle and its name, for the ring that shows the focus
 
 function render({ model, el }) {
@@ -67,7 +67,8 @@ class View {
     this.observer = new ResizeObserver(() => {
       this.panel = document.fullscreenElement ?? this.el.closest(PANELS) ?? document.documentElement;
       this.observer.observe(this.panel); // its height is the picture's limit
-      this.space = this.room();
+      if (this.frame) arrange(this.el, this.stage, this.panel, this.frame.size);
+      this.space = room(this.el, this.stage, this.panel);
       this.schedule();
       (this.el.closest(".rcnn-explorer") ?? this.el).addEventListener("focusin", keepKeys); // now it is on the page
     });
@@ -181,15 +182,6 @@ class View {
     el.style.setProperty("--width", `${w / dpr()}px`);
     el.style.setProperty("--height", `${h / dpr()}px`);
     this.scale = (w / dpr() / width) * this.zoomed; // screen pixels an image pixel
-  }
-
-  // The height that the window leaves to the picture; of those that stand one below the other none can have it all.
-  room() {
-    const right = this.el.closest(".rcnn-right");
-    const tops = [...(right?.querySelectorAll(".rcnn-canvas") ?? [])].map(({ offsetTop }) => offsetTop);
-    const around = new Set(tops).size > 1 ? BELOW : (right ?? this.el).offsetHeight - this.stage.offsetHeight;
-    const above = right ? right.offsetTop - (right.closest(".rcnn-stacked")?.firstElementChild ?? right).offsetTop : 0;
-    return Math.max(LEAST, this.panel.clientHeight - above - around - EDGES);
   }
 
   // ---- the reader's hand

@@ -27,8 +27,9 @@ from rcnn_tutorial.roles import DASHES, Role, ink_on
 from rcnn_tutorial.scene import MANY, Boxes, Heatmap, Layer, Lines, Picture, Points, Scene, to_uint8
 
 _HERE = pathlib.Path(__file__).parent
-_SCRIPTS = ("painter.js", "handle.js", "canvas.js")  # one text for the browser
+_SCRIPTS = ("painter.js", "room.js", "handle.js", "canvas.js")  # one text for the browser
 _MAX_SIDE = 1600  # a larger image is shrunk before it is sent: no screen shows more
+ROOMY = 480.0  # screen pixels across, below which the texts on a photo would cover each other
 _LOSSLESS_PIXELS = 128 * 128  # up to here PNG: a JPEG would smear the pixels of a small crop
 
 
@@ -72,12 +73,12 @@ class Canvas(Shown, WholeWidget):
         handles: boxes to drag, by name.
         width: the widest the picture gets, in screen pixels; it shrinks with the page.
         title: a heading over the picture, for explorers that show two side by side.
+        roomy: a picture narrower than this on the screen has smaller texts. None: a photo's ROOMY; 0 without an image.
 
     """
 
     _esm = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     _css = _HERE / "canvas.css"
-    roomy = 0.0  # screen pixels a pixel of the picture, below which its texts shrink as well; 0: they never do
 
     image = traitlets.Bytes().tag(sync=True)  # PNG or JPEG; empty: none
     frame = traitlets.Dict().tag(sync=True)  # everything else that is drawn
@@ -95,6 +96,7 @@ class Canvas(Shown, WholeWidget):
         handles: Mapping[str, Handle] | None = None,
         width: int = 800,
         title: str = "",
+        roomy: float | None = None,
     ):
         self.layers: list[Layer] = []
         self.canvases = [self]
@@ -102,6 +104,7 @@ class Canvas(Shown, WholeWidget):
         self.picture = None  # the image as it was given
         self.size = (100, 100)
         self.title, self.width, self._count = title, width, 0
+        self.roomy = roomy if roomy is not None else ROOMY * (image is not None)
         super().__init__()
         self.on_msg(_answer_hover)
         self.handles = {name: [float(x) for x in handle.box] for name, handle in self.handle_styles.items()}

@@ -127,7 +127,6 @@ class CropPoolingExplorer(Explorer):
 
     def read_crop(self, roi: Tensor, size: int, stride: int, feature_size: tuple[int, int]) -> tuple[list[Layer], str]:
         """The sample grid of crop pooling."""
-        corners = geometry.roi_corners(roi, self.rotation.value)  # (4, 2)
         theta = self.theta(roi, stride, feature_size)[None]  # (1, 2, 3)
         positions = geometry.sample_positions(theta, size, feature_size, self.align_corners.value)[0]  # (size, size, 2)
         points = positions * stride  # (size, size, 2) pixels

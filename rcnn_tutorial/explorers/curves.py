@@ -53,12 +53,11 @@ class LossCurves(Canvas):
     tall: the panels in two columns of three, not in two rows.
     """
 
-    roomy = 0.92
-
     def __init__(self, steps: int, tall: bool = False, title: str = ""):
         self.steps, self.tall = steps, tall
         across, down = (2, 3) if tall else (3, 2)
-        super().__init__(size=(ROW * down, COLUMN * across), width=300 * across, title=title)
+        size = (ROW * down, COLUMN * across)
+        super().__init__(size=size, width=300 * across, title=title, roomy=0.92 * size[1])
         self.show([])
 
     def show(

@@ -108,8 +108,8 @@ class Explorer(Shown, widgets.Box):
         pictures = widgets.Box(self.canvases, _dom_classes=["rcnn-pictures"])
         left = widgets.VBox(self._left(), _dom_classes=["rcnn-controls"])
         right = widgets.VBox([pictures, self._line], _dom_classes=["rcnn-right"])  # on a narrow page, below `left`
-        # One or two controls go above the picture: a column of their own would stay empty.
-        classes = ["rcnn-explorer"] + ["rcnn-stacked"] * (len(self.controls) <= 2)
+        # One or two controls may go above the picture: `room.js` looks where they leave it larger.
+        classes = ["rcnn-explorer"] + ["rcnn-few"] * (len(self.controls) <= 2)
         super().__init__([left, right], _dom_classes=classes)  # so late, because the browser is told once, of the whole
         for control in self.controls.values():
             control.observe(self.update, "value")
@@ -272,7 +272,8 @@ def number(label: str, value: float, low: float, high: float, step: float, digit
 def named(label: str, names: Sequence[str], value: int) -> widgets.SelectionSlider:
     """A slider over 0, 1, ... that shows each number's name."""
     options = [(name, number) for number, name in enumerate(names)]
-    return widgets.SelectionSlider(options=options, value=value, description=label, **_WIDE)
+    slider = widgets.SelectionSlider(options=options, value=value, description=label, **_WIDE)
+    return slider.add_class("rcnn-named")
 
 
 def choice(label: str, options: Iterable, value) -> widgets.Dropdown:

@@ -25,8 +25,6 @@ class Film(Canvas):
     image: (3, H, W) in [0, 1]. target: boxes (G, 4) in its pixels, labels (G,). classes: names of labels 1, 2, ...
     """
 
-    roomy = 1.1
-
     def __init__(self, image: Tensor, target: Mapping[str, Tensor], classes: Sequence[str], title: str = ""):
         self.target, self.classes = to_cpu(target, single=True), classes
         image = to_cpu(image, single=True)
@@ -39,7 +37,7 @@ class Film(Canvas):
         sheet[:, : 2 * height + GAP, : 2 * width + GAP] = large
         for x, y in places:
             sheet[:, y : y + height, x : x + width] = image
-        super().__init__(sheet, width=500, title=title)
+        super().__init__(sheet, width=500, title=title, roomy=1.1 * sheet.shape[-1])
 
     def show(self, now: Mapping[str, Tensor], step: int, before: Mapping[int, Mapping[str, Tensor] | None]) -> list:
         """Draw the detections of now and of earlier steps (None: not there yet); returns the verdicts on those of now.

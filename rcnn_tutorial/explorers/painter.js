@@ -1,6 +1,8 @@
-// Layers as pixels of a canvas. One text with handle.js and canvas.js, which follow it.
+// Layers as pixels of a canvas. One text with room.js, handle.js and canvas.js, which follow it.
 
 const dpr = () => window.devicePixelRatio || 1;
+const ROWS = 8; // where else, down its side, a box may have its text
+const CROWD = 20; // texts, from which on one without a free corner is left to the hover text
 const clamp = (value, low, high) => Math.max(low, Math.min(value, high));
 
 // Layers on the canvas. The pen counts image pixels; `pixel` is a screen pixel in them: lines keep their width.
@@ -17,7 +19,7 @@ class Painter {
     this.size = [height, width];
     this.seen = [left, top, left + wide / dpr(), top + high / dpr()].map((at) => at / scale);
     this.texts = []; // where texts are already
-    this.letter = roomy ? clamp((16 * scale) / roomy, 12, 16) : 16; // screen pixels
+    this.letter = clamp((16 * scale * width) / roomy, 12, 16); // screen pixels
     pen.resetTransform();
     pen.clearRect(0, 0, wide, high);
     pen.setTransform(scale * dpr(), 0, 0, scale * dpr(), -left * dpr(), -top * dpr());
@@ -131,17 +133,22 @@ class Painter {
     this.pen.restore();
   }
 
-  // At the first corner of the box where no other text is, kept inside the picture; `gap` screen pixels away from it.
-  text(text, box, { color, ink }, gap = 0) {
+  // At the first corner of the box where no other text is, else further down its side, kept inside the picture; `gap`
+  // screen pixels away from it.
+  text(text, box, { color, ink, hover }, gap = 0) {
     if (!text) return;
     const { pen, pixel, seen, letter } = this;
     const [x1, y1, x2, y2] = [-gap, -gap, gap, gap].map((by, i) => box[i] + by * pixel);
     pen.font = `600 ${letter * pixel}px sans-serif`;
     const [wide, high] = [pen.measureText(text).width + 10 * pixel, (letter + 6) * pixel];
     const corners = [[x1, y1 - high], [x1, y2], [x2 - wide, y1 - high], [x2 - wide, y2], [x1, y1], [x1, y2 - high]];
-    const places = corners.map(([x, y]) => [clamp(x, seen[0], seen[2] - wide), clamp(y, seen[1], seen[3] - high)]);
+    const spare = hover && this.texts.length >= CROWD;
+    const side = Array.from({ length: spare ? 0 : ROWS }, (_, row) => [x1, y1 + (row + 1) * high]);
+    const places = [...corners, ...side].map(([x, y]) => [clamp(x, seen[0], seen[2] - wide), clamp(y, seen[1], seen[3] - high)]);
     const free = ([x, y]) => !this.texts.some(([l, t, r, b]) => x < r && x + wide > l && y < b && y + high > t);
-    const [x, y] = places.find(free) ?? places[0];
+    const place = places.find(free);
+    if (spare && !place) return;
+    const [x, y] = place ?? places[0];
     this.texts.push([x, y, x + wide, y + high]);
     pen.fillStyle = color;
     pen.fillRect(x, y, wide, high);

@@ -11,7 +11,7 @@ from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import box_iou, centers_and_sizes, clip, decode, encode
 from rcnn_tutorial.config import AnchorTargetConfig, Config
 from rcnn_tutorial.devices import to_cpu
-from rcnn_tutorial.explorers.canvas import Canvas, Handle
+from rcnn_tutorial.explorers.canvas import ROOMY, Canvas, Handle
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
 from rcnn_tutorial.explorers.own import Own, OwnError, like_the_package_s
 from rcnn_tutorial.figures.rpn_loss import BEST, TYPE_A, TYPE_B
@@ -301,7 +301,7 @@ class SmoothL1Explorer(Explorer):
         }
         self.differences = torch.linspace(-self.REACH, self.REACH, 201)  # (K,)
         presets = {"Sigma 3": {"sigma": 3.0}, "Sigma 1": {"sigma": 1.0}}
-        super().__init__(controls, Canvas(size=self.SIZE), presets=presets)
+        super().__init__(controls, Canvas(size=self.SIZE, roomy=ROOMY), presets=presets)
         self.canvas.observe(self._choose_difference, "clicked")
 
     def draw(self) -> str:

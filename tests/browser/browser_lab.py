@@ -182,6 +182,18 @@ class OpenNotebook:
         """Every error, every line on stderr and every error of the page's own scripts."""
         return self.outputs("error") + self.outputs("stderr") + self.page_errors
 
+    def resize(self, width: int, height: int, files: bool = False) -> None:
+        """Another window. files: as `rcnn-tutorial lab` opens it, with tabs and with the file browser at the left."""
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.evaluate(
+            """(files) => {
+                const { shell, commands } = window.jupyterapp;
+                shell.mode = files ? "multiple-document" : "single-document";
+                return shell.leftCollapsed === files && commands.execute("application:toggle-left-area");
+            }""",
+            files,
+        )
+
     def scroll_to(self, cell: int) -> Locator:
         """Bring a cell into view and return it."""
         self.page.evaluate(

@@ -2,7 +2,11 @@
 
 import nbformat
 import pytest
+import torch
 from browser_lab import OpenNotebook, run_lab
+from canvas_page import open_canvas
+
+from rcnn_tutorial.explorers.canvas import Canvas
 
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 CELL = """import torch
@@ -25,6 +29,14 @@ class Row(Explorer):
 
 row = Row({"count": integer("Count", 20, 0, 20)}, Canvas(torch.rand(3, 400, 800)))
 row"""
+FEW_CONTROLS = """() => {
+    const canvas = document.querySelector(".rcnn-canvas");
+    const explorer = document.createElement("div");
+    Object.assign(explorer, { className: "rcnn-explorer rcnn-few", style: "width: 100%" });
+    explorer.innerHTML = `<div class="rcnn-controls" style="height: 120px"></div><div class="rcnn-right"></div>`;
+    canvas.replaceWith(explorer);
+    explorer.lastChild.append(canvas);
+}"""
 BUSY = "import pathlib\nwhile not pathlib.Path({!r}).exists():\n    pass"
 
 
@@ -87,3 +99,16 @@ def test_a_refusal_keeps_the_last_picture_and_dims_it(row):
     explorer.press(explorer.sliders.first, "ArrowRight")
     explorer.root.locator(".rcnn-summary", has_text="8 boxes.").wait_for()
     assert "rcnn-dim" not in (canvas.get_attribute("class") or "")
+
+
+def test_few_controls_stand_beside_the_picture_or_above_it_where_it_is_larger(browser):
+    with open_canvas(browser, Canvas(torch.rand(3, 400, 600), width=2000)) as shown:
+        shown.page.evaluate(FEW_CONTROLS)
+        above, beside = ".rcnn-few.rcnn-stacked", ".rcnn-few:not(.rcnn-stacked)"
+        for width, height, place in ((1300, 600, beside), (900, 1200, above), (1300, 600, beside), (1300, 900, beside)):
+            shown.page.set_viewport_size({"width": width, "height": height})
+            shown.page.wait_for_selector(place)
+            shown.settle()
+            controls, picture = (shown.page.locator(part).bounding_box() for part in (".rcnn-controls", "canvas"))
+            assert (controls["y"] + controls["height"] <= picture["y"]) == (place == above)
+            assert picture["width"] > 600 and picture["y"] + picture["height"] < height

@@ -259,4 +259,4 @@ def test_axe_finds_no_violation(browser, options):
         look = "(handle) => [getComputedStyle(handle).outlineStyle, getComputedStyle(handle).outlineWidth]"
         assert shown.handle("large").evaluate(look) == ["solid", "2px"]
         ground = "(bar) => getComputedStyle(bar).backgroundColor"
-        assert shown.page.locator(".rcnn-bar").evaluate(ground) == "rgb(64, 64, 64)"  # white lines are seen on it
+        assert shown.page.locator(".rcnn-bar").evaluate(ground) == "rgb(34, 34, 34)"  # white lines are seen on it

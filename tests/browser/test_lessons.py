@@ -41,21 +41,27 @@ def test_boxes_follow_keyboard_and_mouse(lesson):
     assert lesson.problems() == []
 
 
-SIZES = {"projector": (1024, 768), "laptop": (1366, 768), "desk": (1400, 900), "phone": (400, 800)}
+SIZES = {
+    "projector": (1024, 768),
+    "laptop": (1366, 768),
+    "laptop_files": (1366, 768, True),  # with JupyterLab's file browser
+    "desk": (1400, 900),
+    "phone": (400, 800),
+}
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_picture_main_controls_and_summary_are_in_the_window_together(lesson, size):
     """On a phone they stand one below the other, and nothing is wider than the page."""
     before = lesson.page.viewport_size
-    lesson.page.set_viewport_size(dict(zip(("width", "height"), SIZES[size], strict=True)))
+    lesson.resize(*SIZES[size])
     found = []
     for number, explorer in enumerate(lesson.explorers()):
         explorer.shown()
         explorer.root.evaluate("(root) => root.scrollIntoView()")
         explorer.root.screenshot(path=SCREENSHOTS / lesson.name / f"explorer_{number}_{size}.png")
         found += [f"{number}: {what}" for what in explorer.cut_off(stacked=size == "phone")]
-    lesson.page.set_viewport_size(before)
+    lesson.resize(**before)
     assert found == []
 
 
