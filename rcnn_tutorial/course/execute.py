@@ -45,7 +45,8 @@ def execute(path: Path) -> None:
 def normalize(notebook: NotebookNode) -> None:
     """Reduce a notebook to what a reader sees or hears: no timings, no widget state, nothing of this machine.
 
-    Of an output's metadata stays `alt`, what a picture shows in words (see `figures.style.describe`).
+    Of an output's metadata stays `alt`, what a picture shows in words (see `figures.style.describe`); of a cell's,
+    `tags` and `jupyter`, which folds the imports.
     """
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -53,7 +54,7 @@ def normalize(notebook: NotebookNode) -> None:
     }
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02d}"
-        cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
+        cell.metadata = {key: value for key, value in cell.metadata.items() if key in ("tags", "jupyter")}
         for output in cell.get("outputs", []):
             if "metadata" in output:  # a stream has none
                 output.metadata = {key: value for key, value in output.metadata.items() if key == "alt"}

@@ -42,6 +42,8 @@ _TEMPLATES = jinja2.Environment(
     undefined=jinja2.StrictUndefined,
 )
 
+EXTRA = ("paper", "going_further")  # folders of Markdown pages that lessons link to
+
 
 class Source(NamedTuple):
     """A file of the course on its way to a page."""
@@ -68,8 +70,9 @@ def make_pages(course: Path) -> dict[str, str]:
     lessons = [read_source(path, course) for path in sorted(course.glob("*.ipynb"))]
     solutions = [read_source(path, course) for path in sorted((course / "solutions").glob("*.ipynb"))]
     teacher = [read_source(path, course) for path in course.glob(TEACHER[0])]
+    extra = [read_source(path, course) for folder in EXTRA for path in sorted((course / folder).glob("*.md"))]
     pages = {}
-    for source in lessons + solutions + teacher:
+    for source in lessons + solutions + teacher + extra:
         renderer = PageRenderer(source.path, course)
         body = make_body(source, renderer)
         pages[source.name] = make_page(source, body, lessons, renderer.sections, turns(source, lessons))
@@ -90,7 +93,7 @@ def read_source(path: Path, course: Path) -> Source:
     title = next((found[1].strip() for found in headings if found), None)
     if title is None:
         raise DataError(f"{path}: has no title; begin its first cell with a heading")
-    name = path.relative_to(course).with_suffix(".html") if path.suffix == ".ipynb" else TEACHER[1]
+    name = TEACHER[1] if path.name == TEACHER[0] else path.relative_to(course).with_suffix(".html")
     return Source(path, Path(name).as_posix(), title, notebook)
 
 

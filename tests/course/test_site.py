@@ -22,7 +22,8 @@ COURSE = course_folder()
 NOTEBOOKS = [path.relative_to(COURSE) for path in notebook_paths(COURSE)]
 NAMES = [path.with_suffix(".html").as_posix() for path in NOTEBOOKS]
 PAIRS = list(zip(NOTEBOOKS, NAMES, strict=True))
-PAGES = ["index.html", "teacher.html", *NAMES]
+EXTRA = [path.relative_to(COURSE).with_suffix(".html").as_posix() for path in COURSE.glob("*/*.md")]
+PAGES = ["index.html", "teacher.html", *NAMES, *EXTRA]
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="  # a PNG of 1 x 1
 )
@@ -71,6 +72,11 @@ def explorer_summaries(notebook: Path) -> list[str]:
 
 def test_every_lesson_and_every_solution_has_a_page(built):
     assert sorted(built) == sorted(PAGES)
+
+
+def test_paper_exercises_lead_back_to_their_lesson(built):
+    assert built["paper/08_training.html"].footer.find("a")["href"] == "../08_training.html"
+    assert built["08_training.html"].main.find("a", href="paper/08_training.html")
 
 
 @pytest.mark.parametrize("name", PAGES)
