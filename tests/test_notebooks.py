@@ -75,6 +75,7 @@ def test_a_lesson_has_the_common_skeleton(path):
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.name)
 def test_a_lesson_has_solutions_to_its_three_exercises(path):
+    """And to its bug hunt, where it has one."""
     solution = NOTEBOOKS / "solutions" / path.name
     checks = re.findall(r"^check\.(\w+)\(", source_of(path, "code"), flags=re.MULTILINE)
     assert len(set(checks) - {"bug_hunt"}) == 3 and f"solutions/{path.name}" in source_of(path, "markdown")

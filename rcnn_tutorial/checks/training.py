@@ -1,4 +1,4 @@
-"""Self-checks of the ninth notebook: the learning rate's schedule, proposal recall, and which loss teaches what."""
+"""Self-checks of the ninth notebook: the rate's schedule, proposal recall, which loss teaches what, a bug hunt."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rcnn_tutorial.config import TrainingConfig
 from rcnn_tutorial.roles import GROUND_TRUTH, OTHER, PLAIN, PROPOSAL
 from rcnn_tutorial.scene import Boxes, Layer, Lines, Points
 
-__all__ = ["learning_rate", "learns", "proposal_recall", "report"]
+__all__ = ["bug_hunt", "learning_rate", "learns", "proposal_recall", "report"]
 
 
 # ---- learning_rate(step, steps, warmup, highest) -> float
@@ -308,4 +308,74 @@ learns = Check(
         _frozen_blocks_gradients,
     ),
     picture=beside(_draw_modules, any_length=True),
+)
+
+
+# ---- bug_hunt(weight, batches, rate) -> list of numbers: the weight after each step
+
+
+def _steps(
+    weight: float,
+    batches: Sequence[tuple[Tensor, Tensor]],
+    rate: float,
+    clear: bool = True,
+    gradient=lambda gradients: gradients[-1],
+    loss=lambda error: error.square().mean(),
+) -> list[float]:
+    """The weight of y = weight * x after each step of gradient descent.
+
+    clear: whether a step forgets the gradient of the one before. gradient: what of all gradients so far it follows.
+    """
+    w, path, gradients = torch.tensor(weight, requires_grad=True), [], []
+    for x, y in batches:
+        if clear:
+            w.grad = None
+        loss(w * x - y).backward()
+        gradients.append(w.grad.clone())
+        with torch.no_grad():
+            w -= rate * gradient(gradients)
+        path.append(float(w.detach()))
+    return path
+
+
+def _slip(**changed):
+    """A wrong way to write it."""
+    return lambda weight, batches, rate: _steps(weight, batches, rate, **changed)
+
+
+def _first_weight_again(weight: float, batches: Sequence[tuple[Tensor, Tensor]], rate: float) -> list[float]:
+    return [_steps(weight, [batch], rate)[0] for batch in batches]
+
+
+def _bug_hunt_cases() -> list[tuple]:
+    x = torch.tensor([[1.0, -2.0, 0.5], [2.0, 0.0, 1.0], [-1.0, 1.0, 1.5], [0.5, 0.5, -1.0]])
+    offsets = torch.tensor([[0.1, 0.0, -0.2], [0.0, 0.3, 0.1], [-0.1, 0.2, 0.0], [0.2, -0.3, 0.1]])
+    batches = [(one, 2 * one + off) for one, off in zip(x, offsets, strict=True)]
+    return [(weight, batches[:count], rate) for weight in (0.0, 3.0) for count in (2, 4) for rate in (0.05, 0.3)]
+
+
+bug_hunt = Check(
+    "bug_hunt",
+    _steps,
+    _bug_hunt_cases,
+    misconceptions(
+        "The bug is still there: nothing forgets the gradient of the step before, and backward() adds to it.",
+        _slip(clear=False),
+        "You forget the gradient between backward() and the step: nothing is left to move the weight.",
+        _slip(gradient=lambda gradients: 0 * gradients[-1]),
+        "That is the mean of all gradients so far: the old ones still have a say. A step follows its own batch.",
+        _slip(gradient=lambda gradients: sum(gradients) / len(gradients)),
+        "A smaller rate hides the symptom: the gradients still add up, only the steps are shorter.",
+        lambda weight, batches, rate: _steps(weight, batches, rate / 2, clear=False),
+        "Half a cure: nine tenths of what was there stay. That is momentum, which an optimizer keeps for itself.",
+        _slip(gradient=lambda gradients: sum(g * 0.9**age for age, g in enumerate(reversed(gradients)))),
+        "The step comes before backward(): every step follows the gradient of the batch before.",
+        _slip(gradient=lambda gradients: gradients[-2] if len(gradients) > 1 else 0.0),
+        "Every step starts from the first weight again: the gradient is to be forgotten, not what was learned.",
+        _first_weight_again,
+        "The step goes up the hill: it subtracts the gradient.",
+        _slip(gradient=lambda gradients: -gradients[-1]),
+        "The mean over the batch has become a sum: the rate now depends on how many examples there are.",
+        _slip(loss=lambda error: error.square().sum()),
+    ),
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 from rcnn_tutorial.errors import DataError
 
 PAPER = "paper"  # the folder of exercises to print, a Markdown file a lesson
+FURTHER = "going_further"  # the folder of Markdown pages for those who want to know more
 
 _PACKAGE = Path(__file__).parents[1]
 

@@ -14,7 +14,7 @@ import nbformat
 
 from rcnn_tutorial.answers import FOLDER
 from rcnn_tutorial.atomic import write_atomically
-from rcnn_tutorial.course.files import PAPER, course_folder
+from rcnn_tutorial.course.files import FURTHER, PAPER, course_folder
 from rcnn_tutorial.course.start import START, start_page
 from rcnn_tutorial.errors import DataError
 
@@ -89,15 +89,15 @@ def _fingerprint(content: bytes) -> str:
 
 
 def write_handout(folder: Path) -> Copied:
-    """Write lessons, paper exercises and a start page to `folder`, without outputs, answers and the way to solutions.
+    """Write lessons, their pages and a start page to `folder`, without outputs, answers and the way to solutions.
 
     All or nothing: raises DataError when a lesson of the same name lies there with other content.
     """
     course = course_folder()
     lessons = {folder / path.name: student_copy(path) for path in sorted(course.glob("*.ipynb"))}
     lessons[folder / START] = start_page(solutions=False)
-    for path in sorted((course / PAPER).glob("*.md")):
-        lessons[folder / PAPER / path.name] = path.read_text(encoding="utf-8").partition("\n## Answers\n")[0]
+    for path in [path for part in (FURTHER, PAPER) for path in sorted((course / part).glob("*.md"))]:
+        lessons[folder / path.relative_to(course)] = path.read_text(encoding="utf-8").partition("\n## Answers\n")[0]
     there = [path for path in lessons if path.exists()]
     for path in there:
         if not path.is_file() or path.read_bytes() != lessons[path].encode():

@@ -25,7 +25,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
 from rcnn_tutorial.atomic import write_atomically
-from rcnn_tutorial.course.files import PAPER, course_folder
+from rcnn_tutorial.course.files import FURTHER, PAPER, course_folder
 from rcnn_tutorial.course.markdown import TEACHER, PageRenderer, to_html
 from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
 
@@ -41,6 +41,7 @@ _TEMPLATES = jinja2.Environment(
     autoescape=lambda name: name.endswith(".html"),
     undefined=jinja2.StrictUndefined,
 )
+
 
 
 class Source(NamedTuple):
@@ -69,8 +70,9 @@ def make_pages(course: Path) -> dict[str, str]:
     solutions = [read_source(path, course) for path in sorted((course / "solutions").glob("*.ipynb"))]
     papers = [read_source(path, course) for path in sorted((course / PAPER).glob("*.md"))]
     teacher = [read_source(path, course) for path in course.glob(TEACHER[0])]
+    further = [read_source(path, course) for path in sorted((course / FURTHER).glob("*.md"))]
     pages = {}
-    for source in lessons + solutions + papers + teacher:
+    for source in lessons + solutions + papers + further + teacher:
         renderer = PageRenderer(source.path, course)
         body = make_body(source, renderer)
         pages[source.name] = make_page(source, body, lessons, renderer.sections, turns(source, lessons))

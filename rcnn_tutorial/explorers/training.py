@@ -44,6 +44,7 @@ class TrainingMonitor(Explorer):
 
     dataset: what to train on. validation: what is measured on, MEASURED times a run. scene: the item of it that is
     shown. training: where the controls start, and everything that has no control. earlier: runs to compare with.
+    metric: how `evaluate` counts mAP.
     """
 
     def __init__(
@@ -55,7 +56,9 @@ class TrainingMonitor(Explorer):
         device: str | torch.device = "cpu",
         scene: int = 0,
         earlier: Mapping[str, Run] | None = None,
+        metric: str = "voc07",
     ):
+        self.metric = metric
         self.model = model.to(device=device, memory_format=torch.channels_last)
         self.dataset, self.training, self.device = dataset, training, device
         self.validation, self.scene = validation, scene
@@ -88,7 +91,8 @@ class TrainingMonitor(Explorer):
             "detach_rois": flag("Detach the ROIs", config.crop_pooling.detach_rois),
             "weights": widgets.Label("Weight of each loss in the sum:"),
             **{
-                name: number(name, weight, 0.0, 4.0, 0.25) for name, weight in zip(figures.LOSSES, weights, strict=True)
+                name: number(name, weight, 0.0, max(4.0, weight), 0.25)
+                for name, weight in zip(figures.LOSSES, weights, strict=True)
             },
             "steps": integer("Steps in all", training.steps, 20, max(1200, training.steps), 20),
         }
@@ -155,6 +159,8 @@ class TrainingMonitor(Explorer):
         finally:
             self._look()
             self.update()
+            if self.done >= self.steps.value:
+                self.renew_still()
 
     async def _keep_going(self) -> None:
         try:
@@ -201,7 +207,7 @@ class TrainingMonitor(Explorer):
         return [round(self.steps.value * i / MEASURED) for i in range(1, MEASURED + 1)]
 
     def _measure(self) -> Evaluation:
-        return evaluate(self.model, self.validation, device=self.device, progress=False)
+        return evaluate(self.model, self.validation, self.metric, self.device, progress=False)
 
     def _said(self) -> str:
         """What the controls say otherwise than at the start."""
@@ -231,6 +237,10 @@ class TrainingMonitor(Explorer):
             self.found = to_cpu(self.model.eval()([self.image.to(self.device)])[0], single=True)
 
     # ---- the picture
+
+    def __repr__(self) -> str:
+        """The same before, during and after a run: what a notebook stores of it is compared."""
+        return f"TrainingMonitor: A training of {self.training.steps} steps: losses, recall, mAP, a scene."
 
     def figure(self, width: float = 13.0) -> Figure:
         """As every explorer's, but wide enough for six panels and a film."""

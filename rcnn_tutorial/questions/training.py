@@ -2,15 +2,15 @@
 
 from rcnn_tutorial.questions.asking import Choice, Number, Question, Questions
 
-__all__ = ["predict", "quiz"]
+__all__ = ["predict", "predict_ways", "quiz"]
 
 predict = Questions(
     "training",
     "predictions",
     Question(
         "first_losses",
-        "What are the two classification losses worth at the **first** step, before the network has learned anything? "
-        "There are 10 classes. (Two decimals will do.)",
+        "What are the two classification losses worth at the **first** step, before the network has learned anything, "
+        "and before they are weighted? There are four shapes. (Two decimals will do.)",
         Number(
             0.69,
             "rpn_cross_entropy",
@@ -21,32 +21,51 @@ predict = Questions(
             },
         ),
         Number(
-            2.40,
+            1.61,
             "cross_entropy",
             near=0.02,
             wrong={
-                2.3: "That is ln 10: background is an answer too.",
-                0.09: "That is the probability; the loss is -ln of it.",
+                1.39: "That is ln 4: background is an answer too.",
+                0.2: "That is the probability; the loss is -ln of it.",
             },
         ),
         because="Scores start near 0, so all probabilities are equal: the RPN chooses between two, ln 2 = 0.693; the "
-        "detector among eleven, ln 11 = 2.398. If your own training does not start there, look for a bug before you "
-        "wait an hour. The box losses start at the size of the targets that a prediction of 0 misses.",
+        "detector among five, ln 5 = 1.609. In the sum the second one counts six times.",
     ),
     Question(
-        "which_rise",
-        "Training minimizes the sum of the four losses. Which of them climb clearly above their start on the way?",
+        "loss_box",
+        "Between steps 5 and 40 the detector learns where objects are. What becomes of `loss_box`, the loss of its "
+        "boxes?",
         Choice(
-            "the two box losses",
+            "it doubles, or more",
             {
-                "none": "The sum falls; that says nothing about each of its parts.",
-                "the two classification losses": "It is the other way round.",
-                "the detector's two losses": "Boxes differ from classes here, not the RPN from the detector.",
+                "it halves, or less": "So it would if the same boxes were measured at both steps.",
+                "it stays about the same": "What is measured changes: count the ROIs that have a box loss at all.",
             },
-            place=3,
+            place=1,
         ),
-        because="`loss_box` falls first, and rises as the RPN hands the detector more foreground ROIs. Below, this is "
-        "measured.",
+        because="Only foreground ROIs have a box loss, and the RPN finds more of them by and by: see the counts below.",
+    ),
+)
+
+predict_ways = Questions(
+    "training",
+    "predictions",
+    Question(
+        "detached",
+        "If the ROIs are not detached, the detector's losses may also move the RPN's boxes. What do you find after the "
+        "same number of steps, compared with joint training?",
+        Choice(
+            "lower `cross_entropy`, worse proposals",
+            {
+                "lower `cross_entropy`, better proposals": "It pays to ask what the lower loss is the mean of.",
+                "higher `cross_entropy`, better proposals": "The gradient is that of the loss itself: it does fall.",
+                "the same: one term of the chain rule is small": "Early on it is the larger of two pulls on the boxes.",
+            },
+            place=2,
+        ),
+        because="It is the mean of more background: away from the objects, ROIs are easy to name and have no box loss. "
+        "Below, the foreground ROIs of both runs are counted.",
     ),
 )
 

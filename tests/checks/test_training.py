@@ -64,7 +64,29 @@ def learns_by_table(loss, frozen, detach_rois):
     return tuple(name for name, reaches in reached.items() if reaches and name not in frozen)
 
 
+def steps_with_zero_grad(weight, batches, rate):
+    w, path = torch.tensor(weight, requires_grad=True), []
+    optimizer = torch.optim.SGD([w], rate)
+    for x, y in batches:
+        optimizer.zero_grad()
+        ((w * x - y) ** 2).mean().backward()
+        optimizer.step()
+        path.append(w.item())
+    return path
+
+
+def steps_by_formula(weight, batches, rate):
+    path = []
+    for x, y in batches:
+        x, y = x.numpy(), y.numpy()
+        weight = weight - rate * np.mean(2 * x * (weight * x - y))
+        path.append(weight)
+    return np.array(path)
+
+
 RIGHT = [
+    ("bug_hunt", steps_with_zero_grad),
+    ("bug_hunt", steps_by_formula),
     ("learning_rate", rate_by_branches),
     ("learning_rate", rate_by_table),
     ("learning_rate", rate_by_half_angle),

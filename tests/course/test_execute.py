@@ -34,6 +34,15 @@ def test_a_notebook_is_executed_in_place_and_normalized(write):
     assert notebook.cells[1].execution_count == 2
 
 
+def test_a_folded_cell_stays_folded(write):
+    path = write("6 * 7")
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].metadata = {"jupyter": {"source_hidden": True}, "execution": {"shell.execute_reply": "now"}}
+    nbformat.write(notebook, path)
+    execute(path)
+    assert nbformat.read(path, as_version=4).cells[0].metadata == {"jupyter": {"source_hidden": True}}
+
+
 def test_a_picture_keeps_the_words_that_its_figure_carries(write):
     path = write(
         '%matplotlib inline\n%config InlineBackend.figure_formats = ["jpeg"]\nimport torch',

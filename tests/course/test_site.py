@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 
 from rcnn_tutorial.checks.verdict import Verdict
 from rcnn_tutorial.course import site
-from rcnn_tutorial.course.files import PAPER, course_folder, notebook_paths
+from rcnn_tutorial.course.files import FURTHER, PAPER, course_folder, notebook_paths
 from rcnn_tutorial.course.markdown import PageRenderer, to_mathml
 from rcnn_tutorial.course.site import make_pages
 from rcnn_tutorial.errors import DataError
@@ -23,7 +23,8 @@ NOTEBOOKS = [path.relative_to(COURSE) for path in notebook_paths(COURSE)]
 NAMES = [path.with_suffix(".html").as_posix() for path in NOTEBOOKS]
 PAIRS = list(zip(NOTEBOOKS, NAMES, strict=True))
 PAPERS = [path.relative_to(COURSE).with_suffix(".html").as_posix() for path in sorted((COURSE / PAPER).glob("*.md"))]
-PAGES = ["index.html", "teacher.html", *NAMES, *PAPERS]
+FURTHER_PAGES = [f"{FURTHER}/{path.stem}.html" for path in sorted((COURSE / FURTHER).glob("*.md"))]
+PAGES = ["index.html", "teacher.html", *NAMES, *PAPERS, *FURTHER_PAGES]
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="  # a PNG of 1 x 1
 )
@@ -72,6 +73,11 @@ def explorer_summaries(notebook: Path) -> list[str]:
 
 def test_every_lesson_and_every_solution_has_a_page(built):
     assert sorted(built) == sorted(PAGES)
+
+
+def test_paper_exercises_lead_back_to_their_lesson(built):
+    assert built["paper/08_training.html"].footer.find("a")["href"] == "../08_training.html"
+    assert built["08_training.html"].main.find("a", href="paper/08_training.html")
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -159,6 +159,14 @@ def test_every_weight_over_its_range(monitor, name):
         assert monitor.reports[0].losses[name] == pytest.approx(weight * plain, rel=1e-5)
 
 
+def test_a_config_s_own_weights_are_within_the_sliders_range():
+    model = new_model()
+    weighted = replace(model.config.classification, class_loss_weight=6.0)
+    model.config = replace(model.config, classification=weighted)
+    monitor = TrainingMonitor(model, scenes(), scenes(2), TRAINING)
+    assert monitor.settings()[0].classification == weighted
+
+
 def test_every_learning_rate(monitor):
     for rate in LEARNING_RATES:
         monitor.start_over()
@@ -198,6 +206,22 @@ def test_what_is_measured_is_what_evaluate_finds(monitor):
     assert f"After step 3: mAP {alone.mAP:.2f}, recall at 50 {alone.recall[50]:.2f}." in monitor.summary
     monitor.advance(30)
     assert list(monitor.moments) == [3, 7, 10, 13, 17, 20] and len(monitor.moments) == MEASURED
+
+
+def test_what_a_notebook_stores_in_words_is_the_same_before_and_after_the_run(monitor, monkeypatch):
+    renewed = []
+    monkeypatch.setattr(monitor, "renew_still", lambda: renewed.append(monitor.done))
+    before = repr(monitor)
+    monitor.advance(19)
+    assert renewed == []
+    monitor.advance(1)
+    assert renewed == [20] and repr(monitor) == before and "20 steps" in before
+
+
+def test_map_is_counted_as_it_is_told_to():
+    monitor = TrainingMonitor(new_model(), scenes(), scenes(2), TRAINING, metric="voc")
+    monitor.advance(3)
+    assert monitor.moments[3].metric == "voc"
 
 
 def test_a_run_that_is_started_over_stays_as_an_earlier_one(monitor):
