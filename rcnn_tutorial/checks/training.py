@@ -12,7 +12,7 @@ import rcnn_tutorial.evaluation as evaluation
 import rcnn_tutorial.training as training
 from rcnn_tutorial.answers import report
 from rcnn_tutorial.boxes import box_iou
-from rcnn_tutorial.checks.checking import Check, misconceptions
+from rcnn_tutorial.checks.checking import STILL, Check, misconceptions
 from rcnn_tutorial.checks.pictures import RIGHT, YOURS, Chart, Sketch, beside, role_of, write
 from rcnn_tutorial.config import TrainingConfig
 from rcnn_tutorial.roles import GROUND_TRUTH, OTHER, PLAIN, PROPOSAL
@@ -359,7 +359,7 @@ bug_hunt = Check(
     _steps,
     _bug_hunt_cases,
     misconceptions(
-        "The bug is still there: nothing forgets the gradient of the step before, and backward() adds to it.",
+        f"{STILL}: the weight never comes to rest. What does `w.grad` hold after the second `backward()`?",
         _slip(clear=False),
         "You forget the gradient between backward() and the step: nothing is left to move the weight.",
         _slip(gradient=lambda gradients: 0 * gradients[-1]),

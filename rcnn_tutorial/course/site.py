@@ -43,7 +43,6 @@ _TEMPLATES = jinja2.Environment(
 )
 
 
-
 class Source(NamedTuple):
     """A file of the course on its way to a page."""
 
