@@ -1,4 +1,4 @@
-"""Self-checks of the fifth notebook: the labels of ROIs, the sample of a training step, the 4 (C + 1) expansion."""
+"""Self-checks of the fifth notebook: ROIs' labels, a step's sample, the 4 (C + 1) expansion, what NMS keeps."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import torch
 from torch import Tensor
 
 from rcnn_tutorial.answers import report
-from rcnn_tutorial.checks.checking import Check, misconceptions
-from rcnn_tutorial.checks.pictures import YOURS, Bar, Sketch, bars, beside, table, write
+from rcnn_tutorial.checks.checking import STILL, Check, misconceptions
+from rcnn_tutorial.checks.pictures import YOURS, Bar, Sketch, bars, beside, corners, frame, table, versus, write
 from rcnn_tutorial.roles import BACKGROUND, FOREGROUND, OTHER
 from rcnn_tutorial.scene import Boxes, Layer, Lines
+from rcnn_tutorial.stages.nms import nms
 
-__all__ = ["expand_to_classes", "label_rois", "report", "sample_rois"]
+__all__ = ["bug_hunt", "expand_to_classes", "label_rois", "report", "sample_rois"]
 
 NEITHER = -1
 
@@ -320,3 +321,69 @@ expand_to_classes = Check(
     ),
     picture=beside(_draw_tables),
 )
+
+
+# ---- bug_hunt(scores, boxes, before, after) -> boxes (at most after, 4)
+
+
+def _thinned(scores, boxes, before, after, *, order=None, among=None, find=lambda order, kept: order[kept]):
+    """The proposal layer from its ranking on; the rows of the boxes are what `find` makes of order and kept."""
+    order = scores.argsort(descending=True)[:before] if order is None else order
+    kept = nms(boxes[order], (scores[order] if among is None else among), 0.7)[:after]
+    return boxes[find(order, kept)]
+
+
+def _thinning_cases() -> list[tuple]:
+    """Boxes in heaps, so that NMS has something to remove; those of the last case are sorted, where nothing shows."""
+    generator = torch.Generator().manual_seed(4)
+    place, jitter = torch.rand(6, 1, 2, generator=generator) * 60, torch.rand(6, 5, 4, generator=generator) * 5
+    boxes = (torch.cat([place, place + 30], dim=2) + jitter).flatten(0, 1)  # (30, 4)
+    scores = torch.linspace(0.05, 0.95, 30)[torch.randperm(30, generator=generator)]  # (30,)
+    best_first = scores.argsort(descending=True)
+    return [
+        (scores, boxes, 20, 4),
+        (scores.flip(0), boxes, 12, 10),
+        (scores[:8], boxes[:8], 8, 3),
+        (scores[best_first], boxes[best_first], 24, 5),
+    ]
+
+
+def _draw_kept(_arguments, value, good, wrong) -> Sketch:
+    return Sketch([frame(100.0, 100.0, "image"), *versus(value, good, wrong)], corners(value, wrong))
+
+
+bug_hunt = Check(
+    "bug_hunt",
+    _thinned,
+    _thinning_cases,
+    misconceptions(
+        f"{STILL}: boxes that came sorted are kept rightly, others are not the good ones. What do the numbers in kept "
+        "count: rows of boxes, or of boxes[order]?",
+        lambda *given: _thinned(*given, find=lambda _order, kept: kept),
+        "You look the numbers up the wrong way round: order[kept] are the boxes' rows, kept[order] or a second argsort "
+        "leads elsewhere.",
+        lambda *given: _thinned(*given, find=lambda order, kept: order.argsort()[kept]),
+        "Now NMS is given boxes and scores in two different orders; row by row they belong together.",
+        lambda *given: _thinned(*given, among=given[0][: given[2]]),
+        "The worst come first in your ranking: argsort ascends unless it is told not to.",
+        lambda *given: _thinned(*given, order=given[0].argsort()[: given[2]]),
+        "You keep the best by score alone; order[:after] has not been through NMS.",
+        lambda *given: _thinned(*given, find=lambda order, _kept: order[: given[3]]),
+        "You cut to the final number before NMS; then it has hardly anything to choose from.",
+        lambda *given: _thinned(*given[:2], given[3], given[3]),
+        "You let all boxes into NMS; only the best `before` of the ranking go in.",
+        lambda *given: _thinned(*given[:2], len(given[0]), given[3]),
+        "The right boxes, but no longer the best first: keep NMS's order.",
+        lambda *given: _thinned(*given, find=lambda order, kept: order[kept].sort().values),
+        "You return what NMS removes; keep the boxes that it names.",
+        lambda *given: _thinned(*given, find=lambda order, kept: order[_others(len(order), kept)][: given[3]]),
+    ),
+    picture=beside(_draw_kept),
+)
+
+
+def _others(count: int, kept: Tensor) -> Tensor:
+    """The numbers below count that are not in kept."""
+    rest = torch.ones(count, dtype=torch.bool)
+    rest[kept] = False
+    return rest.nonzero().flatten()

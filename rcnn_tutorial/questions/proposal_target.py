@@ -18,34 +18,55 @@ predict = Questions(
     "predictions",
     Question(
         "live_numbers",
-        "How many of the 128 · 84 = 10 752 numbers can differ from zero, at most?",
+        "How many of the 48 · 16 = 768 numbers can differ from zero, at most?",
         Number(
-            128,
+            64,
             wrong={
-                512: "You count every row; a background row has no box to learn and is zero all over.",
-                2688: "You write the targets into the columns of every class; only the right class holds them.",
-                10752: "A row holds targets for the right class only, and a background row for none.",
-                32: "These are the rows; each is live in four columns.",
-                384: "These are the background rows' four columns; they stay zero.",
+                192: "You count every row; a background row has no box to learn and is zero all over.",
+                256: "You write the targets into the columns of every class; only the right class holds them.",
+                768: "A row holds targets for the right class only, and a background row for none.",
+                16: "These are the rows; each is live in four columns.",
+                128: "These are the background rows' four columns; they stay zero.",
+                48: "One number a row; a foreground row has four, a background row none.",
             },
         ),
-        because="At most 32 rows are foreground, and a foreground row is live in the four columns of its own class: "
-        "32 · 4 = 128 numbers, 1.2 %. Background rows are zero all over.",
+        because="At most 16 rows are foreground, and a foreground row is live in the four columns of its own class: "
+        "16 · 4 = 64 of 768 numbers. Background rows are zero all over.",
     ),
     Question(
         "scarce_foreground",
-        "An image has only 3 foreground proposals. How many **background** ROIs does the step use?",
+        "On one photo only 5 proposals are foreground, and only 20 are background. How many rows does the step fill "
+        "with **background**?",
         Number(
-            125,
+            43,
             wrong={
-                96: "Your background keeps its fixed share; when foreground is scarce, background takes its places.",
-                9: "You shrink the batch to keep the quarter; the batch always has 128 rows.",
-                127: "You take a quarter of the foreground proposals; it is a quarter of the batch.",
-                128: "All 3 foreground proposals are used; they take three of the places.",
+                32: "Your background keeps its fixed share; when foreground is scarce, background takes its places.",
+                20: "You shrink the batch; it always has 48 rows, and background is used again until it is full.",
+                10: "You shrink the batch to keep the third; the batch always has 48 rows.",
+                46: "You take a third of the foreground proposals; it is a third of the batch.",
+                48: "All 5 foreground proposals are used; they take five of the places.",
             },
         ),
-        because="A quarter is a ceiling for the foreground, not a fixed share; background fills the rest, and if there "
-        "are too few of **them**, some are used twice.",
+        because="A third is a ceiling for the foreground, not a fixed share: 5 rows are foreground, background fills "
+        "the other 43. There are only 20 of it, so each is used twice, and three of them a third time.",
+    ),
+    Question(
+        "which_anchors",
+        "In this training step the RPN's own loss has looked at 256 anchors of the photo. Which anchors may become "
+        "proposals?",
+        Choice(
+            "all anchors of the photo",
+            {
+                "those 256": "They were drawn for the RPN's loss alone.",
+                "the foreground ones among the 256": "Labels of anchors serve the RPN's loss alone; proposals go by "
+                "score, as they do when there are no labels.",
+                "all that lie inside the image": "Those that leave it are out of the RPN's loss; their boxes are moved "
+                "and clipped like all others.",
+            },
+            place=2,
+        ),
+        because="The proposal layer knows neither labels nor samples, in training as in inference: it ranks the "
+        "scores of all anchors.",
     ),
 )
 
@@ -58,7 +79,7 @@ quiz = Questions(
         Choice(
             "it stays in the list of proposals",
             {
-                "it is dropped, because it is too small": "Only the authors' first code had a minimum size.",
+                "it is dropped, because it is too small": "No size is too small.",
                 "suppression removes it": "Its IoU with every box is 0, so no better box can remove it.",
                 "it becomes foreground, because it scores high": "The score only ranks; its IoU decides, and it is 0.",
             },
@@ -119,7 +140,7 @@ quiz = Questions(
         Choice(
             "no: the ROI's coordinates are taken for constants",
             {
-                "yes, through the ROI's coordinates": "So the post says; the code detaches them.",
+                "yes, through the ROI's coordinates": "They are detached: numbers without a history.",
                 "yes, because it shares the head with the detector": "The head does get a gradient, through the "
                 "features. The RPN's own layers get none.",
                 "no: ROIs are drawn at random": "A draw picks rows; without the detach, these would carry a gradient.",

@@ -55,9 +55,7 @@ def draw_all(image, trace, model):
     yield crop_pooling.methods_figure(trace.features[0, 0], trace.proposals.boxes[0, 0], model.stride, 3)
     yield rpn_loss.probability_figure(image, trace.rpn.foreground[0], tuple(trace.features.shape[-2:]))
     yield rpn_loss.labels_figure(image, boxes[:2], trace.anchors, trace.anchor_targets)
-    groups = proposal_target.red_green(trace.anchors[:3], boxes[:3])
-    yield proposal_target.boxes_figure(image, image.shape[-2:], {"boxes": groups})
-    yield proposal_target.spread_figure(trace.proposal_targets.coefficients[0], ProposalTargetConfig())
+    yield proposal_target.overlaps_figure(trace.proposal_targets.max_overlaps[0], ProposalTargetConfig())
     yield training.progress_figure(
         image, objects, {"now": {"boxes": boxes, "labels": labels, "scores": scores}}, TOY_CLASSES
     )
