@@ -1,15 +1,16 @@
-"""Self-checks of the seventh notebook: the likeliest class, the box of a class, the box loss of the right class."""
+"""Self-checks of the seventh notebook: the likeliest class, the box of a class, the box loss, the class loss."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from rcnn_tutorial.answers import report
 from rcnn_tutorial.boxes import centers_and_sizes, decode
-from rcnn_tutorial.checks.checking import Check, misconceptions
+from rcnn_tutorial.checks.checking import STILL, Check, misconceptions
 from rcnn_tutorial.checks.pictures import INPUT, RIGHT, Bar, Sketch, bars, beside, corners, role_of
 from rcnn_tutorial.roles import FOREGROUND, OTHER
 from rcnn_tutorial.scene import Boxes
@@ -17,7 +18,7 @@ from rcnn_tutorial.stages.classification import RoiOutputs, classification_loss
 from rcnn_tutorial.stages.proposal_target import ProposalTargets
 from rcnn_tutorial.stages.rpn_loss import smooth_l1
 
-__all__ = ["box_loss", "class_box", "likeliest", "report"]
+__all__ = ["box_loss", "bug_hunt", "class_box", "likeliest", "report"]
 
 
 # ---- likeliest(scores (S, C + 1)) -> labels (S,), probabilities (S,)
@@ -255,4 +256,61 @@ box_loss = Check(
     ),
     by_package=True,
     picture=beside(_draw_parts),
+)
+
+
+# ---- bug_hunt(scores (S, C + 1), labels (S,)) -> ()
+
+
+def _hunt_cases() -> list[tuple]:
+    generator = torch.Generator().manual_seed(9)
+    few = torch.tensor([[2.0, 1, 0, -1], [0, 1, 3, 2], [0.5, 2, 1, 2.5]])
+    many = torch.randn(6, 21, generator=generator) * 3
+    certain = torch.tensor([[9.0, 0, 0], [0, 0, 9], [0, 9, 0], [9, 0, 0]])
+    apart = torch.tensor([[0.0, 200, 0, 0], [0, 0, 3, 1]])
+    return [
+        (few, torch.tensor([0, 2, 1])),
+        (many, torch.tensor([4, 0, 0, 20, 7, 0])),
+        (certain, torch.tensor([0, 2, 1, 0])),
+        (apart, torch.tensor([2, 3])),
+    ]
+
+
+def _draw_class_loss(arguments, value, good, _wrong) -> Sketch:
+    """What each ROI adds to the right loss, over the loss itself."""
+    scores, labels = arguments
+    each = F.cross_entropy(scores, labels, reduction="none") / len(labels)  # (S,)
+    rows = [Bar(f"label {u}: {part:.3f}", part, OTHER) for u, part in zip(labels.tolist(), each.tolist(), strict=True)]
+    rows.append(Bar(f"loss {value:.3f}", value, role_of(value, good)))
+    words = f"loss {value:.3f}. Above it what each of {len(labels)} ROIs has to add, its own loss / {len(labels)}."
+    return Sketch(bars(rows, max(good, float(each.max()))), words)
+
+
+bug_hunt = Check(
+    "bug_hunt",
+    F.cross_entropy,
+    _hunt_cases,
+    misconceptions(
+        f"{STILL}: even a ROI that is right with certainty costs 2.1. What does F.cross_entropy do to what it gets?",
+        lambda scores, labels: F.cross_entropy(scores.softmax(dim=1), labels),
+        "Another function in place of the softmax, and F.cross_entropy still takes its own: give it the bare scores.",
+        lambda scores, labels: F.cross_entropy(scores.sigmoid(), labels),
+        "F.nll_loss takes no logarithm: from probabilities it makes minus their mean, which is below 0.",
+        lambda scores, labels: F.nll_loss(scores.softmax(dim=1), labels),
+        "Now there is no softmax at all: F.nll_loss only picks, so the scores are taken for logarithms.",
+        F.nll_loss,
+        "A small probability is 0 in float32, its logarithm infinite: take both in one, as F.cross_entropy does.",
+        lambda scores, labels: F.nll_loss(scores.softmax(dim=1).log(), labels),
+        "The softmax runs over the ROIs: the classes of one ROI compete.",
+        lambda scores, labels: F.nll_loss(scores.log_softmax(dim=0), labels),
+        "1 - p costs at most 1, however sure the network is of the wrong class; the loss is -ln p.",
+        lambda scores, labels: (1 - _pick(scores.softmax(dim=1), labels)).mean(),
+        "You leave background ROIs out: background is a right answer too (only the box loss skips it).",
+        lambda scores, labels: F.cross_entropy(scores[labels > 0], labels[labels > 0]),
+        "That is the sum over the ROIs; the mean is asked for.",
+        lambda scores, labels: F.cross_entropy(scores, labels, reduction="sum"),
+        "You ask for the class before the right one: label 0 is background, so column u belongs to label u.",
+        lambda scores, labels: F.cross_entropy(scores.roll(1, dims=1), labels),
+    ),
+    picture=beside(_draw_class_loss),
 )

@@ -1,4 +1,4 @@
-"""Pictures of the classification layer: from crop to fc7, the scores of ROIs, the boxes of one, the squeezed one."""
+"""Pictures of the classification layer: the scores of ROIs, and a ROI as its crop squeezes it."""
 
 from collections.abc import Sequence
 
@@ -10,65 +10,12 @@ from torch import Tensor
 from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import centers_and_sizes, encode
 from rcnn_tutorial.figures.drawing import figure_of
-from rcnn_tutorial.figures.style import from_any_device, plots, style
+from rcnn_tutorial.figures.style import from_any_device, plots
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Lines, Points, Scene
 
-GRAY = "#767676"
 INK = Role("#000000")
 _WRITTEN = 0.1  # a probability from here on is written into its cell
-
-
-@from_any_device
-def class_boxes_figure(
-    image: Tensor, roi: Tensor, boxes: Tensor, label: int, classes: Sequence[str], objects: Tensor | None = None
-) -> Figure:
-    """One ROI in orange, the box that one class makes of it in blue, those of all other classes in white.
-
-    image: (3, H, W) in [0, 1]. roi: (4,). boxes: (C + 1, 4), row 0 (background) is left out. objects: (G, 4), drawn in
-    yellow. All in the image's pixels.
-    """
-    others = [c for c in range(1, len(boxes)) if c != label]
-    layers = [
-        Boxes(boxes[others], roles.OTHER, width=1.5),
-        Boxes(roi[None], roles.ROI),
-        Boxes(boxes[[label]], roles.CHOSEN, width=5, name=classes[label - 1]),
-    ]
-    if objects is not None:
-        layers.append(Boxes(objects, roles.GROUND_TRUTH, width=2))  # on top: a good box hides its object
-    return figure_of([Scene(image, layers)], 8.0)
-
-
-@from_any_device
-def fc7_figure(crop: Tensor, maps: Tensor, channels: int = 6) -> Figure:
-    """The way of one ROI to fc7: channels of its crop, channels of the tail's output, and their means.
-
-    crop: (K, size, size). maps: (D, h, w), the tail before its spatial mean. Shown are the channels that vary most.
-    """
-    first, last = (values.std(dim=(1, 2)).topk(channels).indices.sort().values for values in (crop, maps))
-    fc7 = maps.mean(dim=(1, 2))  # (D,)
-    with style():
-        figure = Figure(figsize=(9, 5.6))
-        grid = figure.add_gridspec(3, channels, height_ratios=[1, 1, 0.8])
-        _show_channels(figure, grid, 0, crop, first, f"crop\n{tuple(crop.shape)}")
-        _show_channels(figure, grid, 1, maps, last, f"after the tail\n{tuple(maps.shape)}")
-        axes = figure.add_subplot(grid[2, :])
-        axes.bar(range(len(fc7)), fc7.tolist(), width=1.0, color=GRAY)
-        axes.bar(last.tolist(), fc7[last].tolist(), width=max(3.0, len(fc7) / 250), color=roles.BLUE)
-        for channel in last.tolist():
-            axes.annotate(f"{channel}", (channel, float(fc7[channel])), ha="center", va="bottom", fontsize=12)
-        axes.set(xlim=(-0.5, len(fc7) - 0.5), ylabel="fc7")
-        axes.set_xlabel(f"channel, 0 to {len(fc7) - 1}: the mean of each map")
-    return figure
-
-
-def _show_channels(figure: Figure, grid, row: int, values: Tensor, channels: Tensor, title: str) -> None:
-    for column, channel in enumerate(channels.tolist()):
-        axes = figure.add_subplot(grid[row, column])
-        axes.imshow(values[channel].numpy(), cmap="viridis")
-        axes.set(xticks=[], yticks=[], xlabel=f"{channel}")
-        if column == 0:
-            axes.set_ylabel(title, rotation=0, ha="right", va="center")
 
 
 @from_any_device

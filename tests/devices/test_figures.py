@@ -49,8 +49,6 @@ def draw_all(image, trace, model):
     yield anchors.shapes_figure(
         image, base_anchors(AnchorConfig(scales=(1, 2))).float().to(image.device), AnchorConfig(scales=(1, 2))
     )
-    yield classification.class_boxes_figure(image, boxes[0], boxes[:4], 1, TOY_CLASSES, boxes[1:2])
-    yield classification.fc7_figure(trace.proposed.crops[0], trace.proposed.crops[1])
     yield classification.scores_figure(trace.proposed.probabilities[0, :3], TOY_CLASSES)
     yield crop_pooling.methods_figure(trace.features[0, 0], trace.proposals.boxes[0, 0], model.stride, 3)
     yield rpn_loss.probability_figure(image, trace.rpn.foreground[0], tuple(trace.features.shape[-2:]))
