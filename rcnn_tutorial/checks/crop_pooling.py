@@ -253,7 +253,7 @@ def _draw_ends(arguments, value, good, _wrong) -> Sketch:
     right, own = ((ends + 1) / 2 * torch.tensor([columns - 1, rows - 1]) for ends in (good, value))  # (2, 2) cells
     layers = [
         frame(rows - 1, columns - 1, "map of the batch"),
-        frame(own_rows - 1, own_columns - 1, "the image's part")._replace(width=3.0),
+        frame(own_rows - 1, own_columns - 1, "the image's part"),
         Boxes(right.reshape(1, 4), RIGHT),
     ]
     if (role := role_of(value, good)) is YOURS:
