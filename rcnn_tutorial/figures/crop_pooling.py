@@ -165,7 +165,7 @@ def methods_figure(channel: Tensor, roi: Tensor, stride: int, size: int) -> Figu
     x1, y1, x2, y2 = (roi / stride).tolist()
     around = channel[max(int(y1) - 1, 0) : int(y2) + 3, max(int(x1) - 1, 0) : int(x2) + 3]  # sets the colors
     colors = {"vmin": float(around.min()), "vmax": float(around.max()), "cmap": "viridis"}
-    with plots(11, 7.4, 2, 3, height_ratios=[1.15, 1]) as (figure, grid):
+    with plots(11, 6.2, 2, 3, height_ratios=[1.15, 1]) as (figure, grid):
         for (above, below), method in zip(grid.T, ("pool", "align", "crop"), strict=True):
             layers = _reading(method, roi, stride, size, channel.shape)
             _show_cells(above, channel, METHODS[method], layers, around)
