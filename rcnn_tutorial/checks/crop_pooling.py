@@ -1,4 +1,4 @@
-"""Self-checks of the sixth notebook: theta, bilinear sampling at one point, the grid of sample positions."""
+"""Self-checks of the sixth notebook: theta, bilinear sampling at one point, the sample positions; a bug hunt."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rcnn_tutorial.answers import report
-from rcnn_tutorial.checks.checking import Check, misconceptions
+from rcnn_tutorial.checks.checking import STILL, Check, misconceptions
 from rcnn_tutorial.checks.pictures import INPUT, RIGHT, YOURS, Sketch, beside, frame, role_of, table, write
 from rcnn_tutorial.roles import GROUND_TRUTH
 from rcnn_tutorial.scene import Boxes, Lines, Points
 from rcnn_tutorial.stages.crop_pooling import crop_theta
 
-__all__ = ["bilinear", "crop_grid", "report", "theta"]
+__all__ = ["bilinear", "bug_hunt", "crop_grid", "report", "theta"]
 
 
 # ---- theta(roi, stride, rows, columns) -> (2, 3)
@@ -68,15 +68,15 @@ theta = Check(
         lambda roi, stride, rows, columns: crop_theta(roi, stride, (columns, rows)),
         "Your ROI is still in pixels: divide it by the stride first, because theta counts cells.",
         lambda roi, stride, rows, columns: crop_theta(roi, 1, (rows, columns)),
-        "You divide by W and H, not by W - 1 and H - 1: with align_corners=True, -1 and 1 are the centers of the "
-        "outermost cells, W - 1 cells apart.",
+        "You divide by W' and H', not by W' - 1 and H' - 1: with align_corners=True, -1 and 1 are the centers of "
+        "the outermost cells, W' - 1 cells apart.",
         _both_axes(lambda a, b, n: ((b - a) / n, (a + b - n) / n)),
         "Your scale is half of what it should be: the crop's square is 2 wide, from -1 to 1, and so is the map.",
         _both_axes(lambda a, b, n: ((b - a) / (n - 1) / 2, (a + b - n + 1) / (n - 1))),
-        "Your scale is twice what it should be: u runs from -1 to 1, so a scale of 1 spans the whole map already.",
+        "Your scale is twice what it should be: x of the crop runs from -1 to 1, so a scale of 1 spans the whole map.",
         _both_axes(lambda a, b, n: ((b - a) / (n - 1) * 2, (a + b - n + 1) / (n - 1))),
         "The shift is measured from the map's corner: in grid_sample's coordinates 0 is the middle of the map, so "
-        "subtract 1 (that is, (W - 1) / (W - 1)).",
+        "subtract 1 (that is, (W' - 1) / (W' - 1)).",
         _both_axes(lambda a, b, n: ((b - a) / (n - 1), (a + b) / (n - 1))),
         "Your shift puts the middle of the crop onto the ROI's top left corner; it belongs onto the ROI's center.",
         _both_axes(lambda a, b, n: ((b - a) / (n - 1), (2 * a - n + 1) / (n - 1))),
@@ -235,3 +235,66 @@ crop_grid = Check(
     ),
     picture=beside(_draw_samples),
 )
+
+
+# ---- bug_hunt(roi, stride, image_size, batch_size) -> (2, 2)
+
+
+def _ends(roi: Tensor, stride: int, size: tuple[int, int], gap: int = 1, whole=math.ceil) -> Tensor:
+    """First and last sample (2, 2), x, y from -1 to 1 over a map of a size in pixels; gap: cells less than it has."""
+    rows, columns = (whole(side / stride) for side in size)
+    return 2 * roi.reshape(2, 2) / stride / torch.tensor([columns - gap, rows - gap]) - 1
+
+
+def _draw_ends(arguments, value, good, _wrong) -> Sketch:
+    """The crop's extent on the batch's feature map, where the image's own part ends."""
+    stride = arguments[1]
+    (own_rows, own_columns), (rows, columns) = ([math.ceil(n / stride) for n in size] for size in arguments[2:])
+    right, own = ((ends + 1) / 2 * torch.tensor([columns - 1, rows - 1]) for ends in (good, value))  # (2, 2) cells
+    layers = [
+        frame(rows - 1, columns - 1, "map of the batch"),
+        frame(own_rows - 1, own_columns - 1, "the image's part"),
+        Boxes(right.reshape(1, 4), RIGHT),
+    ]
+    if (role := role_of(value, good)) is YOURS:
+        layers.append(Boxes(own.reshape(1, 4), role, width=4.0))
+    return Sketch(layers, f"the crop reads from {_pair(own[0])} to {_pair(own[1])}, in cells.")
+
+
+bug_hunt = Check(
+    "bug_hunt",
+    lambda roi, stride, image_size, batch_size: _ends(roi, stride, batch_size),
+    lambda: [
+        (torch.tensor([160.0, 160, 640, 480]), 16, (600, 800), (600, 902)),
+        (torch.tensor([37.5, 120, 101.25, 512]), 16, (600, 800), (1000, 800)),
+        (torch.tensor([300.0, 16, 590, 90]), 16, (600, 605), (710, 905)),
+        (torch.tensor([24.0, 40, 200, 133]), 8, (300, 417), (300, 417)),
+    ],
+    misconceptions(
+        f"{STILL}: alone every image is right, in a batch the ROIs of a smaller one are stretched, the farther from "
+        "the top left, the more. Over which map does grid_sample count from -1 to 1?",
+        lambda roi, stride, image_size, batch_size: _ends(roi, stride, image_size),
+        "Now the map is the batch's, but W' cells are W' - 1 apart: -1 and 1 are the centers of the outermost ones.",
+        lambda roi, stride, image_size, batch_size: _ends(roi, stride, batch_size, gap=0),
+        "Only across is it the batch's map: an image may be padded below as well.",
+        lambda roi, stride, image_size, batch_size: _ends(roi, stride, (image_size[0], batch_size[1])),
+        "Only down is it the batch's map: an image may be padded on the right as well.",
+        lambda roi, stride, image_size, batch_size: _ends(roi, stride, (batch_size[0], image_size[1])),
+        "Now the map is the batch's, but height and width are exchanged: a size comes as height, width.",
+        lambda roi, stride, image_size, batch_size: _ends(roi, stride, batch_size[::-1]),
+        "Now the map is the batch's, but a part of a cell is a cell too: the head rounds up.",
+        lambda roi, stride, image_size, batch_size: _ends(roi, stride, batch_size, whole=math.floor),
+        "You shrink about the middle of the map. The padding is on the right and below, so pixel 0 stays at -1.",
+        lambda roi, stride, image_size, batch_size: _ends(roi, stride, image_size) * _share(image_size, batch_size),
+        "You shrink the ROI as well: it was right, only the map that it was measured on was not.",
+        lambda roi, stride, image_size, batch_size: _ends(
+            roi * _share(image_size, batch_size).repeat(2), stride, batch_size
+        ),
+    ),
+    picture=beside(_draw_ends),
+)
+
+
+def _share(image_size: tuple[int, int], batch_size: tuple[int, int]) -> Tensor:
+    """Which part of the batch's width and height the image fills: (2,)."""
+    return torch.tensor([image_size[1] / batch_size[1], image_size[0] / batch_size[0]])

@@ -1,4 +1,4 @@
-"""Pictures of crop pooling: where each method reads the feature map, and which way the gradient pulls the ROI.
+"""Pictures of crop pooling: how theta counts, and where each method reads the feature map.
 
 The geometry comes first, as small functions that the explorer shares. Positions count cells: 0 is the center of the
 first cell, which crop pooling takes to lie at pixel 0, the next cell at pixel `stride`.
@@ -16,11 +16,11 @@ from torch import Tensor
 from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import centers_and_sizes
 from rcnn_tutorial.config import CropPoolingConfig
-from rcnn_tutorial.figures.drawing import draw_layer, draw_scene, figure_of
+from rcnn_tutorial.figures.drawing import draw_layer
 from rcnn_tutorial.figures.style import from_any_device, plots
 from rcnn_tutorial.roles import Role
-from rcnn_tutorial.scene import Boxes, Layer, Lines, Points, Scene
-from rcnn_tutorial.stages.crop_pooling import crop_pool, crop_theta, sample_crops
+from rcnn_tutorial.scene import Boxes, Layer, Lines, Points
+from rcnn_tutorial.stages.crop_pooling import crop_pool, crop_theta
 
 METHODS = {"crop": "Crop pooling", "align": "RoIAlign", "pool": "RoIPool"}
 
@@ -50,9 +50,9 @@ def corner_theta(corners: Tensor, stride: int, feature_size: tuple[int, int]) ->
     """
     last = corners.new_tensor(feature_size).flip(0) - 1  # (2,) x, y of the last cell's center
     top_left, top_right, _, bottom_left = (corners / stride).unbind(-2)  # (..., 2) each, cells
-    right = (top_right - top_left) / 2  # (..., 2) where one unit of u leads
-    down = (bottom_left - top_left) / 2  # (..., 2) where one unit of v leads
-    center = (top_right + bottom_left) / 2  # (..., 2) where u = v = 0 lies
+    right = (top_right - top_left) / 2  # (..., 2) where one unit of the crop's x leads
+    down = (bottom_left - top_left) / 2  # (..., 2) where one unit of its y leads
+    center = (top_right + bottom_left) / 2  # (..., 2) where its middle lies
     return torch.stack([2 * right, 2 * down, 2 * center - last], dim=-1) / last.clamp(min=1)[:, None]  # (..., 2, 3)
 
 
@@ -120,24 +120,6 @@ def cell_boxes(bins: Tensor, stride: int) -> Tensor:
 
 
 @from_any_device
-def crop_figure(image: Tensor, channel: Tensor, corners: Tensor, size: int, stride: int) -> Figure:
-    """A ROI and its sample grid on the photo, the same grid on the feature map, and the crop that comes out.
-
-    image: (3, H, W) in [0, 1]. channel: (rows, columns), one channel of the features. corners: (4, 2) pixels, as
-    `roi_corners` gives them.
-    """
-    theta = corner_theta(corners, stride, channel.shape)[None]  # (1, 2, 3)
-    positions = sample_positions(theta, size, channel.shape)[0].flatten(0, 1)  # (size * size, 2)
-    crop = sample_crops(channel[None, None], theta[None], size)[0, 0]  # (size, size)
-    with plots(11, 3.9, 1, 3, width_ratios=[1.25, 1.25, 1]) as (figure, (photo, cells, out)):
-        draw_scene(photo, Scene(image, _grid(corners, positions * stride), "The ROI on the photo (pixels)"))
-        _show_cells(cells, channel, "On the feature map (cells)", _grid(corners / stride, positions), channel)
-        _show_cells(out, crop, f"The {size}×{size} crop", [Points([(0.0, 0.0)], radius=6)], channel)
-        figure.supxlabel("The white dot is the first sample: top left in the crop.", fontsize=12)
-    return figure
-
-
-@from_any_device
 def rulers_figure(side: tuple[float, float], stride: int, cells: int, size: int) -> Figure:
     """One axis of the ROI counted four ways: pixels, cells, the map's [-1, 1], the crop's [-1, 1].
 
@@ -146,7 +128,7 @@ def rulers_figure(side: tuple[float, float], stride: int, cells: int, size: int)
     whole = (cells - 1) * stride
     shares = torch.linspace(*side, size) / whole  # (size,) of the map's extent: 0..1
     with plots(9, 3.8) as (figure, axes):
-        names = ["scaled pixel", "cell of the map", r"map: $x^s\in[-1,1]$", r"crop: $x^t\in[-1,1]$"]
+        names = ["scaled pixel", "cell of the map", "map, −1 to 1", "crop, −1 to 1"]
         for row, (low, high, digits) in enumerate([(0, whole, 0), (0, cells - 1, 1), (-1, 1, 2)]):
             _draw_ruler(axes, -row, low, high, (float(shares[0]), float(shares[-1])), digits)
         axes.plot([0, 1], [-3, -3], color=roles.GREEN, linewidth=4)
@@ -183,7 +165,7 @@ def methods_figure(channel: Tensor, roi: Tensor, stride: int, size: int) -> Figu
     x1, y1, x2, y2 = (roi / stride).tolist()
     around = channel[max(int(y1) - 1, 0) : int(y2) + 3, max(int(x1) - 1, 0) : int(x2) + 3]  # sets the colors
     colors = {"vmin": float(around.min()), "vmax": float(around.max()), "cmap": "viridis"}
-    with plots(11, 7.4, 2, 3, height_ratios=[1.15, 1]) as (figure, grid):
+    with plots(11, 6.2, 2, 3, height_ratios=[1.15, 1]) as (figure, grid):
         for (above, below), method in zip(grid.T, ("pool", "align", "crop"), strict=True):
             layers = _reading(method, roi, stride, size, channel.shape)
             _show_cells(above, channel, METHODS[method], layers, around)
@@ -216,37 +198,6 @@ def _reading(method: str, roi: Tensor, stride: int, size: int, feature_size: tup
     return [outline, Points(sample_positions(theta, size, feature_size).reshape(-1, 2), radius=4)]
 
 
-@from_any_device
-def align_corners_figure(image: Tensor, rois: Tensor, size: int, stride: int, feature_size: tuple[int, int]) -> Figure:
-    """Where the samples of several ROIs lie with align_corners=True (dots) and with False (crosses).
-
-    image: (3, H, W) in [0, 1]. rois: (S, 4) pixels. feature_size: rows and columns.
-    """
-    theta = crop_theta(rois, stride, feature_size)  # (S, 2, 3)
-    good, bad = (sample_positions(theta, size, feature_size, way).reshape(-1, 2) * stride for way in (True, False))
-    layers = [
-        Boxes(rois, roles.CHOSEN, width=4, name="ROI"),
-        Points(good, roles.AFTER, radius=4, name="True: corner samples on the corners"),
-        Points(bad, roles.BEFORE, shape="cross", radius=5, name="False: shrunk and shifted"),
-    ]
-    title = "The same theta, sampled with align_corners True and False"
-    return figure_of([Scene(0.55 * image + 0.45, layers, title)], 9.0)
-
-
-@from_any_device
-def corner_gradient_figure(image: Tensor, roi: Tensor, gradient: Tensor, title: str) -> Figure:
-    """Which way the corners should move for a score to rise: an arrow at each of the four.
-
-    image: (3, H, W) in [0, 1]. roi: (4,) pixels. gradient: (4,) of the score, in x1, y1, x2, y2. Only the proportions
-    of the arrows mean something.
-    """
-    longest = torch.maximum(gradient[:2].abs(), gradient[2:].abs()).norm().clamp(min=1e-12)
-    step = gradient / longest * 0.16 * min(image.shape[-2:])  # (4,) pixels
-    arrows = torch.stack([roi_corners(roi), roi_corners(roi + step)], dim=1)  # (4, 2, 2)
-    layers = [Boxes(roi[None], Role(roles.RED), width=5), Lines(arrows, roles.AFTER, width=7, arrow=True)]
-    return figure_of([Scene(image, layers, title)], 7.5, legend="")
-
-
 def _show_cells(axes: Axes, cells: Tensor, title: str, layers: Sequence[Layer], colors_of: Tensor) -> None:
     """A map (rows, columns) with cell i around the coordinate i, in the colors of a second map."""
     rows, columns = cells.shape
@@ -254,9 +205,3 @@ def _show_cells(axes: Axes, cells: Tensor, title: str, layers: Sequence[Layer], 
     for layer in layers:
         draw_layer(axes, layer)
     axes.set(xticks=[], yticks=[], title=title, anchor="N", xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
-
-
-def _grid(corners: Tensor, positions: Tensor) -> list[Layer]:
-    """A box by its corners (4, 2), the points (N, 2) at which it is read, and the first of them again, in white."""
-    outline = Lines(corners[None], Role(roles.PALETTE[1]), closed=True, width=5)
-    return [outline, Points(positions, roles.BEFORE, radius=3.5), Points(positions[:1], radius=6)]

@@ -10,6 +10,7 @@ __all__ = ["predict", "quiz"]
 
 _BINS = "You divided the ROI into seven bins and took their centers. That is RoIAlign, not crop pooling."
 _PIXELS = "You count pixels; the map counts cells, one every 16 pixels."
+_ROUNDED = "You round to whole cells. That is RoIPool; crop pooling rounds nothing."
 _SEVENTHS = "Your last sample does not reach x2: between seven samples there are six steps."
 
 
@@ -28,22 +29,39 @@ predict = Questions(
         "ramp",
         "Which seven numbers stand in a **row** of the crop? Give the first, the second and the last. (Two decimals "
         "will do.)",
-        Number(10, "first", near=0.05, wrong={11.43: _BINS, 160: _PIXELS}),
-        Number(13.33, "second", near=0.05, wrong={14.29: _BINS, 12.86: _SEVENTHS, 213.33: _PIXELS}),
+        Number(4.5, "first", near=0.05, wrong={5.57: _BINS, 72: _PIXELS, 4: _ROUNDED, 5: _ROUNDED}),
+        Number(7, "second", near=0.05, wrong={7.71: _BINS, 6.64: _SEVENTHS, 112: _PIXELS}),
         Number(
-            30,
+            19.5,
             "last",
             near=0.05,
             wrong={
-                28.57: _BINS,
-                27.14: _SEVENTHS,
-                480: _PIXELS,
-                31: "Off by one (+1): the ROI's last column is x2 itself, because corners are continuous here.",
+                18.43: _BINS,
+                17.36: _SEVENTHS,
+                312: _PIXELS,
+                20: _ROUNDED,
+                20.5: "Off by one (+1): the ROI's last column is x2 itself, because corners are continuous here.",
             },
         ),
-        because="In cells the ROI reaches from 160 / 16 = 10 to 480 / 16 = 30. Seven samples **including both ends** "
-        "leave six steps of 20 / 6 = 3.33: 10, 13.33, 16.67, 20, 23.33, 26.67, 30. On a ramp interpolation is exact, "
-        "so the values are the positions.",
+        because="In cells the ROI reaches from 72 / 16 = 4.5 to 312 / 16 = 19.5. Seven samples **including both ends** "
+        "leave six steps of 15 / 6 = 2.5: 4.5, 7, 9.5, 12, 14.5, 17, 19.5. On a ramp interpolation is exact, so the "
+        "values are the positions.",
+    ),
+    Question(
+        "tiny",
+        "Another ROI is 8 × 8 pixels, half a cell. What stands in its crop?",
+        Choice(
+            "49 values, all mixes of the same few cells",
+            {
+                "one value, and 48 zeros": "No sample is left out: all 49 points lie inside the ROI, close together.",
+                "49 values of 49 cells around it": "No sample lies outside the ROI, and it touches a few cells only.",
+                "nothing: it is smaller than a cell": "Between cells the map is interpolated, so any point has a "
+                "value.",
+            },
+            place=2,
+        ),
+        because="The samples lie a twelfth of a cell apart, between the same four cells (up to nine, where the ROI "
+        "crosses a cell's center). More points than cells add nothing.",
     ),
 )
 
@@ -83,18 +101,18 @@ quiz = Questions(
     ),
     Question(
         "last_cell",
-        "Why do both axes of θ use W − 1 and H − 1, not W and H?",
+        "Why do both axes of θ use W′ − 1 and H′ − 1, not W′ and H′?",
         Choice(
-            "−1 and 1 are the centers of the outermost cells, W − 1 cells apart",
+            "−1 and 1 are the centers of the outermost cells, W′ − 1 cells apart",
             {
-                "−1 and 1 are the outer edges of the map": "So it is without `align_corners`: W cells apart.",
+                "−1 and 1 are the outer edges of the map": "So it is without `align_corners`: W′ cells apart.",
                 "the last column of a ROI does not count": "Corners are continuous here: a ROI is x2 − x1 wide.",
-                "a map with a single column must not divide by 0": "There W − 1 is just what would be 0.",
+                "a map with a single column must not divide by 0": "There W′ − 1 is just what would be 0.",
             },
             place=3,
         ),
         because="With `align_corners` on, −1 and 1 are the centers of the outermost cells. From the first center to "
-        "the last there are W − 1 cells.",
+        "the last there are W′ − 1 cells.",
     ),
     Question(
         "no_detach",
