@@ -64,7 +64,7 @@ quiz = Questions(
     Question(
         "sample",
         "20 anchors of an image are foreground, 5 000 background. `RPN_BATCHSIZE` is 256, `RPN_FG_FRACTION` 0.5. How "
-        "many of each enter the loss? And with two such images in a step?",
+        "many of each enter the loss? And how many in all, with two such images in a step?",
         Number(
             20,
             "foreground, one image",
@@ -84,24 +84,15 @@ quiz = Questions(
             },
         ),
         Number(
-            40,
-            "foreground, two images",
+            512,
+            "of both kinds, two images",
             wrong={
-                20: "The options count anchors of one image: each draws its own 256.",
-                256: "The fraction is an upper limit, and each image has only 20.",
-            },
-        ),
-        Number(
-            472,
-            "background, two images",
-            wrong={
-                216: "The options count anchors of one image: each draws its own 256.",
-                236: "The options count anchors of one image: each draws its own 256.",
-                256: "Your background keeps its fixed share; it fills what foreground leaves.",
+                256: "The options count anchors of one image: each draws its own 256.",
+                552: "Foreground is among the 256 of an image, not beside them.",
             },
         ),
         because="20 foreground and 236 background: the fraction is an upper limit, and background fills the rest. With "
-        "two images 40 and 472, because the options count anchors of one image.",
+        "two images 512, because the options count anchors of one image.",
     ),
     Question(
         "decode",
