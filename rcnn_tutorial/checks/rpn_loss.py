@@ -1,4 +1,4 @@
-"""Checks of the fourth notebook: regression coefficients, anchor labels, smooth L1."""
+"""Checks of the fourth notebook: regression coefficients, anchor labels, smooth L1, the mean of the class loss."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from torch import Tensor
 from rcnn_tutorial.answers import report
 from rcnn_tutorial.boxes import box_iou, centers_and_sizes, decode
 from rcnn_tutorial.boxes import encode as right_encode
-from rcnn_tutorial.checks.checking import Check, misconceptions
-from rcnn_tutorial.checks.pictures import INPUT, RIGHT, YOURS, Chart, Sketch, beside, role_of
+from rcnn_tutorial.checks.checking import STILL, Check, misconceptions
+from rcnn_tutorial.checks.pictures import INPUT, RIGHT, YOURS, Bar, Chart, Sketch, bars, beside, role_of
 from rcnn_tutorial.config import AnchorTargetConfig
 from rcnn_tutorial.roles import BACKGROUND as BACKGROUND_ROLE
 from rcnn_tutorial.roles import FOREGROUND as FOREGROUND_ROLE
 from rcnn_tutorial.roles import GROUND_TRUTH, OTHER
 from rcnn_tutorial.scene import Boxes, Lines
-from rcnn_tutorial.stages.anchor_target import BACKGROUND, DONT_CARE, FOREGROUND, assign_anchors
+from rcnn_tutorial.stages.anchor_target import BACKGROUND, DONT_CARE, FOREGROUND, AnchorTargets, assign_anchors
 from rcnn_tutorial.stages.preprocessing import GroundTruth
+from rcnn_tutorial.stages.rpn import RPNOutputs
+from rcnn_tutorial.stages.rpn_loss import rpn_loss
 from rcnn_tutorial.stages.rpn_loss import smooth_l1 as right_smooth_l1
 
-__all__ = ["encode", "label_anchors", "report", "smooth_l1"]
+__all__ = ["bug_hunt", "encode", "label_anchors", "report", "smooth_l1"]
 
 # ---- encode(boxes, references) -> coefficients
 
@@ -296,4 +298,70 @@ smooth_l1 = Check(
     ),
     by_package=True,
     picture=beside(_draw_curve),
+)
+
+# ---- bug_hunt(scores, labels) -> class loss
+
+
+def loss_cases() -> list[tuple[Tensor, Tensor]]:
+    """(scores (N, 2), labels (N,)); in the first case every anchor is in the loss."""
+    generator = torch.Generator().manual_seed(0)
+    all_in = torch.tensor([1, 0, 0, 1, 0, 0, 0, 1])
+    few = torch.tensor([1, -1, 0, -1, -1, 0, -1, 0, -1, -1])
+    many = torch.tensor([1] * 40 + [0] * 216 + [-1] * 344)  # 256 of 600 in the loss
+    return [(3 * torch.randn(len(labels), 2, generator=generator), labels) for labels in (all_in, few, many)]
+
+
+def right_class_loss(scores: Tensor, labels: Tensor) -> Tensor:
+    """The class loss () of one image, by the stage: scores (N, 2), labels (N,) foreground, background, don't care."""
+    nowhere = torch.zeros(1, len(labels), 4)  # (1, N, 4) predicted and target coefficients: no box loss
+    targets = AnchorTargets(labels[None], nowhere, torch.zeros(1, len(labels)), assignment=None)
+    return rpn_loss(RPNOutputs(scores[None], nowhere), targets).class_loss
+
+
+def _entropy(scores: Tensor, labels: Tensor) -> Tensor:
+    """-ln p of each anchor's label (N,), don't care read as background."""
+    return F.cross_entropy(scores, labels.clamp(min=0), reduction="none")
+
+
+def _mean_of_means(scores: Tensor, labels: Tensor) -> Tensor:
+    entropy = _entropy(scores, labels)
+    return (entropy[labels == FOREGROUND].mean() + entropy[labels == BACKGROUND].mean()) / 2
+
+
+def _draw_loss(_, value, good, __) -> Sketch:
+    """The loss as a bar; the dashed line is ln 2, what an untrained network pays."""
+    ln_2 = 0.6931
+    bar = Bar(f"loss {value:.3g}", value, role_of(value, good))
+    return Sketch(bars([bar], max(good, ln_2), ln_2, "ln 2"), f"a class loss of {value:.3g}.")
+
+
+bug_hunt = Check(
+    "bug_hunt",
+    right_class_loss,
+    loss_cases,
+    misconceptions(
+        f"{STILL}: the more anchors an image has, the smaller its loss. By how many is the sum divided?",
+        lambda scores, labels: (_entropy(scores, labels) * (labels >= 0)).mean(),
+        "Now don't care anchors pay as background; they are in neither the sum nor the count.",
+        lambda scores, labels: _entropy(scores, labels).mean(),
+        "You divide by 256, whatever is sampled; an image may fall short of it.",
+        lambda scores, labels: _entropy(scores, labels)[labels >= 0].sum() / 256,
+        "This is the sum; an image with more sampled anchors would count for more.",
+        lambda scores, labels: _entropy(scores, labels)[labels >= 0].sum(),
+        "You divide by the number of foreground anchors, but the sum is over background as well.",
+        lambda scores, labels: _entropy(scores, labels)[labels >= 0].sum() / (labels == FOREGROUND).sum(),
+        "Only foreground is in your mean; background is sampled too, and has label 0, not -1.",
+        lambda scores, labels: _entropy(scores, labels)[labels == FOREGROUND].mean(),
+        "Only background is in your mean; foreground is sampled too.",
+        lambda scores, labels: _entropy(scores, labels)[labels == BACKGROUND].mean(),
+        "You average foreground and background apart; every sampled anchor counts alike.",
+        _mean_of_means,
+        "The logarithm of the mean probability is not the mean of the logarithms: take -ln of each anchor first.",
+        lambda scores, labels: -(-_entropy(scores, labels)[labels >= 0]).exp().mean().log(),
+        "The columns are swapped: 0 is background, 1 is foreground.",
+        lambda scores, labels: _entropy(scores.flip(1), labels)[labels >= 0].mean(),
+    ),
+    by_package=True,
+    picture=beside(_draw_loss),
 )

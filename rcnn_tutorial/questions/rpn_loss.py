@@ -9,37 +9,36 @@ predict = Questions(
     "predictions",
     Question(
         "best_iou",
-        "What is the **best IoU** that any of the 17 100 anchors reaches with the square? (Two decimals will do.)",
+        "What is the **best IoU** that any of the 17 100 anchors reaches with the person? (Two decimals will do.)",
         Number(
-            0.2645,
-            near=0.01,
+            0.2479,
+            near=0.006,
             wrong={
-                0.25: "So it is with 128 × 128; another shape has a smaller area.",
-                0.2319: "So it is with 184 × 96; another shape has a smaller area.",
-                0.2092: "You divide by the sum of the areas; the union counts the shared part once, so subtract it.",
-                0.5: "Half as wide and half as high is a quarter of the area, and IoU is of areas.",
+                0.2344: "So it is with 128 × 128; another shape has a smaller area.",
+                0.2174: "So it is with 184 × 96; another shape has a smaller area.",
+                0.1987: "You divide by the sum of the areas; the union counts the shared part once, so subtract it.",
                 1: "You divide by the smaller area, which makes any box inside another a perfect match.",
             },
         ),
         because="The small object fits wholly inside a larger anchor. Then the intersection is the object, the union "
-        "is the anchor, and IoU = 64 · 64 / (area of the anchor). The smallest area wins: 88 · 176 = 15 488, and "
-        "4 096 / 15 488 = 0.2645.",
+        "is the anchor, and IoU = 48 · 80 / (area of the anchor). The smallest area wins: 88 · 176 = 15 488, and "
+        "3 840 / 15 488 = 0.2479.",
     ),
     Question(
         "foreground",
-        "A type B anchor needs an IoU of 0.7, background is everything below 0.3. How many anchors will be "
-        "**foreground**?",
+        "Foreground is an anchor with an IoU of 0.7 or more, **and** one that overlaps an object as well as any other "
+        "anchor does. Background is what stays below 0.3. How many anchors will be **foreground**?",
         Number(
-            14,
+            12,
             wrong={
-                0: "Type B has none, but there is type A: the best anchors of each object, however low their IoU.",
+                0: "No anchor reaches 0.7, but the best ones of each object are foreground, however low their IoU.",
                 1: "Ties count: every anchor that reaches the best IoU is foreground.",
-                16: "So many of the 128 × 128 hold the object; the tall shape, 88 × 176, overlaps it better.",
-                46: "So many of the three smallest shapes hold the object, but two of the shapes fall short of the "
+                18: "So many of the 128 × 128 hold the person; the tall shape, 88 × 176, overlaps it better.",
+                38: "So many of the three smallest shapes hold the person, but two of the shapes fall short of the "
                 "best IoU.",
             },
         ),
-        because="All anchors of 88 × 176 that hold the whole object tie at the best IoU: 2 columns of cells by 7 rows. "
+        because="All anchors of 88 × 176 that hold the whole person tie at the best IoU: 2 columns of cells by 6 rows. "
         "They are **type A**, which asks for no threshold.",
     ),
 )
@@ -65,7 +64,7 @@ quiz = Questions(
     Question(
         "sample",
         "20 anchors of an image are foreground, 5 000 background. `RPN_BATCHSIZE` is 256, `RPN_FG_FRACTION` 0.5. How "
-        "many of each enter the loss? And with two such images in a step?",
+        "many of each enter the loss? And how many in all, with two such images in a step?",
         Number(
             20,
             "foreground, one image",
@@ -85,24 +84,15 @@ quiz = Questions(
             },
         ),
         Number(
-            40,
-            "foreground, two images",
+            512,
+            "of both kinds, two images",
             wrong={
-                20: "The options count anchors of one image: each draws its own 256.",
-                256: "The fraction is an upper limit, and each image has only 20.",
-            },
-        ),
-        Number(
-            472,
-            "background, two images",
-            wrong={
-                216: "The options count anchors of one image: each draws its own 256.",
-                236: "The options count anchors of one image: each draws its own 256.",
-                256: "Your background keeps its fixed share; it fills what foreground leaves.",
+                256: "The options count anchors of one image: each draws its own 256.",
+                552: "Foreground is among the 256 of an image, not beside them.",
             },
         ),
         because="20 foreground and 236 background: the fraction is an upper limit, and background fills the rest. With "
-        "two images 40 and 472, because the options count anchors of one image.",
+        "two images 512, because the options count anchors of one image.",
     ),
     Question(
         "decode",
@@ -132,23 +122,8 @@ quiz = Questions(
         "the post has them, it would reach from 100 to 300.",
     ),
     Question(
-        "first_loss",
-        "A fresh RPN starts with a class loss of about 0.69. Which number is that?",
-        Choice(
-            "`ln 2`",
-            {
-                "the share of anchors that it classifies correctly": "A proportion has no gradient; the loss is the "
-                "mean of `-ln p`.",
-                "the IoU that a type B anchor needs": "That 0.7 decides who is foreground, not what the loss is.",
-                "the loss of always answering “background”": "That depends on the share of foreground; 0.69 does not.",
-            },
-            place=3,
-        ),
-        because="Both classes are equally probable, and `-ln 0.5` is `ln 2`, whatever the labels are.",
-    ),
-    Question(
         "larger_loss",
-        "And what would a much larger start mean?",
+        "A fresh RPN starts with a class loss of about 0.69. What would a much larger start mean?",
         Choice(
             "the network is sure of wrong answers",
             {
@@ -156,8 +131,36 @@ quiz = Questions(
                 "the image has many objects": "At equal probabilities the loss is `ln 2`, whatever the labels are.",
                 "the image has too few foreground anchors": "Background fills the batch, and costs `ln 2` as well.",
             },
+            place=2,
         ),
-        because="It is sure before it has seen anything: its initial weights are too large, or labels are mixed up.",
+        because="0.69 is `ln 2`, the price of equal probabilities. A larger loss comes from a network that is sure "
+        "before it has seen anything: its initial weights are too large, or labels are mixed up.",
+    ),
+    Question(
+        "rows",
+        "The RPN's coefficients are (1, 36, 38, 50). Which channel holds `t_x` of shape 5, and in which row of "
+        "(17 100, 4) does it end for the cell in row 1, column 2? (All are counted from 0.)",
+        Number(
+            20,
+            "channel",
+            wrong={
+                5: "Every shape has four channels, side by side.",
+                45: "There are 36 channels in all: nine shapes with four each.",
+                24: "You count shapes from 1.",
+            },
+        ),
+        Number(
+            473,
+            "row",
+            wrong={
+                365: "You count 38 cells in a row; 38 is the number of rows, 50 that of columns.",
+                52: "You count cells; nine anchors stand at each.",
+                57: "You count cells and add the shape; nine anchors stand at each.",
+                914: "Row and column are exchanged: a whole row of 50 cells comes first.",
+            },
+        ),
+        because="Four channels a shape: 4 · 5 = 20. The rows of cells come first, then the columns, then the shapes: "
+        "(1 · 50 + 2) · 9 + 5 = 473.",
     ),
     Question(
         "push",

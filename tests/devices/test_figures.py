@@ -51,8 +51,8 @@ def draw_all(image, trace, model):
     )
     yield classification.scores_figure(trace.proposed.probabilities[0, :3], TOY_CLASSES)
     yield crop_pooling.methods_figure(trace.features[0, 0], trace.proposals.boxes[0, 0], model.stride, 3)
-    yield rpn_loss.probability_figure(image, trace.rpn.foreground[0], tuple(trace.features.shape[-2:]))
-    yield rpn_loss.labels_figure(image, boxes[:2], trace.anchors, trace.anchor_targets)
+    yield rpn_loss.rpn_figure(model.rpn, trace.features)
+    yield rpn_loss.coefficients_figure(boxes[0], boxes[1])
     yield proposal_target.overlaps_figure(trace.proposal_targets.max_overlaps[0], ProposalTargetConfig())
     yield training.progress_figure(
         image, objects, {"now": {"boxes": boxes, "labels": labels, "scores": scores}}, TOY_CLASSES
