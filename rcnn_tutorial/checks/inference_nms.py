@@ -1,16 +1,17 @@
-"""Self-checks of the eighth notebook: non-maximum suppression, detections class by class, average precision."""
+"""Self-checks of the eighth notebook: suppression, detections class by class, average precision, a bug to find."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from rcnn_tutorial.answers import report
 from rcnn_tutorial.boxes import box_area, box_iou
-from rcnn_tutorial.checks.checking import Check, misconceptions
-from rcnn_tutorial.checks.pictures import RIGHT, YOURS, Chart, Sketch, beside
+from rcnn_tutorial.checks.checking import STILL, Check, misconceptions
+from rcnn_tutorial.checks.pictures import RIGHT, YOURS, Chart, Sketch, beside, role_of
 from rcnn_tutorial.config import InferenceConfig
 from rcnn_tutorial.evaluation import area_ap, eleven_point_ap
 from rcnn_tutorial.roles import BEFORE, GROUND_TRUTH, OTHER, Role, class_color
@@ -19,7 +20,7 @@ from rcnn_tutorial.stages.inference import detect
 from rcnn_tutorial.stages.nms import bottom_y
 from rcnn_tutorial.stages.nms import nms as greedy_nms
 
-__all__ = ["average_precision", "detections", "nms", "report"]
+__all__ = ["average_precision", "bug_hunt", "detections", "nms", "report"]
 
 
 # ---- nms(boxes (N, 4), scores (N,), threshold) -> kept indices (K,)
@@ -57,30 +58,21 @@ def _one_round(boxes, scores, threshold):
     return order[~close]
 
 
-def _removed(boxes, scores, threshold):
-    order = _by_score(scores)
-    return order[~torch.isin(order, greedy_nms(boxes, scores, threshold))]
-
-
 def _random_boxes(count: int, generator: torch.Generator) -> Tensor:
     corners = torch.rand(count, 2, generator=generator) * 60
     return torch.cat([corners, corners + 20 + torch.rand(count, 2, generator=generator) * 40], dim=1)
 
 
 def _nms_cases() -> list[tuple]:
-    pair = torch.tensor([[100.0, 100, 200, 200], [110, 115, 210, 215]])
     row = torch.tensor([[8.0, 0, 18, 10], [0, 0, 10, 10], [4, 0, 14, 10]])  # the middle one touches both
-    halves = torch.tensor([[0.0, 0, 20, 10], [0, 0, 10, 10]])  # IoU exactly 0.5
-    nested = torch.tensor([[0.0, 0, 40, 40], [10, 10, 20, 20]])
-    small = torch.tensor([[0.0, 0, 4, 4], [2, 0, 6, 4]])
     generator = torch.Generator().manual_seed(9)
     many, scores = _random_boxes(14, generator), torch.rand(14, generator=generator)
     return [
-        (pair, torch.tensor([0.9, 0.8]), 0.5),
+        (torch.tensor([[100.0, 100, 200, 200], [110, 115, 210, 215]]), torch.tensor([0.9, 0.8]), 0.5),
         (row, torch.tensor([0.7, 0.9, 0.8]), 0.3),
-        (halves, torch.tensor([0.3, 0.6]), 0.5),
-        (nested, torch.tensor([0.9, 0.95]), 0.5),
-        (small, torch.tensor([0.6, 0.5]), 0.4),
+        (torch.tensor([[0.0, 0, 20, 10], [0, 0, 10, 10]]), torch.tensor([0.3, 0.6]), 0.5),  # IoU exactly 0.5
+        (torch.tensor([[0.0, 0, 40, 40], [10, 10, 20, 20]]), torch.tensor([0.9, 0.95]), 0.5),
+        (torch.tensor([[0.0, 0, 4, 4], [2, 0, 6, 4]]), torch.tensor([0.6, 0.5]), 0.4),
         (many, scores, 0.3),
         (many[:0], scores[:0], 0.5),
     ]
@@ -137,7 +129,7 @@ nms = Check(
         "Off by one pixel (+1) in the IoU: corners are continuous here, so the width is x2 - x1.",
         lambda boxes, scores, threshold: greedy_nms(boxes + boxes.new_tensor([0, 0, 1, 1]), scores, threshold),
         "These are the removed ones; return those that are kept.",
-        _removed,
+        lambda boxes, scores, *at: [i for i in _by_score(scores).tolist() if i not in greedy_nms(boxes, scores, *at)],
         "You return the boxes; their indices are asked for, so that scores and labels can follow.",
         lambda boxes, scores, threshold: boxes[greedy_nms(boxes, scores, threshold)],
         "You return a mask; the indices are asked for, best first.",
@@ -281,11 +273,6 @@ def _points(scores, correct, objects, thresholds, reaches=torch.ge, of=torch.ama
 _ELEVEN = [i * 0.1 for i in range(11)]
 
 
-def _hits_precision(scores, correct, objects):
-    precision, _ = _curve(scores, correct, objects)
-    return float(precision[correct[_by_score(scores)]].sum() / objects)
-
-
 def _whole_list(scores, correct, objects):
     right = correct[_by_score(scores)].double().cumsum(0)
     return eleven_point_ap(right / max(1, len(right)), right / objects)
@@ -312,10 +299,7 @@ def _draw_average(arguments, value, good, _wrong) -> Sketch:
     """Precision over recall, the eleven points, and their mean as a level line: the average precision."""
     precision, recall = _curve(*arguments)
     chart = Chart((0.0, 1.0), (0.0, 1.0))
-    best = [
-        max([p for p, r in zip(precision.tolist(), recall.tolist(), strict=True) if r >= t], default=0.0)
-        for t in _ELEVEN
-    ]
+    best = [max(precision[recall >= t].tolist(), default=0.0) for t in _ELEVEN]
     layers = [
         *chart.axes("recall", "precision"),
         Lines(chart.points(recall, precision)[None], OTHER._replace(name="curve")),
@@ -349,9 +333,68 @@ average_precision = Check(
         "Precision after k detections divides by k, not by the length of the whole list.",
         _whole_list,
         "That averages the precision at the right detections; VOC 2007 asks at eleven fixed recalls.",
-        _hits_precision,
+        lambda scores, correct, n: float(_curve(scores, correct, n)[0][correct[_by_score(scores)]].sum() / n),
         "That is a percentage; an average precision lies between 0 and 1.",
         lambda *given: 100 * _average_precision(*given),
     ),
     picture=beside(_draw_average),
+)
+
+
+# ---- bug_hunt(detections (D, 4) best first, objects (G, 4)) -> D times whether the detection is right
+
+
+def _matched(detections, objects, used_beyond=0.5, right_beyond=0.5, free=False):
+    """VOC's rule; with other arguments, its misreadings. free: whether only objects not found yet are compared."""
+    found, verdicts = set(), []
+    for row in box_iou(detections, objects).tolist():
+        left = [which for which in range(len(row)) if not (free and which in found)] or [0]
+        which = max(left, key=row.__getitem__)
+        verdicts.append(row[which] > right_beyond and which not in found)
+        if row[which] > used_beyond:
+            found.add(which)
+    return verdicts
+
+
+def _rows(*starts: int) -> Tensor:
+    """Boxes of 50 x 50 beside each other, by their left edges."""
+    return torch.tensor([[x, 10.0, x + 50, 60] for x in starts])
+
+
+def _draw_matches(arguments, value, good, wrong) -> Sketch:
+    """The objects, and on them the detections by their rank; those that are judged wrongly stand out."""
+    detections, objects = arguments
+    texts = [f"{k} {'right' if right else 'wrong'}" for k, right in enumerate(value.tolist(), start=1)]
+    layers: list[Layer] = [Boxes(objects, GROUND_TRUTH, width=5.0)]
+    for role, rows in ((RIGHT._replace(name="detection"), ~wrong), (role_of(value, good), wrong)):
+        layers.append(Boxes(detections[rows], role, labels=[texts[k] for k in rows.nonzero()[:, 0].tolist()]))
+    return Sketch(layers, f"{', '.join(texts)}.")
+
+
+bug_hunt = Check(
+    "bug_hunt",
+    _matched,
+    lambda: [
+        (_rows(100, 12, 84), _rows(10, 80)),
+        (_rows(300, 12, 14, 200), _rows(10, 80, 208)),
+        (_rows(12, 10, 82, 80), _rows(10, 22, 80)),
+        (torch.tensor([[0.0, 0, 10, 10], [0, 0, 18, 10]]), torch.tensor([[0.0, 0, 20, 10]])),
+    ],
+    misconceptions(
+        f"{STILL}: a box that lies too far off uses up the object beside it. When is an object found?",
+        partial(_matched, used_beyond=-1),
+        "Half a repair: a box that only grazes an object still uses it up.",
+        partial(_matched, used_beyond=0),
+        "Now nothing is ever found: a second box on the same object has become right as well.",
+        partial(_matched, used_beyond=1),
+        "You note the object before you ask whether it was found, so nothing is right any more.",
+        lambda detections, objects: [False] * len(detections),
+        "A duplicate looks for another object here; VOC asks for the one that it overlaps most, found or not.",
+        partial(_matched, free=True),
+        "An IoU of just 0.5 is not enough: it has to exceed the threshold.",
+        partial(_matched, right_beyond=0.5 - 1e-6),
+        "The threshold got lost: whatever comes first near an object is right in your version.",
+        partial(_matched, right_beyond=-1),
+    ),
+    picture=beside(_draw_matches),
 )

@@ -9,8 +9,6 @@ from rcnn_tutorial.scene import Boxes, Scene
 
 __all__ = ["predict", "quiz"]
 
-_ONE_GOES = "Their IoU exceeds 0.5, so one of them goes."
-_NEVER = "What is kept first is never removed."
 _FIRST_REACHED = "You read the precision where each recall is first reached: take the best at that recall or beyond."
 _AREA = "That is the area under the curve; 2007 takes the mean of eleven points."
 _NO_ZERO = "Eleven points, not ten: recall 0 counts too."
@@ -27,47 +25,47 @@ predict = Questions(
     "predictions",
     Question(
         "iou",
-        "What is their IoU? (Three decimals will do.)",
+        "What is the IoU of A and B?",
         Number(
-            0.6194,
+            0.5,
             near=0.001,
             wrong={
-                0.765: "You divide by the area of one box; IoU divides by what the two cover together.",
-                0.3825: "You count the shared part twice below: it belongs to the union once.",
-                0.6223: "Off by one pixel (+1): corners are continuous here, so the width is x2 - x1.",
-                7650: "That is the shared area; divide it by what the two cover together.",
+                0.6667: "You divide by the area of one box; IoU divides by what the two cover together.",
+                0.3333: "You count the shared part twice below: it belongs to the union once.",
+                0.5043: "Off by one pixel (+1): corners are continuous here, so the width is x2 - x1.",
+                4000: "That is the shared area; divide it by what the two cover together.",
+                0.25: "That is the IoU of A and C.",
             },
         ),
-        because="They share the square from (110, 115) to (200, 200): 90 · 85 = 7650 square pixels. Together they "
-        "cover 10 000 + 10 000 − 7650 = 12 350. IoU = 7650 / 12 350 = 0.6194.",
+        because="They share the box from (20, 10) to (100, 60): 80 · 50 = 4000 square pixels. Together they cover "
+        "6000 + 6000 − 4000 = 8000. IoU = 4000 / 8000 = 0.5. In the same way A and C have 0.25, B and C 0.33.",
     ),
     Question(
         "by_score",
-        "With an NMS threshold of 0.5, which box survives if the best score goes first?",
+        "The best score goes first. Which boxes are left?",
         Choice(
-            "the first",
+            "A and C",
             {
-                "the second": "The first scores more: it is kept, and removes the second.",
-                "both": _ONE_GOES,
-                "neither": _NEVER,
+                "A alone": "B would remove C, but B is out of the game: only a box that is kept removes others.",
+                "A, B and C": "A and B overlap by 0.5, more than 0.3: one of them goes.",
+                "B alone": "A scores more: it is kept, and removes B.",
             },
         ),
-        because="0.6194 exceeds 0.5, so one of them goes. By score the first stays.",
+        because="A is kept and removes B (0.5). C overlaps A by 0.25 only. B could have removed C, but B is gone.",
     ),
     Question(
         "by_y",
-        "And which if the lowest box in the picture goes first?",
+        "Now the lowest box in the picture goes first. Which are left?",
         Choice(
-            "the second",
+            "B alone",
             {
-                "the first": "The second ends lower; its lower score does not count in this order.",
-                "both": _ONE_GOES,
-                "neither": _NEVER,
+                "A and C": "B ends lowest, at y = 70, so it goes first in this order.",
+                "A, B and C": "B overlaps both others by more than 0.3.",
+                "B and C": "The IoU of B and C is 0.33, more than 0.3.",
             },
-            place=1,
+            place=2,
         ),
-        because="The y of the bottom right corner is 200 for the first and 215 for the second: in that order the "
-        "second stays, although it scores less.",
+        because="B ends at y = 70, the others at 60. B is kept and removes both, although it scores less than A.",
     ),
 )
 
@@ -125,7 +123,7 @@ quiz = Questions(
     ),
     Question(
         "sixth",
-        "A sixth detection joins the five of step 4, with score 0.1. What is the eleven-point AP if it is wrong? And "
+        "One more detection joins those of step 4, with score 0.1. What is the eleven-point AP if it is wrong? And "
         "if it is the missing object? (Three decimals will do.)",
         Number(
             0.6136,
