@@ -5,9 +5,10 @@ holds it would write. A wrong answer that agrees with such a function in all cas
 misconception is executable, and its own test case. Two at once are recognized where the right function can be written
 with switches (`pairs`), or where one explains some of the cases that are wrong, and another one the rest.
 
-            scenes = self._scenes(outcomes, expected, right)
-            tried = not message.startswith(STILL)
-            return Verdict(False, message, says, sum(right), len(right), tried=tried, scenes=scenes)
+A check with a `picture` also draws a wrong case: `pictures` says how to give it one.
+
+A bug hunt is a check too, `bug_hunt`, whose first misconception is the code as the lesson gives it. Its sentence begins
+with STILL; a lesson that is run as it stands has tried nothing, so this verdict is not kept.
 """
 
 from __future__ import annotations

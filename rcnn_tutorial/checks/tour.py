@@ -12,7 +12,7 @@ from rcnn_tutorial.boxes import clip
 from rcnn_tutorial.checks.checking import STILL, Check, misconceptions, pairs
 from rcnn_tutorial.checks.pictures import RIGHT, Bar, Sketch, bars, beside, corners, frame, role_of, versus
 from rcnn_tutorial.roles import PLAIN
-from rcnn_tutorial.scene import Boxes, Lines
+from rcnn_tutorial.scene import Boxes, Lines, Points
 
 __all__ = ["bug_hunt", "count_anchors", "read_shapes", "report", "to_photo"]
 
@@ -227,6 +227,20 @@ def _center(index: int, rows: int, columns: int, shapes: int, stride: int) -> tu
     return stride * (column + 0.5), stride * (row + 0.5)
 
 
+def _draw_center(arguments, value, good, _wrong) -> Sketch:
+    """The grid over the image, and the point on it."""
+    _index, rows, columns, _shapes, stride = arguments
+    upright = [[(x, 0), (x, rows * stride)] for x in range(0, columns * stride + 1, stride)]
+    level = [[(0, y), (columns * stride, y)] for y in range(0, rows * stride + 1, stride)]
+    layers = [
+        Lines(torch.tensor(upright + level), PLAIN, width=1.0, opacity=0.5),
+        frame(rows * stride, columns * stride, "image"),
+        Points(value[None], role_of(value, good), radius=6.0),
+    ]
+    x, y = value.tolist()
+    return Sketch(layers, f"({x:g}, {y:g}), on an image of {columns * stride} × {rows * stride} pixels.")
+
+
 bug_hunt = Check(
     "bug_hunt",
     _center,
@@ -249,4 +263,5 @@ bug_hunt = Check(
         "These are cells, not pixels: a cell is as many pixels wide as the stride.",
         lambda *given: tuple(value / given[-1] for value in _center(*given)),
     ),
+    picture=beside(_draw_center),
 )

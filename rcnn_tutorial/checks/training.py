@@ -354,6 +354,19 @@ def _bug_hunt_cases() -> list[tuple]:
     return [(weight, batches[:count], rate) for weight in (0.0, 3.0) for count in (2, 4) for rate in (0.05, 0.3)]
 
 
+def _draw_path(arguments, value, good, _wrong) -> Sketch:
+    """The weight after each step, over the right path."""
+    weight, batches, _rate = arguments
+    both = torch.cat([value, good, torch.tensor([weight])])
+    room = float(both.max() - both.min()) / 20
+    chart = Chart((0.0, float(len(batches))), (round(float(both.min()) - room, 2), round(float(both.max()) + room, 2)))
+    layers = chart.axes("step", "weight")
+    for path, role in ((good, RIGHT), (value, role_of(value, good))):
+        points = chart.points(range(len(batches) + 1), [weight, *path.tolist()])  # (steps + 1, 2)
+        layers += [Lines(points[None], role), Points(points, role, radius=4.0, name="")]
+    return Sketch(layers, f"from {weight:g} to {', '.join(f'{w:.2f}' for w in value.tolist())}.")
+
+
 bug_hunt = Check(
     "bug_hunt",
     _steps,
@@ -378,4 +391,5 @@ bug_hunt = Check(
         "The mean over the batch has become a sum: the rate now depends on how many examples there are.",
         _slip(loss=lambda error: error.square().sum()),
     ),
+    picture=beside(_draw_path),
 )
