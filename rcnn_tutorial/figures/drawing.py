@@ -58,7 +58,7 @@ def figure_of(
     return figure
 
 
-def bare_figure(scene: Scene, width: float) -> Figure:
+def bare_figure_of(scene: Scene, width: float) -> Figure:
     """The scene alone from edge to edge, `width` inches: without its title, its caption and its legend."""
     height, across = scene.shape
     with style():

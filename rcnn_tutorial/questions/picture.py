@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 
-from rcnn_tutorial.figures.drawing import bare_figure
+from rcnn_tutorial.figures.drawing import bare_figure_of
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Points, Scene
 
@@ -49,7 +49,7 @@ class Picture:
     def source(self) -> str:
         """The picture as a data URL, which needs no network."""
         file = io.BytesIO()
-        bare_figure(self.scene, WIDTH).savefig(file, dpi=DPI, format="webp", pil_kwargs={"quality": 85})
+        bare_figure_of(self.scene, WIDTH).savefig(file, dpi=DPI, format="webp", pil_kwargs={"quality": 85})
         return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
 
     def form(self) -> dict:

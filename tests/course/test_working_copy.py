@@ -44,7 +44,7 @@ def names(paths, folder):
 def test_the_copy_is_complete(tmp_path):
     copied = copy_course(tmp_path)
     wanted = {path.relative_to(course_folder()) for path in notebook_paths(course_folder())}
-    wanted |= {Path("README.md"), Path(START)}
+    wanted |= {path.relative_to(course_folder()) for path in course_folder().rglob("*.md")} | {Path(START)}
     assert {path.relative_to(tmp_path) for path in copied.written} == wanted and copied.kept == []
     assert copy_course(tmp_path) == ([], [])
 
