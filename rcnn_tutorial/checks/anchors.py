@@ -1,14 +1,16 @@
-"""Checks of notebook 02's exercises: the nine sizes, the grid, intersection over union."""
+"""Checks of lesson 02's exercises: the nine sizes, the grid, intersection over union, squares about one center."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from rcnn_tutorial import boxes
 from rcnn_tutorial.answers import report as report
-from rcnn_tutorial.checks.checking import Check, misconceptions
-from rcnn_tutorial.checks.pictures import INPUT, RIGHT, TEXT, Sketch, beside, corners, role_of, table, write
+from rcnn_tutorial.checks.checking import STILL, Check, misconceptions
+from rcnn_tutorial.checks.pictures import INPUT, RIGHT, TEXT, Sketch, beside, corners, role_of, table, versus, write
 from rcnn_tutorial.config import AnchorConfig
 from rcnn_tutorial.roles import GROUND_TRUTH, PLAIN
 from rcnn_tutorial.scene import Boxes, Lines, Points
@@ -208,4 +210,51 @@ iou = Check(
     ),
     by_package=True,
     picture=beside(_draw_iou),
+)
+
+
+# ---- bug_hunt(base_size, scales) -> (scales, 4)
+
+
+def _squares(center: Callable, side: Callable = lambda base, scale: base * scale) -> Callable:
+    """A function like `bug_hunt`: centers (x, y), and sides, by base size and scale."""
+
+    def squares(base_size: int, scales: tuple) -> Tensor:
+        boxes = []
+        for scale in scales:
+            (x, y), half = center(base_size, scale), side(base_size, scale) / 2
+            boxes.append([x - half, y - half, x + half, y + half])
+        return torch.tensor(boxes, dtype=torch.float32)
+
+    return squares
+
+
+def _base_center(base: int, _scale: float) -> tuple[float, float]:
+    return base / 2, base / 2
+
+
+bug_hunt = Check(
+    "bug_hunt",
+    _squares(_base_center),
+    lambda: [(16, (8, 16, 32)), (16, (1,)), (8, (2, 4)), (32, (0.5, 3))],
+    misconceptions(
+        f"{STILL}: with scale 1 all is well, a larger square has another center, to the right and below. "
+        "Which point of a square stays in place when its corners are multiplied?",
+        _squares(lambda base, scale: (base * scale / 2, base * scale / 2)),
+        "All squares have one center now, but it is (0, 0): that of the base square is half its side further.",
+        _squares(lambda base, scale: (0.0, 0.0)),
+        "Your center is the base square's far corner: it is half a base size, not a whole one.",
+        _squares(lambda base, scale: (base, base)),
+        "x is centered now, y is not: both coordinates grow about the center.",
+        _squares(lambda base, scale: (base / 2, base * scale / 2)),
+        "You move every scaled square by the same half base size: how far it has to move depends on its scale.",
+        _squares(lambda base, scale: (base * scale / 2 - base / 2, base * scale / 2 - base / 2)),
+        "You move by the whole growth: the far corners stay now; the growth is to be shared by both sides.",
+        _squares(lambda base, scale: (base - base * scale / 2, base - base * scale / 2)),
+        "The centers are right, but the scale is added to the side: it multiplies it.",
+        _squares(_base_center, lambda base, scale: base + scale),
+        "The centers are right, but every square has the base size: the scale is gone.",
+        _squares(_base_center, lambda base, scale: base),
+    ),
+    picture=beside(lambda _given, value, good, wrong: Sketch(versus(value, good, wrong), corners(value, wrong))),
 )

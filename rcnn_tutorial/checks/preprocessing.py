@@ -1,4 +1,4 @@
-"""Self-checks of the second notebook: the 600 / 1000 rule, the fixed mean, boxes in the scaled image."""
+"""Self-checks of lesson 01: the 600 / 1000 rule, the fixed mean, boxes in the scaled image and in VOC's files."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from rcnn_tutorial.answers import report
-from rcnn_tutorial.checks.checking import Check, misconceptions, pairs
+from rcnn_tutorial.checks.checking import STILL, Check, misconceptions, pairs
 from rcnn_tutorial.checks.pictures import Sketch, beside, corners, frame, role_of, table, versus, write
 from rcnn_tutorial.roles import GROUND_TRUTH, OTHER
 from rcnn_tutorial.scene import Boxes, Layer
 from rcnn_tutorial.stages.preprocessing import scale_for
 
-__all__ = ["normalize", "report", "scale_boxes", "scale_factor"]
+__all__ = ["bug_hunt", "normalize", "report", "scale_boxes", "scale_factor"]
 
 
 # ---- scale_factor(height, width, target_size, max_size) -> float
@@ -246,4 +246,50 @@ scale_boxes = Check(
         plus="counts inclusive pixels (+1), where corners are continuous",
     ),
     picture=beside(_draw_in_scaled),
+)
+
+
+# ---- bug_hunt(in_file, scale) -> (N, 4)
+
+
+def _file_to_scaled(in_file: Tensor, scale: float, near: tuple = (-1, -1), far: float = 0) -> Tensor:
+    """Boxes (N, 4) of VOC's files, which count pixels from 1 and the last one in, as edges of the scaled image."""
+    return (in_file + torch.tensor([*near, far, far])) * scale
+
+
+def _file_cases() -> list[tuple]:
+    """At scale 1 it does not matter when the 1 is subtracted; a pixel, a whole photo, several boxes."""
+    boxes = torch.tensor([[1.0, 1, 9, 6], [3, 2, 7, 5]])
+    return [
+        (boxes[:1], 2.0),
+        (boxes, 1.0),
+        (torch.tensor([[7.0, 7, 7, 7]]), 4.0),
+        (torch.tensor([[48.0, 240, 195, 371], [8, 12, 352, 498]]), 1.2),
+    ]
+
+
+bug_hunt = Check(
+    "bug_hunt",
+    _file_to_scaled,
+    _file_cases,
+    misconceptions(
+        f"{STILL}: at scale 1 all is well, at scale 2 an object that fills the photo begins one pixel inside "
+        "the image. Of which image is the 1 a pixel?",
+        lambda in_file, scale: in_file * scale - torch.tensor([1, 1, 0, 0]),
+        "You subtract 1 from all four: the last pixel belongs to the object, so its far edge is at xmax itself.",
+        lambda in_file, scale: _file_to_scaled(in_file, scale, far=-1),
+        "You leave the 1 out: the file's first pixel has number 1, and its near edge is at 0.",
+        lambda in_file, scale: _file_to_scaled(in_file, scale, near=(0, 0)),
+        "You add the 1: pixel 1 begins at edge 0, so it is to be subtracted.",
+        lambda in_file, scale: _file_to_scaled(in_file, scale, near=(1, 1)),
+        "Now x begins at the right edge, but y does not: rows are counted from 1 as well.",
+        lambda in_file, scale: _file_to_scaled(in_file, scale, near=(-1, 0)),
+        "Your far edges are a pixel too far: pixel xmax, counted from 1, ends at edge xmax.",
+        lambda in_file, scale: _file_to_scaled(in_file, scale, far=1),
+        "You subtract 1 / scale from a scaled corner: a pixel of the photo is `scale` scaled pixels wide.",
+        lambda in_file, scale: in_file * scale - torch.tensor([1, 1, 0, 0]) / scale,
+        "You divide by the scale: that leads from the scaled image back to the photo.",
+        lambda in_file, scale: _file_to_scaled(in_file, 1 / scale),
+    ),
+    picture=beside(lambda _given, value, good, wrong: Sketch(versus(value, good, wrong), corners(value, wrong))),
 )

@@ -23,28 +23,27 @@ predict = Questions(
         "How many anchors are there, and how many of them lie **wholly inside** the image? (For the second number, a "
         "guess within 1 000 will do.)",
         Number(
-            17100,
+            11907,
             "all",
             wrong={
-                16650: "You round down: a last, incomplete row of pixels gets its own row of cells.",
-                16875: "You round at the end: rows and columns are whole numbers each, so round each side.",
-                1900: "These are the cells; at each of them stand nine anchors.",
-                4320000: "You put anchors at every pixel: there is one cell for every 16 × 16 of them.",
+                11160: "You round down: a last, incomplete row or column of pixels gets its own cells.",
+                11706: "You round at the end: rows and columns are whole numbers each, so round each side.",
+                1323: "These are the cells; at each of them stand nine anchors.",
+                2997000: "You put anchors at every pixel: there is one cell for every 16 × 16 of them.",
             },
         ),
         Number(
-            5944,
+            2645,
             "wholly inside",
             near=1000,
             wrong={
-                17100: "All centers lie on the image, but an anchor is inside only with all four sides.",
-                15200: "Only 352 × 704 fits nowhere, but the other eight shapes leave the image near its border.",
-                11156: "So many leave the image.",
+                11907: "All centers lie on the image, but an anchor is inside only with all four sides.",
+                6615: "Five of nine shapes are low enough, but each leaves the image near its border.",
+                9262: "So many leave the image.",
             },
         ),
-        because="38 · 50 · 9 = 17 100, and 5 944; the section “The package's function” computes both. Two thirds leave "
-        "the image: the large shapes fit only near the middle, and the tallest, 352 × 704, fits nowhere in an image "
-        "600 pixels high.",
+        because="333 / 16 = 20.8 and 1000 / 16 = 62.5, rounded up: 21 · 63 · 9 = 11 907, of which 2 645 lie inside. "
+        "Four of the nine shapes are higher than 333 pixels and fit nowhere.",
     ),
 )
 

@@ -11,12 +11,12 @@ predict = Questions(
     "predictions",
     Question(
         "photo",
-        "What becomes of a photo of 375 × 500 (height × width)?",
+        "What becomes of a photo of 400 × 500 (height × width)?",
         Number(
-            600, "height", wrong={750: _LONG, 450: "You bring the long side to 600; the short one should reach it."}
+            600, "height", wrong={800: _LONG, 480: "You bring the long side to 600; the short one should reach it."}
         ),
         Number(
-            800,
+            750,
             "width",
             wrong={
                 1000: _LONG,
@@ -24,23 +24,22 @@ predict = Questions(
                 500: "One factor serves both sides: the photo keeps its shape.",
             },
         ),
-        because="The factor is 600 / 375 = 1.6, so 600 × 800.",
+        because="The factor is 600 / 400 = 1.5, so 600 × 750.",
     ),
     Question(
         "panorama",
-        "And of a panorama of 500 × 1500?",
+        "And of a panorama of 400 × 1600?",
         Number(
-            333,
+            250,
             "height",
-            near=0.5,
             wrong={
-                600: "Then the width would be 1800, which is more than 1000.",
-                500: "One factor serves both sides: the photo keeps its shape.",
+                600: "Then the width would be 2400, which is more than 1000.",
+                400: "One factor serves both sides: the photo keeps its shape.",
             },
         ),
-        Number(1000, "width", wrong={1800: "That is more than 1000, so the maximum rules."}),
-        because="600 / 500 = 1.2 would give 1800 pixels of length; so the factor is 1000 / 1500, and the result has "
-        "333 × 1000. Its short side stays far below 600.",
+        Number(1000, "width", wrong={2400: "That is more than 1000, so the maximum rules."}),
+        because="600 / 400 = 1.5 would give 2400 pixels of length; so the factor is 1000 / 1600 = 0.625, and the "
+        "result has 250 × 1000. Its short side stays far below 600.",
     ),
 )
 
@@ -72,8 +71,8 @@ quiz = Questions(
                 "the mean of a photo cannot be computed before it is scaled": "It can; scaling hardly changes it.",
             },
         ),
-        because="Look at the picture at the top. And the difference between a dark and a bright scene, which is "
-        "information, would be lost.",
+        because="Look at the ring and the numbers under its pictures. And the difference between a dark and a "
+        "bright scene, which is information, would be lost.",
     ),
     Question(
         "enlarged",
@@ -108,7 +107,7 @@ quiz = Questions(
     ),
     Question(
         "outside",
-        "The scaled panorama has 333 rows, but the boxes were multiplied by 0.66667. Can a box end outside?",
+        "A panorama of 500 × 1500 becomes 333 × 1000, and its boxes are multiplied by 0.66667. Can a box end outside?",
         Choice(
             "yes, by a third of a pixel",
             {

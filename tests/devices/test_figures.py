@@ -13,10 +13,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from rcnn_tutorial import figures
 from rcnn_tutorial.checkpoints import load_model
-from rcnn_tutorial.config import AnchorConfig, ProposalTargetConfig
+from rcnn_tutorial.config import ProposalTargetConfig
 from rcnn_tutorial.data import TOY_CLASSES, ToyScenes
 from rcnn_tutorial.figures import anchors, classification, crop_pooling, proposal_target, rpn_loss, tour, training
-from rcnn_tutorial.stages.anchors import base_anchors
 
 MODULES = [importlib.import_module(f"rcnn_tutorial.figures.{m.name}") for m in pkgutil.iter_modules(figures.__path__)]
 FIGURES = [
@@ -46,9 +45,7 @@ def draw_all(image, trace, model):
     """One figure of each kind of input."""
     boxes, labels, scores, _ = trace.detections[0]
     objects = {"boxes": boxes[:2], "labels": labels[:2]}
-    yield anchors.shapes_figure(
-        image, base_anchors(AnchorConfig(scales=(1, 2))).float().to(image.device), AnchorConfig(scales=(1, 2))
-    )
+    yield anchors.iou_figure(boxes[0], boxes[0] + 10, 0.5)
     yield classification.scores_figure(trace.proposed.probabilities[0, :3], TOY_CLASSES)
     yield crop_pooling.methods_figure(trace.features[0, 0], trace.proposals.boxes[0, 0], model.stride, 3)
     yield rpn_loss.rpn_figure(model.rpn, trace.features)
