@@ -24,8 +24,8 @@ RIGHT = _Look("Right", "✓", "solid #009E73", "#00704F")
 NOT_YET = _Look("Not yet", "✗", "dashed #D55E00", "#A84300")
 CARD = (
     '<div class="rcnn-card" style="border-left: 6px {border}; padding: 2px 0 2px 14px; margin: 4px 0; max-width: 54em; '
-    'font-size: 16px; line-height: 1.45"><p style="margin: 2px 0"><span aria-hidden="true" style="'
-    "display: inline-block; width: 1.4em; line-height: 1.4em; border-radius: 50%; "
+    'font-size: 16px; line-height: 1.45; overflow-wrap: anywhere"><p style="margin: 2px 0"><span aria-hidden="true" '
+    'style="display: inline-block; width: 1.4em; line-height: 1.4em; border-radius: 50%; '
     "text-align: center; color: #fff; font-weight: 700; "
     'background: {ground}">{sign}</span> <b>{word}.</b>{score}</p>{lines}</div>'
 )

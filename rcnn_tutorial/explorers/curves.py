@@ -118,10 +118,10 @@ class _Place:
         return torch.stack([x, self.low - value * ((self.low - self.high) / self.top)], dim=1).float()
 
     def curve(self, pairs: Sequence[tuple[int, float]], role: Role, measured: bool, **look) -> list[Layer]:
-        """What is measured now and then: dots, joined. A loss: the mean of ten steps."""
+        """What is measured now and then: dots, joined. A loss: the mean of ten steps; of a single step it is a dot."""
         steps, values = [step for step, _ in pairs], [value for _, value in pairs]
         points = self.points(list(zip(steps, values if measured else moving_average(values, WINDOW), strict=True)))
-        dots = [Points(points, Role(role.color), name="", radius=4.0)] if measured else []
+        dots = [Points(points, Role(role.color), name="", radius=4.0)] if measured or len(pairs) == 1 else []
         return [Lines(points[None], role, name="", **look), *dots]
 
     def axes(self, name: str) -> list[Layer]:

@@ -134,4 +134,4 @@ def _objects_sentence(before: Tensor, after: Tensor) -> str:
         return "No objects."
     smallest = int((before[:, 2:] - before[:, :2]).amin(dim=1).argmin())
     sides = [float((boxes[smallest, 2:] - boxes[smallest, :2]).min()) for boxes in (before, after)]
-    return f"The thinnest object is {sides[0]:.0f} pixels wide or high before, {sides[1]:.0f} after."
+    return f"The thinnest object: {sides[0]:.0f} pixels before, {sides[1]:.0f} after."

@@ -290,8 +290,8 @@ class SmoothL1Explorer(Explorer):
 
     replaceable: ClassVar = {"smooth_l1": Own(smooth_l1)}
     REACH, TOP = 2.5, 2.5  # the largest difference and the largest loss on the picture
-    SIZE = (400, 560)  # (H, W) of the drawing, units of its own
-    LEFT, RIGHT, UP, DOWN = 44, 16, 36, 76  # margins around the curve
+    SIZE = (416, 560)  # (H, W) of the drawing, units of its own
+    LEFT, RIGHT, UP, DOWN = 44, 16, 36, 92  # margins around the curve
 
     def __init__(self, sigma: float = 3.0, difference: float = 1.0, anchor_width: int = 128):
         controls = {
@@ -322,7 +322,7 @@ class SmoothL1Explorer(Explorer):
         axis, steps = self.SIZE[0] - self.DOWN, range(-2, 3)
         texts = {f"{step}".replace("-", "−"): (self._across(step) - 14 + 4 * (step >= 0), axis + 27) for step in steps}
         heights = {f"{step} ": (self.LEFT - 26, axis - self._up(step) + 9) for step in range(3)}
-        texts |= heights | {"loss": (self.LEFT - 32, self.UP - 8), "difference (anchor widths)": (180, axis + 72)}
+        texts |= heights | {"loss": (self.LEFT - 32, self.UP - 8), "difference (anchor widths)": (180, axis + 88)}
         grid = [[(-self.REACH, step), (self.REACH, step)] for step in range(1, 3)]
         grid += [[(step, 0), (step, self.TOP)] for step in steps]
         corner = [[(-self.REACH, self.TOP), (-self.REACH, 0), (self.REACH, 0)]]

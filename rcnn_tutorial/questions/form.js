@@ -175,7 +175,7 @@ function shape(tag, attributes) {
 
 // The words under an answered question: the verdict, the misconceptions, the reason.
 function told(outcome, fields) {
-  const says = outcome.fields.map((field) => field.says).filter(Boolean);
+  const says = new Set(outcome.fields.map((field) => field.says)); // one slip in three fields is told once
   const numbers = fields.every((field) => field.kind === "number");
   const right = outcome.fields.map((field) => field.answer).join(", ");
   const own = outcome.values.map(escaped).join(", ");

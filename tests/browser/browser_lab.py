@@ -94,6 +94,15 @@ def _wait_for(lab: Lab, server: subprocess.Popen, log: Path) -> None:
         time.sleep(0.1)
 
 
+def change_theme(page: Page, theme: str) -> None:
+    """JupyterLab's theme of that name, Light or Dark, once it is the page's."""
+    page.evaluate(
+        "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", f"JupyterLab {theme}"
+    )
+    light = str(theme == "Light").lower()
+    page.wait_for_function("(light) => document.body.dataset.jpThemeLight === light", arg=light)
+
+
 class OpenNotebook:
     """One notebook in the browser: run its cells, read what it shows, take pictures of it."""
 

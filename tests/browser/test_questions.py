@@ -4,7 +4,7 @@ import json
 
 import pytest
 from axe import violations
-from browser_lab import ANSWER_TIMEOUT, OpenNotebook, run_lab
+from browser_lab import ANSWER_TIMEOUT, OpenNotebook, change_theme, run_lab
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 CELL = """
@@ -25,13 +25,23 @@ Questions(
     Question("box", "Which box?", box, because="It is."),
 )
 """
+CARD = """
+import rcnn_tutorial.checks.anchors as check
+from rcnn_tutorial.boxes import box_iou
+
+check.iou(lambda a, b: 1 - box_iou(a, b))
+"""
+STOPPED = f"check.iou(lambda a, b: a.{'an_attribute_that_is_not_there_' * 5})"
+OURS = ".jp-OutputArea-output"  # JupyterLab's own parts have violations of their own
 
 
 @pytest.fixture(scope="module")
 def asked(browser, tmp_path_factory):
     folder = tmp_path_factory.mktemp("questions")
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    notebook = new_notebook(cells=[new_markdown_cell("# Questions"), new_code_cell(CELL)], metadata=kernel)
+    notebook = new_notebook(
+        cells=[new_markdown_cell("# Questions"), *map(new_code_cell, (CELL, CARD, STOPPED))], metadata=kernel
+    )
     (folder / "course").mkdir()
     (folder / "course" / "asked.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
     with run_lab(folder / "course", folder / "scratch") as lab:
@@ -42,11 +52,6 @@ def asked(browser, tmp_path_factory):
         opened.answers = folder / "course" / "answers" / "tour.json"
         yield opened
         page.close()
-
-
-def of_ours(found: list[str]) -> list[str]:
-    """JupyterLab's own parts have violations of their own."""
-    return [violation for violation in found if "rcnn" in violation]
 
 
 def test_a_question_is_answered_kept_and_asked_again_by_keyboard(asked):
@@ -72,7 +77,7 @@ def test_a_question_is_answered_kept_and_asked_again_by_keyboard(asked):
     assert side.get_by_role("button", name="Answer again").evaluate("(button) => button === document.activeElement")
     kept = json.loads(asked.answers.read_text(encoding="utf-8"))["quiz"]
     assert (kept["cells"]["right"], kept["side"]["right"]) == (False, True)
-    assert of_ours(violations(page)) == [] and asked.problems() == []
+    assert violations(page, OURS) == [] and asked.problems() == []
 
 
 def click_on(picture, x: float, y: float) -> None:
@@ -97,7 +102,18 @@ def test_a_click_on_the_picture_and_its_options_are_one_answer(asked):
     assert box.locator("rect.rcnn-is-wrong").get_attribute("x") == "60"
     click_on(picture, 0.2, 0.5)  # too late
     assert right.is_checked() and "Too far right." in box.get_by_role("status").inner_text()
-    assert of_ours(violations(page)) == [] and asked.problems() == []
+    assert violations(page, OURS) == [] and asked.problems() == []
+
+
+@pytest.mark.parametrize("theme", ["Dark", "Light"])
+def test_answers_and_cards_can_be_read_in_both_themes_and_fit_on_a_telephone(asked, theme):
+    change_theme(asked.page, theme)
+    assert asked.page.locator(".rcnn-card").count() == 2 and violations(asked.page, OURS) == []
+    asked.resize(400, 800)
+    asked.round_trip()
+    wider = "(all) => all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.innerText)"
+    assert asked.page.locator(OURS).evaluate_all(wider) == []
+    asked.resize(1024, 768)
 
 
 def test_kept_answers_are_there_in_the_next_kernel_and_the_question_is_there_without_one(asked):

@@ -2,7 +2,7 @@
 
 import pytest
 from axe import violations
-from browser_lab import SCREENSHOTS, run_lab
+from browser_lab import SCREENSHOTS, change_theme, run_lab
 
 from rcnn_tutorial.course.files import course_folder
 from rcnn_tutorial.course.handout import copy_course
@@ -31,11 +31,7 @@ def start(browser, tmp_path_factory):
 def test_all_lessons_are_seen_at_first_sight(start, screen, theme):
     width, height = SCREENS[screen]
     start.set_viewport_size({"width": width, "height": height})
-    change = "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })"
-    start.evaluate(change, f"JupyterLab {theme}")
-    start.wait_for_function(
-        "(light) => document.body.dataset.jpThemeLight === light", arg=str(theme == "Light").lower()
-    )
+    change_theme(start, theme)
     pictures = start.locator(f"{PAGE} img")
     assert pictures.count() == LESSONS
     shown = "all => all.filter((one) => one.complete && one.naturalWidth === 320 && one.width === 84).length"

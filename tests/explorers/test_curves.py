@@ -44,6 +44,14 @@ def test_curves_count_the_steps_along_an_axis_that_is_as_long_as_the_run():
     assert line.lines[0].tolist() == [[left + WIDE / 4, low - HIGH / 2], [left + WIDE / 2, low - HIGH * 3 / 4]]
 
 
+def test_a_single_step_is_seen_as_a_dot():
+    curves = LossCurves(60)
+    for steps, dots in ((1, 2), (2, 0)):
+        curves.show([report(step, {"loss_box": 1.0, "cross_entropy": 2.0}) for step in range(1, steps + 1)])
+        points = [layer.points for layer in curves.layers if isinstance(layer, Points) and layer.radius == 4]
+        assert sum(map(len, points)) == dots
+
+
 def test_every_loss_has_a_scale_of_its_own():
     curves = LossCurves(10)
     curves.show([report(1, dict(zip(LOSSES, (0.7, 0.013, 2.4, 900.0), strict=True)))])

@@ -46,7 +46,7 @@ def test_objects_are_scaled_with_the_photo():
     explorer = PreprocessingExplorer(photo(375, 500), torch.tensor([[50.0, 100, 150, 300]]))
     (objects,) = [layer for layer in explorer.canvas.layers if layer.role.color == roles.YELLOW]
     torch.testing.assert_close(objects.boxes, torch.tensor([[80.0, 160, 240, 480]]))
-    assert explorer.summary.endswith("The thinnest object is 100 pixels wide or high before, 160 after.")
+    assert explorer.summary.endswith("The thinnest object: 100 pixels before, 160 after.")
 
 
 def test_cutting_moves_cuts_and_drops_boxes():
