@@ -4,7 +4,8 @@
 def test_handout_lists_what_it_wrote(run, tmp_path, capsys):
     assert run(["handout", tmp_path / "class"]) == 0
     written = capsys.readouterr().out.split()
-    assert written == [str(path) for path in sorted((tmp_path / "class").glob("*.ipynb"))] != []
+    lessons, pages = (sorted((tmp_path / "class").rglob(kind)) for kind in ("*.ipynb", "*.md"))
+    assert lessons and pages and written == [str(path) for path in lessons + pages]
     (tmp_path / "class" / "00_tour.ipynb").write_text("marked", encoding="utf-8")
     assert run(["handout", tmp_path / "class"]) == 1
     assert "00_tour.ipynb: is there already and differs" in capsys.readouterr().err

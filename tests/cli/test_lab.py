@@ -42,7 +42,8 @@ def test_lab_tells_in_a_line_what_it_wrote_and_in_another_what_it_kept(run, monk
         (mine / name).write_text("my own", encoding="utf-8")
     assert run(["lab", mine, "--no-browser"]) == 0
     wrote, kept = capsys.readouterr().err.splitlines()
-    assert wrote == f"{mine}: {len(list(mine.rglob('*.ipynb'))) - 1} files written"
+    there = [path for path in mine.rglob("*.*") if path.suffix in (".ipynb", ".md")]
+    assert wrote == f"{mine}: {len(there) - 2} files written"
     assert kept.startswith(f"{mine}: new editions of 00_tour.ipynb, README.md; yours are kept")
     assert f"--ServerApp.root_dir={mine}" in started[0]
     assert (mine / "00_tour.ipynb").read_text(encoding="utf-8") == "my own"
