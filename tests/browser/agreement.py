@@ -41,7 +41,7 @@ def explorer_states(namespace: dict) -> dict[str, dict]:
             "controls": [readout(control) for control in explorer.controls.values()],
         }
         for name, explorer in explorers.items()
-        if not name.startswith("_")
+        if not name.startswith("_") or name[1:].isdigit()  # `_3`: the third cell has shown it, without a name
     }
 
 
@@ -76,7 +76,7 @@ ON_THE_PAGE = """(root) => {
 
 
 def kernel_states(notebook: OpenNotebook) -> dict[str, dict]:
-    """Of every explorer that has a name, as the kernel has them now."""
+    """Of every explorer that has a name or was shown, as the kernel has them now."""
     return notebook.ask_kernel(IN_THE_KERNEL, "explorer_states(globals())")
 
 
