@@ -93,7 +93,7 @@ class PageRenderer(mistune.HTMLRenderer):
             body = re.sub(r"(<tr>\s*)<td([^>]*)>(.*?)</td>", r'\1<th scope="row"\2>\3</th>', body, flags=re.DOTALL)
         head = re.sub("<th[^>]*></th>", "<td></td>", head)  # nothing to head: the corner above the first column
         head = re.sub("<th(?=[ >])", '<th scope="col"', head)
-        scrolling = _scrolling("Table", head.count("<th ") > WIDE_TABLE)
+        scrolling = _scrolling("Table", len(re.findall("<t[hd][ >]", head)) > WIDE_TABLE)
         return f'<div class="table"{scrolling}><table>\n{head}{end}{body}</table></div>\n'
 
 

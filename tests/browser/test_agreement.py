@@ -24,9 +24,10 @@ def assert_they_agree(notebook: OpenNotebook) -> None:
 
 
 def parts_of(notebook: OpenNotebook, cell: int) -> list[Locator]:
-    """The waking line, the still picture and the live view of a cell; what else the cell shows comes after them."""
+    """The waking line, the still picture and the live view of a cell, wherever they stand among what it shows."""
     outputs = notebook.scroll_to(cell).locator(".jp-OutputArea-child")
-    return [outputs.nth(number) for number in range(3)]
+    first = outputs.evaluate_all("(outputs) => outputs.findIndex((output) => output.querySelector('.rcnn-wake'))")
+    return [outputs.nth(first + number) for number in range(3)]
 
 
 def assert_only_stills_are_seen(notebook: OpenNotebook, cells: Iterable[int], dead: str) -> None:

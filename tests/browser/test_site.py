@@ -117,9 +117,9 @@ def test_enter_opens_an_answer_and_closes_it(open_page):
         if answer.locator("summary").evaluate("(summary) => summary === document.activeElement"):
             break
     page.keyboard.press("Enter")
-    assert answer.locator("p, li").first.is_visible()
+    assert answer.locator("p, li, table").first.is_visible()
     page.keyboard.press("Enter")
-    assert not answer.locator("p, li").first.is_visible()
+    assert not answer.locator("p, li, table").first.is_visible()
 
 
 def test_the_first_tab_stop_skips_to_the_content(open_page):
