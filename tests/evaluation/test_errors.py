@@ -96,7 +96,7 @@ def test_gains_by_hand():
     gains = dict.fromkeys(KINDS, 0) | {
         "class": 2 / 3 - 1 / 4,
         "background": 1 / 2 - 1 / 4,
-    }  # wrong, right, right; right
+    }
     assert report.gains == pytest.approx(gains)
     assert report.overall == pytest.approx({"false positives": 1 / 2 - 1 / 4, "false negatives": 1 / 2 - 1 / 4})
 
