@@ -2,12 +2,15 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
 
 from rcnn_tutorial.data import TOY_CLASSES
 from rcnn_tutorial.evaluation import KINDS
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_errors_in_json(run, weights, coco, capsys):
@@ -43,6 +46,19 @@ def test_errors_as_tables(run, weights, coco, capsys):
         "calibration error of the scores",
         "spread of mAP (voc) over photos",
     ]
+
+
+def test_the_example_in_the_readme_is_laid_out_so_and_is_the_model_card_s(run, weights, coco, capsys):
+    assert run(["evaluate", "--data", coco, "--weights", weights, "--errors"]) == 0
+    printed = capsys.readouterr().out.split("\n\n")[1].splitlines()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    example = readme.split(f"```\n{printed[0]}\n")[1].split("\n```")[0].splitlines()
+    assert [line[:20] for line in example] == [line[:20] for line in printed[1:]]
+
+    card = (ROOT / "assets" / "toy.md").read_text(encoding="utf-8")
+    for line in example:
+        name, count, gain = line[:20].strip(), line[20:27].strip(), line[29:]
+        assert f"| {name} | {count} | {gain} |".replace("|  |", "| |") in card
 
 
 def test_thresholds_are_those_given(run, weights, coco, capsys):
