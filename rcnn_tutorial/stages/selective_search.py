@@ -110,7 +110,8 @@ def group(image: Tensor, segments: Tensor, color: str = "lab", traits: tuple[str
 
     for region, others in neighbors.items():
         compare(region, sorted(other for other in others if other > region))
-    merges, terms = [], []
+    merges: list[tuple[int, int]] = []
+    terms: list[np.ndarray] = []
     while queue:
         _, one, other, row = heapq.heappop(queue)
         if one not in neighbors or other not in neighbors:  # one of them has been merged with a third
