@@ -29,7 +29,7 @@ def test_a_roi_is_cut_and_stretched_to_a_square():
 
 
 def test_context_is_counted_in_pixels_of_the_warped_piece():
-    """A ROI of 48 x 96 fills 192 x 192 of 224 x 224: the 16 around it are 16 * 48 / 192 = 4 pixels along x, 8 along y."""
+    """48 x 96 pixels fill 192 x 192 of 224 x 224, so the 16 around are 16 * 48 / 192 = 4 pixels along x, 8 along y."""
     image = torch.zeros(3, 200, 200)
     image[:, 50 - 8 : 146 + 8, 60 - 4 : 108 + 4] = 1
     piece = warp(image, rois([60, 50, 108, 146]), 224, context=16)[0]
@@ -95,7 +95,9 @@ def test_every_class_wins_on_its_own_examples():
     assert weights.shape == (9, 4) and weights.dtype == torch.double
     scores = linear(features, weights)
     assert torch.equal(scores.argmax(dim=1), labels)
-    torch.testing.assert_close(scores.sum(dim=1), torch.ones(len(scores)).double())  # the goals' sum is 1, so theirs too
+    torch.testing.assert_close(
+        scores.sum(dim=1), torch.ones(len(scores)).double()
+    )  # the goals' sum is 1, so theirs too
 
 
 def test_a_class_without_examples_is_never_seen_and_equal_features_say_how_frequent_it_is():
@@ -112,7 +114,9 @@ def test_box_regression_recovers_the_shift_of_each_class():
     weights = fit_boxes(features, labels, coefficients, classes=4, penalty=1e-9)
     said = linear(features, weights)  # (R, 5, 4)
     for label in (1, 2):
-        torch.testing.assert_close(said[labels == label, label].float(), coefficients[labels == label], atol=1e-4, rtol=0)
+        torch.testing.assert_close(
+            said[labels == label, label].float(), coefficients[labels == label], atol=1e-4, rtol=0
+        )
     assert said[:, [0, 3, 4]].abs().max() == 0  # background, and classes that nobody has seen
 
 

@@ -4,12 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from rcnn_tutorial.boxes import box_iou
 from rcnn_tutorial.errors import ConfigError, DataError
 from rcnn_tutorial.stages.selective_search import (
     COLORS,
-    STRATEGIES,
-    TRAITS,
-    Strategy,
     derivatives,
     describe,
     group,
@@ -135,12 +133,17 @@ def test_the_same_boxes_every_time_each_of_them_once():
     assert (boxes[:, 2:] > boxes[:, :2]).all()
 
 
-def test_a_second_strategy_takes_turns_with_the_first():
-    image = torch.rand(3, 50, 70)
-    alone = [selective_search(image, strategies=(one,)) for one in STRATEGIES[:2]]
-    both = selective_search(image, strategies=STRATEGIES[:2])
-    places = [[both.tolist().index(box) for box in boxes.tolist()[:8]] for boxes in alone]
-    assert all(place < 2 * 8 for row in places for place in row)
+def test_several_hierarchies_take_turns_and_near_boxes_are_left_out():
+    image = two_shapes()
+    image[1, 30:44, 4:20] = 0.6
+    options = {"scales": (50,), "overlap": 1.0}
+    one, other = (selective_search(image, groupings=(traits,), **options) for traits in (("size",), ("color",)))
+    both = selective_search(image, groupings=(("size",), ("color",)), **options)
+    assert {*map(tuple, both.tolist())} == {*map(tuple, one.tolist()), *map(tuple, other.tolist())}
+    assert torch.equal(both[0], one[0]) and torch.equal(both[1], one[1])
+    thinned = selective_search(image, overlap=0.5)
+    assert 1 < len(thinned) < len(selective_search(image, overlap=1.0))
+    assert box_iou(thinned, thinned).fill_diagonal_(0).max() <= 0.5
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (7, 1), (2, 3), (30, 40)])
@@ -173,7 +176,8 @@ def test_every_color_space_finds_the_halves(color):
     ("call", "error", "words"),
     [
         (lambda: selective_search(torch.rand(3, 9, 9), count=0), ConfigError, "count = 0"),
-        (lambda: selective_search(torch.rand(3, 9, 9), strategies=()), ConfigError, "0 strategies"),
+        (lambda: selective_search(torch.rand(3, 9, 9), overlap=0), ConfigError, "overlap = 0"),
+        (lambda: selective_search(torch.rand(3, 9, 9), scales=()), ConfigError, "at least one"),
         (lambda: selective_search(torch.rand(1, 9, 9)), DataError, "shape"),
         (lambda: selective_search(torch.ones(3, 9, 9, dtype=torch.uint8)), DataError, "divide bytes"),
         (lambda: segments(torch.rand(3, 9, 9), scale=0), ConfigError, "scale = 0"),
@@ -183,7 +187,7 @@ def test_every_color_space_finds_the_halves(color):
         (lambda: group(torch.rand(3, 4, 5), STRIPES), DataError, "segments of shape"),
         (lambda: group(torch.rand(3, 4, 6), STRIPES * 2), DataError, "without gaps"),
         (lambda: group(torch.rand(3, 4, 6), STRIPES - 1), DataError, "from -1"),
-        (lambda: selective_search(torch.rand(3, 9, 9), strategies=(Strategy(traits=TRAITS[:0]),)), ConfigError, "one"),
+        (lambda: selective_search(torch.rand(3, 9, 9), groupings=((),)), ConfigError, "traits"),
     ],
 )
 def test_what_cannot_be_grouped_is_named(call, error, words):
