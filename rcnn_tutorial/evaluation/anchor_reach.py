@@ -25,7 +25,7 @@ from rcnn_tutorial.stages.anchors import anchor_sizes
 from rcnn_tutorial.stages.preprocessing import scale_for
 from rcnn_tutorial.targets import classes_of, objects_of, outline_of
 
-LOW, HIGH = 0.5, 0.7  # IoU; the second is training's threshold of foreground
+LOW, HIGH = 0.5, 0.7  # IoU
 COCO_SIDES = (0, 32, 96, math.inf)  # COCO's small, medium and large: sides of squares, in the photo's own pixels
 SIDES = (0, 16, 32, 64, 128, 256, 512, math.inf)  # sqrt(width * height) in scaled pixels
 RATIOS = (0, 1 / 3, 2 / 3, 3 / 2, 3, math.inf)  # height / width
@@ -54,7 +54,7 @@ class Grid(NamedTuple):
 
 
 class Reach(NamedTuple):
-    """How well anchors fit a group of objects. Shares and mean are nan for an empty group."""
+    """How well anchors fit a group of objects, at least one."""
 
     objects: int
     low: float  # share of the objects whose best IoU is at least LOW
@@ -91,10 +91,8 @@ def find_objects(
             difficult += int(objects.difficult.sum())
     columns = [torch.cat(column) for column in zip(*parts, strict=True)]
     if not columns or not len(columns[0]):
-        why = (
-            f"all {difficult} objects are difficult ones" if difficult else f"{len(names)} images, none with an object"
-        )
-        raise DataError(f"no object to reach: {why}; name another split, or correct the annotations")
+        why = f"all {difficult} are marked as difficult" if difficult else f"none of {len(names)} images has one"
+        raise DataError(f"no object for anchors to reach: {why}; name another split, or correct the annotations")
     return Found(*columns, names, difficult)
 
 
