@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from rcnn_tutorial.evaluation.matching import Matches, difficult_of, first_of_each, match, mean_of_known
+from rcnn_tutorial.evaluation.matching import Verdicts, judge, match, mean_of_known, objects_in_a_row
 
 
 class APResult(NamedTuple):
@@ -55,12 +55,24 @@ def precision_recall(
     object is neither.
     """
     matches = match(detections, targets)
-    labels = torch.cat([target["labels"] for target in targets])
-    difficult = torch.cat([difficult_of(target) for target in targets])
-    return {
-        name: _curve(matches, label, int(((labels == label) & ~difficult).sum()), difficult, iou_threshold)
-        for label, name in enumerate(classes, start=1)
-    }
+    labels, difficult = objects_in_a_row(targets)
+    verdicts = judge(matches, difficult, iou_threshold)
+    curves = {}
+    for label, name in enumerate(classes, start=1):
+        mine, objects = matches.labels == label, int(((labels == label) & ~difficult).sum())
+        curves[name] = curve_of(Verdicts(*(column[mine] for column in verdicts)), matches.scores[mine], objects)
+    return curves
+
+
+def curve_of(verdicts: Verdicts, scores: Tensor, objects: int, weights: Tensor | int = 1) -> Curve:
+    """The curve of one class from the verdicts on its detections, best score first.
+
+    weights: how many times each detection counts, (D,) or one number for all.
+    """
+    right, neutral = verdicts
+    true = (right * weights).cumsum(0).double()  # (D,)
+    false = ((~right & ~neutral) * weights).cumsum(0).double()  # (D,)
+    return Curve(true / (true + false).clamp(min=1), true / (objects or math.nan), scores, objects)
 
 
 def eleven_point_ap(precision: Tensor, recall: Tensor) -> float:
@@ -74,15 +86,3 @@ def area_ap(precision: Tensor, recall: Tensor) -> float:
     """VOC 2010 and later: the area under the curve, each precision raised to the best one at that recall or beyond."""
     envelope = precision.flip(0).cummax(0).values.flip(0) if len(precision) else precision  # (D,)
     return float((envelope * recall.diff(prepend=recall.new_zeros(1))).sum())
-
-
-def _curve(matches: Matches, label: int, objects: int, difficult: Tensor, iou_threshold: float) -> Curve:
-    mine = matches.labels == label
-    scores, found = matches.scores[mine], matches.objects[mine]
-    touching = matches.overlaps[mine] > iou_threshold
-    neutral = touching.clone()
-    neutral[touching] = difficult[found[touching]]
-    right = touching & ~neutral
-    right[right.clone()] = first_of_each(found[right])
-    true, false = right.cumsum(0).double(), (~right & ~neutral).cumsum(0).double()
-    return Curve(true / (true + false).clamp(min=1), true / (objects or math.nan), scores, objects)
