@@ -22,7 +22,7 @@ FIELDS = (
     "model.backbone.name",
     "model.anchors.scales",
     "model.anchors.ratios",
-)  # what decides about reach, with the rarer ones that only --config sets
+)  # what decides about reach, but for base_size and border, which only --config sets
 EXAMPLES = 5  # objects named for each threshold
 CHANGES = {"at_0.5": "reached at 0.5:", "at_0.7": "at 0.7:", "mean_best_IoU": "mean of the best IoU"}
 PICTURE, WORDS = "anchors.png", "anchors.txt"
@@ -36,7 +36,7 @@ def add_options(parser: Parser) -> None:
     sources.add_argument("--weights", help=weights_help)
     config_help = "take the settings of a JSON file, such as RUN/config.json (default: none)"
     sources.add_argument("--config", type=Path, metavar="FILE", help=config_help)
-    suggest_help = "find scales and ratios for K anchors a cell, without K as many as now (default: none)"
+    suggest_help = "find scales and ratios for at most K anchors a cell; without K for as many as now (default: none)"
     parser.add_argument("--suggest", type=positive, nargs="?", const=0, metavar="K", help=suggest_help)
     bad_help = "what an unreadable file does: it ends the command, or is left out with a warning"
     parser.add_argument("--on-bad-file", choices=("fail", "skip"), default="fail", help=bad_help)
@@ -114,19 +114,20 @@ def _unreached(found, best, classes: Sequence[str]) -> list[dict]:
     """Every object whose best IoU is below 0.7, the worst first, in the photo's own pixels."""
     from rcnn_tutorial.evaluation.anchor_reach import HIGH
 
-    rows = []
-    for i in best.argsort(stable=True)[: int((best < HIGH).sum())].tolist():
-        x1, y1, x2, y2 = found.boxes[i].tolist()
-        rows.append(
-            {
-                "image": found.names[found.images[i]],
-                "label": classes[found.labels[i] - 1],
-                "box": [round(corner, 2) for corner in (found.boxes[i] / found.scales[i]).tolist()],
-                "scaled_size": [round(x2 - x1, 1), round(y2 - y1, 1)],
-                "best_IoU": math.floor(float(best[i]) * 10_000) / 10_000,  # 0.49999 is not yet 0.5
-            }
-        )
-    return rows
+    order = best.argsort(stable=True)[: int((best < HIGH).sum())]
+    boxes = found.boxes[order] / found.scales[order, None]  # (m, 4)
+    sizes = found.boxes[order, 2:] - found.boxes[order, :2]  # (m, 2)
+    columns = found.images[order], found.labels[order], boxes, sizes, best[order]
+    return [
+        {
+            "image": found.names[image],
+            "label": classes[label - 1],
+            "box": [round(corner, 2) for corner in box],
+            "scaled_size": [round(side, 1) for side in size],
+            "best_IoU": math.floor(overlap * 10_000) / 10_000,  # 0.49999 is not yet 0.5
+        }
+        for image, label, box, size, overlap in zip(*(column.tolist() for column in columns), strict=True)
+    ]
 
 
 def _as_record(suggestion) -> dict:

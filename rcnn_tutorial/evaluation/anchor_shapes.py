@@ -19,7 +19,7 @@ from rcnn_tutorial.config import AnchorConfig
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.evaluation.anchor_reach import Found, Grid, Reach, best_overlap, reach
 
-SAMPLE = 10_000  # objects that the search looks at, evenly taken from all
+SAMPLE = 4_000  # objects that the search looks at, at most, evenly taken from all
 ROUNDS = 50  # of k-means at most; it mostly settles sooner
 STEPS = 1.25, 1.1, 1.05  # factors by which the search moves a scale or a ratio, the large ones first
 STEEPEST = 64  # no ratio beyond it is suggested: a base shape in whole pixels would have no width left
