@@ -20,7 +20,7 @@ from rcnn_tutorial.roles import GROUND, Role
 from rcnn_tutorial.scene import Boxes, Layer, Lines, Points
 
 SIZE = (400, 420)  # (H, W) of the chart, in units of its own
-LEFT, RIGHT, UP, DOWN = 44, 14, 34, 48  # what surrounds its axes
+LEFT, RIGHT, UP, DOWN = 44, 14, 46, 48  # what surrounds its axes
 MOST_RANKS = 15  # detections, up to which each has its number on the chart
 RIGHT_ONE = roles.AFTER._replace(name="right")
 WRONG_ONE = roles.BEFORE._replace(name="wrong")
@@ -65,7 +65,7 @@ class CurveExplorer(Explorer):
         classes: Sequence[str] | None = None,
         threshold: float = 0.5,
     ):
-        images, detections, targets = as_lists(images, detections, targets)
+        images, detections, targets = as_lists(images, detections, targets, classes)
         self.images, self.name = images, classes[label - 1] if classes else f"class {label}"
         self.found = [_only(found, label) for found in detections]
         self.targets = [_only(target, label) for target in targets]
@@ -76,6 +76,7 @@ class CurveExplorer(Explorer):
             controls["object"] = integer("Object", 1, 1, len(self.movable))
         controls["iou"] = number("Right above IoU", 0.5, 0.05, 0.95, 0.05)
         super().__init__(controls, self._pictures(), self._presets())
+        self.children[1].layout.flex = "3 1 530px"  # both pictures beside the controls, on a projector too
         self.canvases[1].observe(self._choose, "clicked")
 
     def _pictures(self) -> list[Canvas]:
@@ -87,6 +88,7 @@ class CurveExplorer(Explorer):
             handles["box"] = Handle(OBJECT, self.targets[photo]["boxes"][row].tolist(), name="object", fill=0.08)
         photo = Canvas(image, handles=handles, width=560, title=f"Drag the object: {self.name}")
         chart = Canvas(size=SIZE, width=480, title="Precision and recall", roomy=ROOMY)
+        photo.layout.flex = chart.layout.flex = "1 1 250px"  # beside each other
         return [photo, chart]
 
     def _presets(self) -> dict[str, dict]:
@@ -197,8 +199,11 @@ class CurveExplorer(Explorer):
         return "No detection touches the object in hand."
 
 
-def as_lists(images, detections, targets) -> tuple[list[Tensor], list[dict], list[dict]]:
-    """One photo or several, on the CPU: images, detections, targets. Raises ConfigError where they are not as many."""
+def as_lists(images, detections, targets, classes=None) -> tuple[list[Tensor], list[dict], list[dict]]:
+    """One photo or several, on the CPU: images, detections, targets.
+
+    Raises ConfigError where they are not as many, and for a label that has no name in `classes`.
+    """
     if isinstance(images, Tensor) and images.ndim == 3:
         images = [images]
     detections = [detections] if isinstance(detections, Mapping) else detections
@@ -206,7 +211,11 @@ def as_lists(images, detections, targets) -> tuple[list[Tensor], list[dict], lis
     counts = len(images), len(detections), len(targets)
     if len(set(counts)) > 1 or not counts[0]:
         raise ConfigError(f"{counts[0]} images, {counts[1]} detections, {counts[2]} targets: give one of each a photo")
-    return tuple(to_cpu(list(values), single=True) for values in (images, detections, targets))
+    images, detections, targets = (to_cpu(list(values), single=True) for values in (images, detections, targets))
+    for label in {label for image in (*detections, *targets) for label in image["labels"].tolist()}:
+        if classes is not None and not 1 <= label <= len(classes):
+            raise ConfigError(f"label {label}: there are {len(classes)} classes; labels are 1 to {len(classes)}")
+    return images, detections, targets
 
 
 def shifted(box: Sequence[float], width: float) -> list[float]:
@@ -296,7 +305,7 @@ def _axes() -> list[Layer]:
         (f"{t:g}", (x - 10, height - DOWN + 26))
         for t, (x, _) in zip(ticks[1:], chart_places(torch.tensor([(t, 0.0) for t in ticks[1:]])).tolist(), strict=True)
     ]
-    texts += [("precision", (0, 24)), ("recall", (width / 2 + 30, height - 4))]
+    texts += [("precision", (0, 22)), ("recall", (width / 2 + 30, height - 4))]
     return [
         Lines(chart_places(torch.tensor(grid)), Role(roles.PALETTE[9]), width=1, opacity=0.4),
         Points([place for _, place in texts], Role(GROUND), radius=0, labels=[text for text, _ in texts], name=""),
