@@ -15,12 +15,13 @@ from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import box_iou
 from rcnn_tutorial.evaluation.errors import IGNORED, KINDS, RIGHT, find_errors
 from rcnn_tutorial.explorers.canvas import Canvas
+from rcnn_tutorial.explorers.confusion import ConfusionExplorer
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
 from rcnn_tutorial.explorers.precision_recall import CurveExplorer, as_lists
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Layer
 
-__all__ = ["CurveExplorer", "ErrorExplorer"]
+__all__ = ["ConfusionExplorer", "CurveExplorer", "ErrorExplorer"]
 
 ALL = "all kinds"
 MISSED = len(KINDS) - 1  # the kind of objects; the others are of detections

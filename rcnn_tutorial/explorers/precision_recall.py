@@ -16,11 +16,11 @@ from rcnn_tutorial.evaluation import Curve, area_ap, eleven_point_ap, precision_
 from rcnn_tutorial.explorers.canvas import ROOMY, Canvas, Handle
 from rcnn_tutorial.explorers.explorer import Explorer, integer, number
 from rcnn_tutorial.figures.inference_nms import ELEVEN_RECALLS, best_precision
-from rcnn_tutorial.roles import GROUND, Role
-from rcnn_tutorial.scene import Boxes, Layer, Lines, Points
+from rcnn_tutorial.roles import Role
+from rcnn_tutorial.scene import Boxes, Layer, Lines, Points, Words
 
 SIZE = (400, 420)  # (H, W) of the chart, in units of its own
-LEFT, RIGHT, UP, DOWN = 44, 14, 46, 48  # what surrounds its axes
+LEFT, RIGHT, UP, DOWN, LETTER = 46, 16, 40, 50, 19  # what surrounds its axes; height of the type there
 MOST_RANKS = 15  # detections, up to which each has its number on the chart
 RIGHT_ONE = roles.AFTER._replace(name="right")
 WRONG_ONE = roles.BEFORE._replace(name="wrong")
@@ -274,7 +274,7 @@ def _chart(ranking: Ranking, count: int) -> list[Layer]:
     for which, role, shape in ((wrong, WRONG_ONE, "ring"), (ranking.right, RIGHT_ONE, "dot")):
         rows = which.nonzero()[:, 0].tolist()
         ranks = [str(i + 1) for i in rows] if len(places) <= MOST_RANKS else ()
-        layers.append(Points(places[rows], role, shape=shape, radius=5, labels=ranks, name=f"after a {role.name} one"))
+        layers.append(Points(places[rows], role, shape=shape, radius=5, labels=ranks))
     layers.append(Points(chart_places(eleven), Role(roles.YELLOW), shape="cross", radius=5, name="11 points"))
     here = points[count - 1 : count]  # (0 or 1, 2)
     return layers + [_guides(here), Points(chart_places(here), Role(roles.WHITE, name="at the threshold"), "ring", 11)]
@@ -297,20 +297,14 @@ def _guides(here: Tensor) -> Lines:
 
 def _axes() -> list[Layer]:
     """Two axes from 0 to 1 with their names."""
-    ticks = (0.0, 0.5, 1.0)
+    ticks, (height, width) = (0.0, 0.5, 1.0), SIZE
     grid = [[(0, t), (1, t)] for t in ticks] + [[(t, 0), (t, 1)] for t in ticks]
-    height, width = SIZE
-    texts = [(f"{t:g}", (4, y + 10)) for t, (_, y) in zip(ticks, chart_places(_pairs(0, ticks)).tolist(), strict=True)]
-    texts += [
-        (f"{t:g}", (x - 10, height - DOWN + 26))
-        for t, (x, _) in zip(ticks[1:], chart_places(torch.tensor([(t, 0.0) for t in ticks[1:]])).tolist(), strict=True)
-    ]
-    texts += [("precision", (0, 22)), ("recall", (width / 2 + 30, height - 4))]
+    across = chart_places(torch.tensor([(t, 0.0) for t in ticks])) + torch.tensor([0, 15])
+    upward = chart_places(torch.tensor([(0.0, t) for t in ticks])) - torch.tensor([8, 0])
+    names = torch.tensor([[(LEFT + width - RIGHT) / 2, height - 13], [46, 18]])
+    numbers = [f"{t:g}" for t in ticks]
     return [
         Lines(chart_places(torch.tensor(grid)), Role(roles.PALETTE[9]), width=1, opacity=0.4),
-        Points([place for _, place in texts], Role(GROUND), radius=0, labels=[text for text, _ in texts], name=""),
+        Words(torch.cat([across[1:], names]), [*numbers[1:], "recall", "precision"], letter=LETTER),
+        Words(upward, numbers, letter=LETTER, align="right"),
     ]
-
-
-def _pairs(x: float, ys: Sequence[float]) -> Tensor:
-    return torch.tensor([(float(x), y) for y in ys])
