@@ -21,6 +21,7 @@ TRUTH = roles.GROUND_TRUTH._replace(name="truth")
 RIGHT_SAID, WRONG_SAID = roles.AFTER._replace(name="said, right"), roles.BEFORE._replace(name="said, wrong")
 OTHERS = roles.OTHER._replace(name="other objects")
 MOST_WIDE = 760  # screen pixels of the matrix
+MOST_OF_PHOTO = 240, 400  # screen pixels, height and width: all of it is seen under the controls
 CELL = Role(roles.WHITE, name="cell in hand")
 
 
@@ -44,7 +45,7 @@ class ConfusionExplorer(Explorer):
         self.classes = tuple(classes)
         first = confusion_matrix(self.found, self.targets, self.classes, threshold)
         presets = _presets(first.counts)
-        start = next(iter(presets.values()), {"truth": min(1, len(classes)), "said": min(1, len(classes))})
+        start = next(iter(presets.values()), {"truth": 1, "said": 1})
         self._cell = start["truth"], start["said"]
         most = max(len(first.members.get(self._cell, ())), 1)
         controls = {
@@ -58,7 +59,7 @@ class ConfusionExplorer(Explorer):
         size = self.grid.size
         width = min(MOST_WIDE, round(1.6 * size[1]))  # of few classes, type that does not shout
         matrix = Canvas(size=size, width=width, title="Rows: what is there. Columns: what is said")
-        photo = Canvas(self.images[0], width=400, title="The boxes behind the number")
+        photo = Canvas(self.images[0], title="The boxes behind the number")
         super().__init__(controls, [matrix, photo], presets)
         self._place_photo()
         self.canvas.observe(self._click, "clicked")
@@ -67,7 +68,8 @@ class ConfusionExplorer(Explorer):
         """The photo goes under the controls, so that the matrix has all the width: it may have 21 columns."""
         left, right = self.children
         right.children[0].children = self.canvases[:1]
-        left.children = [*left.children, self.canvases[1]]
+        left.children = [*left.children, self.canvases[1].add_class("rcnn-aside")]
+        left.layout.min_width = "0"  # else a photo that was wider a moment ago would push the matrix below
 
     def _click(self, change) -> None:
         """A click on a cell takes it in hand."""
@@ -91,6 +93,8 @@ class ConfusionExplorer(Explorer):
             self.rest(member="the cell has no second member" if members else "the cell is empty")
         self.canvas.draw(self._matrix(cell))
         photo, sentence = self._member(members[self.member.value - 1] if members else None)
+        height, width = self.images[photo[0]].shape[-2:]
+        self.canvases[1].width = max(1, min(MOST_OF_PHOTO[1], round(MOST_OF_PHOTO[0] * width / height)))
         self.canvases[1].draw(photo[1], self.images[photo[0]])
         return f"{self._count(cell, len(members))} {sentence}".strip()
 
@@ -175,6 +179,6 @@ def _presets(counts: Tensor) -> dict[str, dict]:
     confused[0] = confused[:, 0] = 0
     missed, false = torch.zeros_like(counts), torch.zeros_like(counts)
     missed[1:, 0], false[0, 1:] = counts[1:, 0], counts[0, 1:]
-    named = {"Confused": confused, "Not found": missed, "False alarms": false, "Right": counts * diagonal}
+    named = {"Confused": confused, "Not found": missed, "False alarms": false}
     largest = {name: divmod(int(table.argmax()), len(counts)) for name, table in named.items() if table.any()}
     return {name: {"truth": row, "said": column} for name, (row, column) in largest.items()}
