@@ -107,7 +107,7 @@ class ConfusionExplorer(Explorer):
         return [
             *matrix_layers(self.confusion.counts, self.classes),
             Boxes(self.grid.boxes(), CELL, name="", opacity=0.0, width=1, hover=self._hover),
-            Boxes([self.grid.box(*cell)], CELL, width=4),
+            Boxes([self.grid.box(*cell)], CELL, width=3),
         ]
 
     def _hover(self, index: int) -> str:

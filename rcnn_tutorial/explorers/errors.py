@@ -14,6 +14,7 @@ from torch import Tensor
 from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import box_iou
 from rcnn_tutorial.evaluation.errors import IGNORED, KINDS, RIGHT, find_errors
+from rcnn_tutorial.evaluation.matching import difficult_of
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.confusion import ConfusionExplorer
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
@@ -100,7 +101,7 @@ class ErrorExplorer(Explorer):
     def _objects(self, missed: Tensor) -> list[Layer]:
         """The objects: found, missed, and difficult ones if there are any."""
         target, names = self.target, [self.classes[label - 1] for label in self.target["labels"].tolist()]
-        difficult = target.get("difficult", torch.zeros_like(missed))
+        difficult = difficult_of(target)
         layers: list[Layer] = []
         groups = [(UNCOUNTED, difficult, 1.5), (FOUND, ~missed & ~difficult, 2.0), (NOT_FOUND, missed, 4.0)]
         for role, which, width in groups:
@@ -144,7 +145,7 @@ class ErrorExplorer(Explorer):
         counts += f", {ignored} on a difficult object" if ignored else ""
         here = f"Photo {self.at + 1}: " if len(self.images) > 1 else ""
         head = f"{here}{_number(len(kinds), 'detection')} from score {self.threshold.value:.2f}"
-        difficult = int(self.target.get("difficult", torch.zeros_like(missed)).sum())
+        difficult = int(difficult_of(self.target).sum())
         objects = f"{_number(len(missed) - difficult, 'object')}: {int(missed.sum())} missed."
         return f"{head}: {int((kinds == RIGHT).sum())} right, {counts}. {objects}"
 

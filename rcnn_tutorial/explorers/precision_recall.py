@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -9,10 +10,10 @@ import torch
 from torch import Tensor
 
 from rcnn_tutorial import roles
-from rcnn_tutorial.boxes import box_iou
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.evaluation import Curve, area_ap, eleven_point_ap, precision_recall
+from rcnn_tutorial.evaluation.matching import difficult_of, judge, match, objects_in_a_row
 from rcnn_tutorial.explorers.canvas import ROOMY, Canvas, Handle
 from rcnn_tutorial.explorers.explorer import Explorer, integer, number
 from rcnn_tutorial.figures.inference_nms import ELEVEN_RECALLS, best_precision
@@ -37,8 +38,8 @@ class Ranking(NamedTuple):
     boxes: Tensor  # (D, 4)
     right: Tensor  # (D,) bool
     neutral: Tensor  # (D,) bool: on a difficult object, neither right nor wrong
-    objects: Tensor  # (D,) the object of the class that it overlaps most, counted in its photo; -1: there is none
-    ious: Tensor  # (D,) their IoU
+    objects: Tensor  # (D,) the object of the class that it overlaps most, counted through all photos
+    ious: Tensor  # (D,) their IoU; -1 where its photo has none
     curve: Curve
 
     @property
@@ -108,21 +109,16 @@ class CurveExplorer(Explorer):
         if len(curve.scores) and curve.objects:
             places = chart_places(torch.stack([curve.recall, curve.precision], dim=1))  # (D, 2)
             nearest = int((places - torch.tensor(change.new)).square().sum(dim=1).argmin())
-            self.threshold.value = int(float(curve.scores[nearest]) * 100) / 100
+            self.threshold.value = math.floor(float(curve.scores[nearest]) * 100 + 1e-4) / 100
 
     def ranking(self, targets: Sequence[Mapping]) -> Ranking:
         """The class's detections in order, each judged on these targets."""
-        threshold = self.iou.value
-        curve = precision_recall(self.found, targets, [self.name], threshold)[self.name]
-        scores = torch.cat([found["scores"] for found in self.found]).double()
-        order = scores.argsort(descending=True, stable=True)  # as the evaluation ranks them
-        photos = torch.cat([torch.full((len(f["scores"]),), i) for i, f in enumerate(self.found)])
-        pairs = [_best(f, t) for f, t in zip(self.found, targets, strict=True)]
-        ious, objects, difficult = (torch.cat(column)[order] for column in zip(*pairs, strict=True))
-        neutral = (ious > threshold) & difficult
-        right = curve.recall.nan_to_num().diff(prepend=torch.zeros(1, dtype=torch.double)) > 0
-        boxes = torch.cat([found["boxes"] for found in self.found])[order]
-        return Ranking(photos[order], boxes, right, neutral, objects, ious, curve)
+        curve = precision_recall(self.found, targets, [self.name], self.iou.value)[self.name]
+        matches = match(self.found, targets)  # which ranks them as the curve does
+        right, neutral = judge(matches, objects_in_a_row(targets)[1], self.iou.value)
+        photos = torch.cat([torch.full((len(f["scores"]),), i) for i, f in enumerate(self.found)])[matches.order]
+        boxes = torch.cat([found["boxes"] for found in self.found])[matches.order]
+        return Ranking(photos, boxes, right, neutral, matches.objects, matches.overlaps, curve)
 
     def draw(self) -> str:
         """Draw photo and curve for the object where it is now; say what threshold and object make of the AP."""
@@ -188,7 +184,8 @@ class CurveExplorer(Explorer):
     def _fate(self, photo: int, row: int, count: int) -> str:
         """What became of the object in hand."""
         ranking = self.now
-        mine = (ranking.images == photo) & (ranking.objects == row)  # (D,)
+        number = sum(len(target["boxes"]) for target in self.targets[:photo]) + row  # through all photos
+        mine = (ranking.objects == number) & (ranking.ious >= 0)  # (D,)
         found = (mine & ranking.right).nonzero()[:, 0].tolist()
         if found:
             rank = found[0]
@@ -235,19 +232,9 @@ def _only(image: Mapping, label: int) -> dict:
 
 def _movable(target: Mapping) -> list[int]:
     """The objects that count and that have a size."""
-    difficult = target.get("difficult", torch.zeros(len(target["boxes"]), dtype=torch.bool))
-    return (~difficult & (target["boxes"][:, 2:] > target["boxes"][:, :2]).all(dim=1)).nonzero()[:, 0].tolist()
-
-
-def _best(found: Mapping, target: Mapping) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each detection: the highest IoU (-1: no object), which object has it, whether that is difficult: (D,) each."""
-    count = len(found["boxes"])
-    if not len(target["boxes"]):
-        none = torch.full((count,), -1)
-        return none.double(), none, none > 0
-    iou, objects = box_iou(found["boxes"].double(), target["boxes"].double()).max(dim=1)
-    difficult = target.get("difficult", torch.zeros(len(target["boxes"]), dtype=torch.bool))
-    return iou, objects, difficult[objects]
+    return (
+        (~difficult_of(target) & (target["boxes"][:, 2:] > target["boxes"][:, :2]).all(dim=1)).nonzero()[:, 0].tolist()
+    )
 
 
 # ---- the chart
@@ -300,7 +287,7 @@ def _axes() -> list[Layer]:
     ticks, (height, width) = (0.0, 0.5, 1.0), SIZE
     grid = [[(0, t), (1, t)] for t in ticks] + [[(t, 0), (t, 1)] for t in ticks]
     across = chart_places(torch.tensor([(t, 0.0) for t in ticks])) + torch.tensor([0, 15])
-    upward = chart_places(torch.tensor([(0.0, t) for t in ticks])) - torch.tensor([8, 0])
+    upward = chart_places(torch.tensor([(0.0, t) for t in ticks])) - torch.tensor([14, 0])
     names = torch.tensor([[(LEFT + width - RIGHT) / 2, height - 13], [46, 18]])
     numbers = [f"{t:g}" for t in ticks]
     return [
