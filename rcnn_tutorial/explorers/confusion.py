@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -43,7 +44,11 @@ class ConfusionExplorer(Explorer):
     ):
         self.images, self.found, self.targets = as_lists(images, detections, targets, classes)
         self.classes = tuple(classes)
-        first = confusion_matrix(self.found, self.targets, self.classes, threshold)
+        count = functools.partial(confusion_matrix, self.found, self.targets, self.classes)
+        self.count = functools.lru_cache(maxsize=4)(
+            count
+        )  # of many photos it takes a while; most controls leave it alone
+        first = self.count(threshold, 0.5)
         presets = _presets(first.counts)
         start = next(iter(presets.values()), {"truth": 1, "said": 1})
         self._cell = start["truth"], start["said"]
@@ -82,8 +87,7 @@ class ConfusionExplorer(Explorer):
 
     def draw(self) -> str:
         """Count, draw the matrix with the cell in hand, and the photo of one of its members."""
-        threshold, iou = self.threshold.value, self.iou.value
-        self.confusion = confusion_matrix(self.found, self.targets, self.classes, threshold, iou)
+        self.confusion = self.count(self.threshold.value, self.iou.value)
         cell = self.truth.value, self.said.value
         members = self.members(cell)
         if cell != self._cell:

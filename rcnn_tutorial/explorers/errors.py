@@ -1,6 +1,6 @@
 """Explorers of the eleventh notebook: what kind of error each detection is.
 
-`confusion.py` has the confusion matrix, `precision_recall.py` the curve that moves.
+`confusion.py` has the confusion matrix, `precision_recall.py` the curve that moves, `reliability.py` the scores.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.confusion import ConfusionExplorer
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
 from rcnn_tutorial.explorers.precision_recall import CurveExplorer, as_lists
+from rcnn_tutorial.explorers.reliability import ReliabilityExplorer
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Layer
 
-__all__ = ["ConfusionExplorer", "CurveExplorer", "ErrorExplorer"]
+__all__ = ["ConfusionExplorer", "CurveExplorer", "ErrorExplorer", "ReliabilityExplorer"]
 
 ALL = "all kinds"
 MISSED = len(KINDS) - 1  # the kind of objects; the others are of detections

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -12,7 +13,8 @@ from torch import Tensor
 from rcnn_tutorial import roles
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError
-from rcnn_tutorial.evaluation import Curve, area_ap, eleven_point_ap, precision_recall
+from rcnn_tutorial.evaluation import Curve, area_ap, eleven_point_ap
+from rcnn_tutorial.evaluation.average_precision import curve_of
 from rcnn_tutorial.evaluation.matching import difficult_of, judge, match, objects_in_a_row
 from rcnn_tutorial.explorers.canvas import ROOMY, Canvas, Handle
 from rcnn_tutorial.explorers.explorer import Explorer, integer, number
@@ -67,10 +69,15 @@ class CurveExplorer(Explorer):
         threshold: float = 0.5,
     ):
         images, detections, targets = as_lists(images, detections, targets, classes)
-        self.images, self.name = images, classes[label - 1] if classes else f"class {label}"
-        self.found = [_only(found, label) for found in detections]
-        self.targets = [_only(target, label) for target in targets]
+        self.name = classes[label - 1] if classes else f"class {label}"
+        photos = zip(images, (_only(f, label) for f in detections), (_only(t, label) for t in targets), strict=True)
+        photos = [
+            photo for photo in photos if len(photo[1]["labels"]) or len(photo[2]["labels"])
+        ]  # others change nothing
+        photos = photos or [(images[0], _only(detections[0], label), _only(targets[0], label))]
+        self.images, self.found, self.targets = (list(column) for column in zip(*photos, strict=True))
         self.movable = [(i, row) for i, target in enumerate(self.targets) for row in _movable(target)]
+        self.as_annotated = functools.lru_cache(maxsize=4)(functools.partial(self.ranking, self.targets))
         self._taken, self._left_at = 0, None
         controls = {"threshold": number("Score threshold", threshold, 0.0, 1.0, 0.01)}
         if len(self.movable) > 1:
@@ -111,11 +118,12 @@ class CurveExplorer(Explorer):
             nearest = int((places - torch.tensor(change.new)).square().sum(dim=1).argmin())
             self.threshold.value = math.floor(float(curve.scores[nearest]) * 100 + 1e-4) / 100
 
-    def ranking(self, targets: Sequence[Mapping]) -> Ranking:
-        """The class's detections in order, each judged on these targets."""
-        curve = precision_recall(self.found, targets, [self.name], self.iou.value)[self.name]
-        matches = match(self.found, targets)  # which ranks them as the curve does
-        right, neutral = judge(matches, objects_in_a_row(targets)[1], self.iou.value)
+    def ranking(self, targets: Sequence[Mapping], threshold: float) -> Ranking:
+        """The class's detections in order, each judged on these targets: right above the threshold of the IoU."""
+        matches = match(self.found, targets)
+        labels, difficult = objects_in_a_row(targets)
+        right, neutral = verdicts = judge(matches, difficult, threshold)
+        curve = curve_of(verdicts, matches.scores, len(labels) - int(difficult.sum()))
         photos = torch.cat([torch.full((len(f["scores"]),), i) for i, f in enumerate(self.found)])[matches.order]
         boxes = torch.cat([found["boxes"] for found in self.found])[matches.order]
         return Ranking(photos, boxes, right, neutral, matches.objects, matches.overlaps, curve)
@@ -128,7 +136,7 @@ class CurveExplorer(Explorer):
             boxes = targets[photo]["boxes"].clone()
             boxes[row] = box
             targets[photo] = targets[photo] | {"boxes": boxes}
-        self.now, self.annotated = self.ranking(targets), self.ranking(self.targets)
+        self.now, self.annotated = self.ranking(targets, self.iou.value), self.as_annotated(self.iou.value)
         count = int((self.now.curve.scores >= self.threshold.value).sum())
         self.canvas.draw(self._photo(photo, row, box, count), self.images[photo])
         self.canvases[1].draw(_chart(self.now, count))
@@ -142,6 +150,7 @@ class CurveExplorer(Explorer):
         photo, row = self.movable[taken]
         if taken != self._taken and self.canvas.handles["box"] == self._left_at:
             self.canvas.move(box=self.targets[photo]["boxes"][row].tolist())
+        self.as_annotated = functools.lru_cache(maxsize=4)(functools.partial(self.ranking, self.targets))
         self._taken, self._left_at = taken, self.canvas.handles["box"]
         return photo, row, self.canvas.box("box")
 
@@ -251,11 +260,11 @@ def _chart(ranking: Ranking, count: int) -> list[Layer]:
     """Area, curve, eleven points and, of the first `count` detections, the point that the threshold picks."""
     curve = ranking.curve
     if not curve.objects:
-        return _axes()
+        return chart_axes("recall", "precision")
     points = torch.stack([curve.recall, curve.precision], dim=1)  # (D, 2)
     places = chart_places(points)
     eleven = torch.tensor([*zip(ELEVEN_RECALLS, best_precision(curve), strict=True)])
-    layers = [*_axes(), _area(curve, ranking.right)]
+    layers = [*chart_axes("recall", "precision"), _area(curve, ranking.right)]
     layers.append(Lines(places[None] if len(places) else places.reshape(0, 2, 2), Role(roles.WHITE), width=1.5))
     wrong = ~ranking.right & ~ranking.neutral  # a neutral one leaves the curve where it is
     for which, role, shape in ((wrong, WRONG_ONE, "ring"), (ranking.right, RIGHT_ONE, "dot")):
@@ -282,16 +291,17 @@ def _guides(here: Tensor) -> Lines:
     return Lines(torch.stack(lines) if lines else torch.zeros(0, 3, 2), Role(roles.WHITE, "dotted"), width=2)
 
 
-def _axes() -> list[Layer]:
+def chart_axes(across_name: str, upward_name: str) -> list[Layer]:
     """Two axes from 0 to 1 with their names."""
     ticks, (height, width) = (0.0, 0.5, 1.0), SIZE
     grid = [[(0, t), (1, t)] for t in ticks] + [[(t, 0), (t, 1)] for t in ticks]
     across = chart_places(torch.tensor([(t, 0.0) for t in ticks])) + torch.tensor([0, 15])
     upward = chart_places(torch.tensor([(0.0, t) for t in ticks])) - torch.tensor([14, 0])
-    names = torch.tensor([[(LEFT + width - RIGHT) / 2, height - 13], [46, 18]])
+    names = torch.tensor([[(LEFT + width - RIGHT) / 2, height - 13]])
     numbers = [f"{t:g}" for t in ticks]
     return [
         Lines(chart_places(torch.tensor(grid)), Role(roles.PALETTE[9]), width=1, opacity=0.4),
-        Words(torch.cat([across[1:], names]), [*numbers[1:], "recall", "precision"], letter=LETTER),
+        Words(torch.cat([across[1:], names]), [*numbers[1:], across_name], letter=LETTER),
+        Words([[6, 14]], [upward_name], letter=LETTER, align="left"),
         Words(upward, numbers, letter=LETTER, align="right"),
     ]
