@@ -98,6 +98,15 @@ def test_the_minutes_of_a_lesson_are_computed(lesson):
     assert int(row[1]) % 5 == 0
 
 
+def test_every_question_on_the_path_names_the_minute_that_answers_it():
+    path = section(TEACHER, "## 90 minutes")
+    minutes = [int(row[0]) for row in rows_of(path)[1:] if row[0].isdigit()]
+    assert minutes == sorted(set(minutes)) and minutes[0] == 0 and minutes[-1] < 85
+    asked = re.findall(r"^(\d+)\. .*\((\d+)[:)]", path, flags=re.MULTILINE)
+    assert [int(number) for number, _ in asked] == list(range(1, len(asked) + 1)) and len(asked) > 10
+    assert {int(minute) for _, minute in asked} <= set(minutes)
+
+
 def test_the_pictures_are_small_and_all_of_them_are_used():
     pictures = set(PICTURES.iterdir())
     sizes = {picture.name: picture.stat().st_size for picture in pictures}
