@@ -29,7 +29,7 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("--foreground", type=share, metavar="IOU", help=near_help)
     far_help = "IoU up to which a detection touches nothing (default: 0.1)"
     parser.add_argument("--background", type=share, metavar="IOU", help=far_help)
-    out_help = "folder for errors.html, a page with pictures of the worst errors of each kind"
+    out_help = "folder for errors.html, the worst errors of each kind in pictures (default: no page)"
     parser.add_argument("--out", type=folder, metavar="DIR", help=out_help)
     add_device(parser)
 

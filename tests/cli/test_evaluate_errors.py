@@ -1,13 +1,19 @@
 """rcnn-tutorial evaluate --errors: three more tables, more JSON, and a page with pictures."""
 
 import json
+import math
 import re
+from pathlib import Path
 
 import pytest
+import torch
 from bs4 import BeautifulSoup
 
+from rcnn_tutorial.cli.error_report import as_json, as_table, collect
 from rcnn_tutorial.data import TOY_CLASSES
-from rcnn_tutorial.evaluation import KINDS
+from rcnn_tutorial.evaluation import KINDS, Evaluation
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_errors_in_json(run, weights, coco, capsys):
@@ -43,6 +49,30 @@ def test_errors_as_tables(run, weights, coco, capsys):
         "calibration error of the scores",
         "spread of mAP (voc) over photos",
     ]
+
+
+def test_the_example_in_the_readme_is_laid_out_so_and_is_the_model_card_s(run, weights, coco, capsys):
+    assert run(["evaluate", "--data", coco, "--weights", weights, "--errors"]) == 0
+    printed = capsys.readouterr().out.split("\n\n")[1].splitlines()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    example = readme.split(f"```\n{printed[0]}\n")[1].split("\n```")[0].splitlines()
+    assert [line[:20] for line in example] == [line[:20] for line in printed[1:]]
+
+    card = (ROOT / "assets" / "toy.md").read_text(encoding="utf-8")
+    for line in example:
+        name, count, gain = line[:20].strip(), line[20:27].strip(), line[29:]
+        assert f"| {name} | {count} | {gain} |".replace("|  |", "| |") in card
+
+
+def test_without_objects_there_is_a_word_in_place_of_a_number():
+    nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.long)}
+    found = [nothing | {"scores": torch.zeros(0)}] * 2
+    result = Evaluation("voc", math.nan, {}, 2, {}, {}, found, [nothing] * 2, [0, 1])
+    mistakes = collect(result, ("cat",), 0.5, 0.1)
+    text, report = as_table(mistakes), as_json(mistakes)
+    assert "nan" not in text and text.count("no objects") == 9 and "no detections" in text and "no confusion" in text
+    assert report["AP"] is report["spread_of_mAP"] is report["calibration_error"] is None
+    json.dumps(report, allow_nan=False)
 
 
 def test_thresholds_are_those_given(run, weights, coco, capsys):
