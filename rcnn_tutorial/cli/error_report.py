@@ -62,6 +62,8 @@ def collect(result: Evaluation, classes: Sequence[str], foreground: float, backg
     """Look for the mistakes in what `evaluate` found."""
     found = result.detections, result.targets
     metric = "voc" if result.metric == "coco" else result.metric
+    means = bootstrap(*found, classes, metric, SAMPLES)
+    means = means[~means.isnan()]  # a sample of photos without any object has none
     return Mistakes(
         classes,
         foreground,
@@ -71,7 +73,7 @@ def collect(result: Evaluation, classes: Sequence[str], foreground: float, backg
         confusion_matrix(*found, classes, SCORE, foreground),
         reliability(*found, iou_threshold=foreground),
         metric,
-        float(bootstrap(*found, classes, metric, SAMPLES).std()),
+        float(means.std()) if len(means) > 1 else math.nan,
     )
 
 

@@ -7,7 +7,7 @@ grid is fitted to them, and then moved uphill on what counts: the objects that a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from rcnn_tutorial.config import AnchorConfig
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.evaluation.anchor_reach import Found, Grid, Reach, best_overlap, reach
 
-SAMPLE = 4_000  # objects that the search looks at, at most, evenly taken from all
+SAMPLE = 2_000  # objects that the search looks at, at most, evenly taken from all
 ROUNDS = 50  # of k-means at most; it mostly settles sooner
 STEPS = 1.25, 1.1, 1.05  # factors by which the search moves a scale or a ratio, the large ones first
 STEEPEST = 64  # no ratio beyond it is suggested: a base shape in whole pixels would have no width left
@@ -121,17 +121,27 @@ def suggest_anchors(found: Found, now: AnchorConfig, grid: Grid, count: int) -> 
     sample = _every(found, -(-len(found.boxes) // SAMPLE))
     sizes = centers_and_sizes(sample.boxes)[1]  # (m, 2)
     clusters = cluster_shapes(sizes, count)
-    before = reach(best_overlap(sample, now, grid))
+    merit, merit_of_all = _merit(sample, now, grid), _merit(found, now, grid)
+    splits = {count // ratios: ratios for ratios in range(1, count + 1)}  # as many ratios as fit beside the scales
+    starts = [fit_grid(sizes, clusters, *split, now.base_size) for split in splits.items()]
+    starts = sorted(starts, key=lambda anchors: merit(anchors)[1])[-2:]
+    starts += [now] * (len(now.scales) * len(now.ratios) <= count)
+    # A way that may be worse in something leads farther, and is then made good; or it cannot be, and the other counts.
+    freely = [_uphill(start, lambda anchors: merit(anchors)[1]) for start in starts]
+    ends = [_uphill(start, merit) for start in (*starts, *freely)]
+    best = max(ends, key=merit_of_all)
+    return Suggestion(best, clusters, *(reach(best_overlap(found, anchors, grid)) for anchors in (now, best)))
+
+
+def _merit(found: Found, now: AnchorConfig, grid: Grid) -> Callable[[AnchorConfig], tuple[bool, float]]:
+    """How good anchors are for these objects: (whether they are worse in nothing than `now`, sum of all three)."""
+    before = reach(best_overlap(found, now, grid))
 
     def merit(anchors: AnchorConfig) -> tuple[bool, float]:
-        after = reach(best_overlap(sample, anchors, grid))
+        after = reach(best_overlap(found, anchors, grid))
         return _worse_in_nothing(after, before), sum(after[1:])
 
-    starts = [fit_grid(sizes, clusters, n, count // n, now.base_size) for n in range(1, count + 1)]
-    starts = sorted(starts, key=lambda anchors: merit(anchors)[1])[-2:]  # the others stay behind
-    starts += [now] * (len(now.scales) * len(now.ratios) <= count)
-    best = max((_uphill(start, merit) for start in starts), key=merit)
-    return Suggestion(best, clusters, *(reach(best_overlap(found, anchors, grid)) for anchors in (now, best)))
+    return merit
 
 
 def _every(found: Found, step: int) -> Found:
@@ -139,7 +149,7 @@ def _every(found: Found, step: int) -> Found:
     return Found(*(column[::step] for column in found[:5]), *found[5:])
 
 
-def _uphill(anchors: AnchorConfig, merit) -> AnchorConfig:
+def _uphill(anchors: AnchorConfig, merit: Callable) -> AnchorConfig:
     """Move one scale or ratio at a time, as long as the merit grows."""
     best = merit(anchors)
     for step in STEPS:

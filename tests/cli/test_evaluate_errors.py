@@ -1,14 +1,17 @@
 """rcnn-tutorial evaluate --errors: three more tables, more JSON, and a page with pictures."""
 
 import json
+import math
 import re
 from pathlib import Path
 
 import pytest
+import torch
 from bs4 import BeautifulSoup
 
+from rcnn_tutorial.cli.error_report import as_json, as_table, collect
 from rcnn_tutorial.data import TOY_CLASSES
-from rcnn_tutorial.evaluation import KINDS
+from rcnn_tutorial.evaluation import KINDS, Evaluation
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,6 +62,17 @@ def test_the_example_in_the_readme_is_laid_out_so_and_is_the_model_card_s(run, w
     for line in example:
         name, count, gain = line[:20].strip(), line[20:27].strip(), line[29:]
         assert f"| {name} | {count} | {gain} |".replace("|  |", "| |") in card
+
+
+def test_without_objects_there_is_a_word_in_place_of_a_number():
+    nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.long)}
+    found = [nothing | {"scores": torch.zeros(0)}] * 2
+    result = Evaluation("voc", math.nan, {}, 2, {}, {}, found, [nothing] * 2, [0, 1])
+    mistakes = collect(result, ("cat",), 0.5, 0.1)
+    text, report = as_table(mistakes), as_json(mistakes)
+    assert "nan" not in text and text.count("no objects") == 9 and "no detections" in text and "no confusion" in text
+    assert report["AP"] is report["spread_of_mAP"] is report["calibration_error"] is None
+    json.dumps(report, allow_nan=False)
 
 
 def test_thresholds_are_those_given(run, weights, coco, capsys):
