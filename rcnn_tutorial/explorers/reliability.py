@@ -93,18 +93,18 @@ class ReliabilityExplorer(Explorer):
         shares = result.counts / total
         score, right = (float((values * shares).sum()) for values in (result.confidence, result.right))
         ap = "no AP: no object" if math.isnan(mean_ap) else f"mAP {mean_ap:.3f}"
-        head = f"Temperature {self.temperature.value:.2f}: mean score {score:.2f}, {right:.2f} of {total:,} right. "
-        head += f"Mean distance {result.error:.3f}; {ap}. "
+        head = f"Temperature {self.temperature.value:.2f}: {total:,} detections, "
+        head += f"mean score {score:.2f}, share right {right:.2f}. Mean distance {result.error:.3f}; {ap}. "
         i, bins = self.bin.value - 1, len(result.counts)
         ends = f"Scores {i / bins:.2f} to {(i + 1) / bins:.2f}"
         if not result.counts[i]:
             return f"{head}{ends}: no detection."
-        said = f"mean {result.confidence[i]:.2f}, {result.right[i]:.2f} of {int(result.counts[i])} right"
-        return f"{head}{ends}: {said}."
+        said = f"mean score {result.confidence[i]:.2f}, share right {result.right[i]:.2f}"
+        return f"{head}{ends}: {int(result.counts[i]):,} detections, {said}."
 
 
 def heat(scores: Tensor, temperature: float) -> Tensor:
-    """Scores (D,) with their logits divided by a temperature: (D,) double. Raises ConfigError unless that is positive."""
+    """Scores (D,) with their logits divided by a temperature: (D,) double. Raises ConfigError unless it is > 0."""
     if temperature <= 0:
         raise ConfigError(f"temperature = {temperature:g}: use a positive number")
     scores = scores.double()

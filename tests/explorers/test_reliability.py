@@ -17,7 +17,7 @@ def image_of(boxes, scores=None):
     return image if scores is None else image | {"scores": torch.tensor(scores)}
 
 
-# Ten detections that score 0.95, of which six are right; ten that score 0.35, of which four are: too sure of themselves.
+# Ten detections that score 0.95, of which six are right; ten that score 0.35, of which four are: too sure.
 CELLS = [[30 * i, 0, 30 * i + 20, 20] for i in range(20)]
 FOUND = image_of(CELLS, [0.95] * 10 + [0.35] * 10)
 TARGET = image_of([*CELLS[:6], *CELLS[10:14]])
@@ -30,8 +30,8 @@ def explorer():
 
 def test_it_counts_as_the_evaluation(explorer):
     assert explorer.summary == (
-        "Temperature 1.00: mean score 0.65, 0.50 of 20 right. Mean distance 0.200; mAP 0.886. "
-        "Scores 0.90 to 1.00: mean 0.95, 0.60 of 10 right."
+        "Temperature 1.00: 20 detections, mean score 0.65, share right 0.50. Mean distance 0.200; mAP 0.886. "
+        "Scores 0.90 to 1.00: 10 detections, mean score 0.95, share right 0.60."
     )
     assert explorer.result.error == pytest.approx(reliability([FOUND], [TARGET]).error)
     counts = next(layer for layer in reversed(explorer.canvas.layers) if isinstance(layer, Words))
@@ -61,7 +61,9 @@ def test_heat_by_hand():
 
 def test_a_click_takes_a_bin_in_hand(explorer):
     explorer.canvas.clicked = [LEFT + 0.35 * (SIZE[1] - LEFT - RIGHT), 200.0]
-    assert explorer.bin.value == 4 and explorer.summary.endswith("Scores 0.30 to 0.40: mean 0.35, 0.40 of 10 right.")
+    assert explorer.bin.value == 4 and explorer.summary.endswith(
+        "Scores 0.30 to 0.40: 10 detections, mean score 0.35, share right 0.40."
+    )
     explorer.canvas.clicked = [1.0, 1.0]
     assert explorer.bin.value == 1 and explorer.summary.endswith("Scores 0.00 to 0.10: no detection.")
     explorer.set(bin=10, bins=2)
@@ -76,6 +78,9 @@ def test_nothing_to_measure_gives_a_sentence(found, target):
         assert explorer.summary == "No detection to judge: nothing to measure."
         assert explorer.presets["Best temperature"] == {"temperature": 1.0}
     elif not len(target["boxes"]):
-        assert "0.00 of 20 right" in explorer.summary and "no AP: no object" in explorer.summary
+        assert (
+            "20 detections, mean score 0.65, share right 0.00" in explorer.summary
+            and "no AP: no object" in explorer.summary
+        )
     assert "nan" not in explorer.summary
     explorer.figure()
