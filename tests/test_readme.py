@@ -85,7 +85,8 @@ def test_a_lesson_has_its_row_on_both_pages_and_a_thumbnail(lesson):
         assert thumbnail.size == (320, 240)
 
     (row,) = [cells for cells in rows_of(section(TEACHER, "## The lessons")) if f"({lesson.name})" in cells[0]]
-    minutes = re.search(r"\| Time \| (\d+) minutes", nbformat.read(lesson, as_version=4).cells[0].source)
+    text = "\n".join(cell.source for cell in nbformat.read(lesson, as_version=4).cells)
+    minutes = re.search(r"\| Time \| (\d+) minutes", text)
     assert row[1] == minutes[1] and len(row[2]) > 20
 
 
