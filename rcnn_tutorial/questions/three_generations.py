@@ -163,7 +163,7 @@ quiz = Questions(
             place=2,
         ),
         because="In a warped crop an object has another size and shape, and its surroundings end at the border of the "
-        "crop. The classifier of Fast R-CNN has never seen such features, and **What breaks if** shows what it makes of them.",
+        "crop. The classifier of Fast R-CNN has never seen such features: see **What breaks if**.",
     ),
     Question(
         "unseen",
