@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from rcnn_tutorial.boxes import box_iou, clip, decode, encode
+from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.model import FasterRCNN
 from rcnn_tutorial.stages.anchors import generate_anchors, inside_features
 from rcnn_tutorial.stages.inference import Detections, detect, inference_layer
@@ -126,14 +127,13 @@ def classified(model: FasterRCNN, features: Tensor, preprocessed: Preprocessed, 
 
 
 def as_proposals(rois: Tensor, preprocessed: Preprocessed) -> Proposals:
-    """Boxes (R, 4) of one image in its own pixels as `model.trace(proposals=...)` takes them, all equally sure."""
-    shape = (1, len(rois))
-    return Proposals(
-        (rois * preprocessed.scales)[None],  # (1, R, 4) scaled pixels
-        rois.new_ones(shape),
-        torch.full(shape, -1, device=rois.device),  # no anchor
-        rois.new_ones(shape, dtype=torch.bool),
-    )
+    """Boxes (R, 4) of one image in its own pixels as `model.trace(proposals=...)` takes them, all equally sure.
+
+    If there is none, one row of zeros stands for it that is not valid: a crop of nothing cannot be computed.
+    """
+    boxes = rois * preprocessed.scales if len(rois) else rois.new_zeros(1, 4)  # (R, 4) scaled pixels
+    valid = torch.full((1, len(boxes)), len(rois) > 0, device=rois.device)  # (1, R)
+    return Proposals(boxes[None], valid.to(boxes.dtype), torch.full_like(valid, -1, dtype=torch.long), valid)
 
 
 def warped_features(model: FasterRCNN, image: Tensor, rois: Tensor, context: int = 16) -> Tensor:
@@ -172,6 +172,8 @@ def refit(
         used = (overlaps >= FOREGROUND) | (overlaps < BACKGROUND)  # (R,)
         features = warped_features(model, image, rois[used], context)
         examples.append((features, labels[used], coefficients[used], overlaps[used]))
+    if not examples:
+        raise ConfigError("refit: no image to learn from: pass at least one pair (image, target)")
     features, labels, coefficients, overlaps = (torch.cat(column) for column in zip(*examples, strict=True))
     classes, close = len(model.classes), overlaps >= CLOSE
     return Refit(

@@ -30,6 +30,8 @@ def warp(image: Tensor, rois: Tensor, size: int = 224, context: int = 16, mean: 
     if not 0 <= 2 * context < size:
         raise ConfigError(f"warp: context = {context}, size = {size}: use a context from 0 to less than half the size")
     image = checked_image(image)
+    if not len(rois):  # torch makes no grid for nothing
+        return image.new_zeros(0, 3, size, size)
     height, width = image.shape[1:]
     x1, y1, x2, y2 = rois.unbind(-1)  # (R,) each
     grow = size / (size - 2 * context)  # of the ROI, around its center, to the piece that is cut

@@ -6,6 +6,8 @@ objects of all sizes have their turn. Runs on the CPU, in NumPy: nothing here ha
 """
 
 import heapq
+from collections.abc import Sequence
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +16,7 @@ from skimage.color import rgb2hsv, rgb2lab
 from skimage.filters import gaussian
 from skimage.segmentation import felzenszwalb
 from torch import Tensor
+from torchvision.ops import nms
 
 from rcnn_tutorial.errors import ConfigError, DataError
 from rcnn_tutorial.stages.preprocessing import checked_image
@@ -22,17 +25,6 @@ TRAITS = ("color", "texture", "size", "fill")  # the four similarities, each in 
 COLORS = ("rgb", "lab", "hsv")
 COLOR_BINS, TEXTURE_BINS, ORIENTATIONS = 25, 10, 8  # a channel has 25 bins of color, and 8 x 10 of texture
 STEEPEST = 0.1  # the last bin of texture begins here: change of a channel (in [0, 1]) over a pixel
-
-
-class Strategy(NamedTuple):
-    """One way to segment a photo and to group the segments. Several that err differently find more (section 3.2)."""
-
-    color: str = "lab"  # one of COLORS
-    scale: float = 100.0  # larger: fewer, larger segments
-    traits: tuple[str, ...] = TRAITS  # what similarity means
-
-
-STRATEGIES = (Strategy("lab", 50), Strategy("hsv", 100))
 
 
 class Hierarchy(NamedTuple):
@@ -44,31 +36,39 @@ class Hierarchy(NamedTuple):
     terms: Tensor  # (S - 1, 4) the same by each of TRAITS, also by those that do not count
 
 
-def selective_search(image: Tensor, count: int | None = None, strategies: tuple[Strategy, ...] = STRATEGIES) -> Tensor:
-    """The boxes of all regions of all strategies, (R, 4), each box once, on the image's device; at most `count`.
+def selective_search(
+    image: Tensor,
+    count: int | None = None,
+    colors: Sequence[str] = ("lab",),
+    scales: Sequence[float] = (50.0,),
+    groupings: Sequence[Sequence[str]] = (TRAITS, TRAITS[1:]),
+    overlap: float = 0.8,
+) -> Tensor:
+    """Boxes that may hold an object, (R, 4) on the image's device, best first, at most `count`; the first is the photo.
 
-    image: (3, H, W), RGB in [0, 1]. Best first, which here means: last merged first. The first box of each strategy is
-    the photo, the second its last but one region, and so on, the strategies in turn. (The paper multiplies this
-    place by a random number, section 4.2; then no two runs agree.) Raises DataError for what is no photo, ConfigError
-    for strategies that do not exist.
+    image: (3, H, W), RGB in [0, 1]. It is segmented with every color space and scale, and the segments are grouped by
+    every choice of traits: hierarchies that err differently find more (section 3.2). Best means last merged: the first
+    box of a hierarchy is the photo, the second its last but one region, and so on, the hierarchies in turn. (The paper
+    multiplies this place by a random number, section 4.2; then no two runs agree.) Boxes with an IoU above `overlap`
+    with an earlier one are left out, equal ones in any case. Raises DataError for what is no photo, ConfigError for
+    options that cannot work.
     """
-    if not strategies or (count is not None and count < 1):
-        raise ConfigError(f"selective search: {len(strategies)} strategies, count = {count}: use one or more of each")
+    if (count is not None and count < 1) or not 0 < overlap <= 1:
+        raise ConfigError(f"selective search: count = {count}, overlap = {overlap}: use 1 or more, and above 0 up to 1")
     found = []
-    for color, scale, traits in strategies:
-        hierarchy = group(image, segments(image, scale, color=color), color, traits)
-        found.append(hierarchy.boxes.flip(0))  # (K, 4), the whole photo first
+    for color, scale in product(colors, scales):
+        parts = segments(image, scale, color=color)
+        found += [group(image, parts, color, traits).boxes.flip(0) for traits in groupings]  # (K, 4), the photo first
+    if not found:
+        raise ConfigError("selective search: no hierarchy: name at least one color space, one scale and one grouping")
     places = torch.cat([torch.arange(len(boxes)) for boxes in found])  # of every box in its own hierarchy
-    boxes = torch.cat(found)[places.argsort(stable=True)]  # (R, 4)
-    return first_of_each(boxes)[:count].to(image.device)
+    boxes = torch.cat(found)[places.argsort(stable=True)]  # (N, 4)
+    boxes = torch.tensor(list(dict.fromkeys(map(tuple, boxes.tolist()))))  # (N, 4) each box once
+    ranks = torch.arange(len(boxes), 0, -1.0)  # (N,) falling, as suppression takes the largest first
+    return boxes[nms(boxes, ranks, overlap)][:count].to(image.device)
 
 
-def first_of_each(boxes: Tensor) -> Tensor:
-    """The boxes (R, 4) in their order, without those that have come before."""
-    return torch.tensor(list(dict.fromkeys(map(tuple, boxes.tolist())))).reshape(-1, 4)
-
-
-def segments(image: Tensor, scale: float = 100.0, sigma: float = 0.8, min_size: int = 50, color: str = "lab") -> Tensor:
+def segments(image: Tensor, scale: float = 50.0, sigma: float = 0.8, min_size: int = 50, color: str = "lab") -> Tensor:
     """Segments of one color each, numbered from 0: (H, W) long (Felzenszwalb, Huttenlocher 2004; by scikit-image).
 
     image: (3, H, W), RGB in [0, 1]. sigma: pixels by which it is blurred first. min_size: pixels; smaller segments join
@@ -90,13 +90,15 @@ def pixels_of(image: Tensor, color: str) -> np.ndarray:
     return rgb2hsv(pixels) if color == "hsv" else pixels
 
 
-def group(image: Tensor, segments: Tensor, color: str = "lab", traits: tuple[str, ...] = TRAITS) -> Hierarchy:
+def group(image: Tensor, segments: Tensor, color: str = "lab", traits: Sequence[str] = TRAITS) -> Hierarchy:
     """Merge the two most similar neighbors until one region is left (Uijlings et al. 2013, algorithm 1).
 
     image: (3, H, W). segments: (H, W) long, numbered from 0 without gaps. Of equally similar pairs the one with the
     lowest numbers merges first. Raises DataError for segments that do not fit the image, ConfigError for other traits.
     """
-    counted = [TRAITS.index(trait) for trait in checked_traits(traits)]
+    if not traits or not set(traits) <= set(TRAITS):
+        raise ConfigError(f"traits = {traits}: use one or more of {', '.join(TRAITS)}")
+    counted = [TRAITS.index(trait) for trait in traits]
     labels = checked_segments(segments, image)  # (H, W)
     regions, neighbors = describe(pixels_of(image, color), labels), touching(labels)
     queue: list[tuple] = []  # (-similarity, region, region, terms): heapq pops the smallest
@@ -110,23 +112,21 @@ def group(image: Tensor, segments: Tensor, color: str = "lab", traits: tuple[str
 
     for region, others in neighbors.items():
         compare(region, sorted(other for other in others if other > region))
-    merges, terms = [], []
+    merges: list[tuple] = []  # (region, region, terms)
     while queue:
         _, one, other, row = heapq.heappop(queue)
         if one not in neighbors or other not in neighbors:  # one of them has been merged with a third
             continue
         new = labels.max() + 1 + len(merges)
         regions.merge(one, other, new)
-        around = (neighbors.pop(one) | neighbors.pop(other)) - {one, other}
-        for neighbor in around:
+        neighbors[new] = (neighbors.pop(one) | neighbors.pop(other)) - {one, other}
+        for neighbor in neighbors[new]:
             neighbors[neighbor] = (neighbors[neighbor] - {one, other}) | {new}
-        neighbors[new] = around
-        compare(new, sorted(around))
-        merges.append((one, other))
-        terms.append(row)
-    by_trait = torch.tensor(np.array(terms)).reshape(-1, len(TRAITS))  # (S - 1, 4)
-    pairs = torch.tensor(merges, dtype=torch.long).reshape(-1, 2)
-    return Hierarchy(torch.from_numpy(regions.boxes).float(), pairs, by_trait[:, counted].sum(dim=1), by_trait)
+        compare(new, sorted(neighbors[new]))
+        merges.append((one, other, row))
+    pairs = torch.tensor([pair for *pair, _ in merges], dtype=torch.long).reshape(-1, 2)
+    terms = torch.tensor(np.array([row for *_, row in merges])).reshape(-1, len(TRAITS))
+    return Hierarchy(torch.from_numpy(regions.boxes).float(), pairs, terms[:, counted].sum(dim=1), terms)
 
 
 class Regions(NamedTuple):
@@ -214,13 +214,6 @@ def regions_after(segments: Tensor, merges: Tensor, steps: int) -> Tensor:
     for new, pair in enumerate(merges[:steps].tolist(), start=count):
         names[(names == pair[0]) | (names == pair[1])] = new
     return names[segments]
-
-
-def checked_traits(traits: tuple[str, ...]) -> tuple[str, ...]:
-    """The traits, if there is one and all are known."""
-    if not traits or not set(traits) <= set(TRAITS):
-        raise ConfigError(f"traits = {traits}: use one or more of {', '.join(TRAITS)}")
-    return traits
 
 
 def checked_segments(segments: Tensor, image: Tensor) -> np.ndarray:
