@@ -17,19 +17,12 @@ from rcnn_tutorial.model import FasterRCNN
 from rcnn_tutorial.scene import Boxes, Heatmap, Layer
 from rcnn_tutorial.stages.crop_pooling import crop_pool
 from rcnn_tutorial.stages.rcnn import warp
-from rcnn_tutorial.stages.selective_search import (
-    TRAITS,
-    Strategy,
-    first_of_each,
-    group,
-    regions_after,
-    segments,
-)
+from rcnn_tutorial.stages.selective_search import TRAITS, group, regions_after, segments
 
 REGIONS, BOXES = "regions", "boxes"
 COVERED = 0.5  # the IoU from which a box counts as covering an object
 DRAWN = 300  # boxes at most: more are a gray veil
-START = Strategy(scale=200)
+SCALE = 200.0  # of the segments: larger than the package's, so that a reader can follow the merges
 _BEST = roles.AFTER._replace(name="box, best for an object")
 _OTHERS = roles.OTHER._replace(name="other boxes")
 
@@ -37,8 +30,8 @@ _OTHERS = roles.OTHER._replace(name="other boxes")
 class SelectiveSearchExplorer(Explorer):
     """Segments that merge two by two, and the boxes of all regions, last merged first, with the objects they cover.
 
-    image: (3, H, W) in [0, 1]. objects: (G, 4) in its pixels, or None. names: what they are called. One strategy of
-    selective search; the package's function joins several.
+    image: (3, H, W) in [0, 1]. objects: (G, 4) in its pixels, or None. names: what they are called. One hierarchy; the
+    package's function joins two and leaves out near copies.
     """
 
     def __init__(
@@ -46,16 +39,17 @@ class SelectiveSearchExplorer(Explorer):
         image: Tensor,
         objects: Tensor | None = None,
         names: Sequence[str] = (),
-        strategy: Strategy = START,
+        scale: float = SCALE,
     ):
         image = to_cpu(image, single=True)
         self.image = image
         self.objects = torch.zeros(0, 4) if objects is None else to_cpu(torch.as_tensor(objects), single=True)
         self.names = list(names) or [f"object {k}" for k in range(1, len(self.objects) + 1)]
-        self.segments = segments(image, strategy.scale, color=strategy.color)  # (H, W)
-        self.hierarchy = group(image, self.segments, strategy.color, strategy.traits)
+        self.segments = segments(image, scale)  # (H, W)
+        self.hierarchy = group(image, self.segments)
         self.colors = mean_colors(image, self.segments, self.hierarchy.merges)  # (K, 3)
-        self.boxes = first_of_each(self.hierarchy.boxes.flip(0))  # (R, 4)
+        last_first = self.hierarchy.boxes.flip(0).tolist()
+        self.boxes = torch.tensor(list(dict.fromkeys(map(tuple, last_first))))  # (R, 4) each box once
         self.overlaps = box_iou(self.objects, self.boxes)  # (G, R)
         merges, count = len(self.hierarchy.merges), len(self.boxes)
         controls = {
