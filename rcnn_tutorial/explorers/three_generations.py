@@ -8,12 +8,12 @@ from torch import Tensor
 
 from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import box_iou
+from rcnn_tutorial.config import CropPoolingConfig
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.explorers.canvas import Canvas, Handle
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer
 from rcnn_tutorial.explorers.own import Own
 from rcnn_tutorial.figures.three_generations import CUT, cut_boxes
-from rcnn_tutorial.model import FasterRCNN
 from rcnn_tutorial.scene import Boxes, Heatmap, Layer
 from rcnn_tutorial.stages.crop_pooling import crop_pool
 from rcnn_tutorial.stages.rcnn import warp
@@ -60,7 +60,7 @@ class SelectiveSearchExplorer(Explorer):
         presets = {
             "Segments": {"view": REGIONS, "merges": 0},
             "Half merged": {"view": REGIONS, "merges": merges // 2},
-            "20 regions": {"view": REGIONS, "merges": max(0, merges - 19)},
+            "100 regions": {"view": REGIONS, "merges": max(0, merges - 99)},
             "30 boxes": {"view": BOXES, "count": min(30, count)},
             "All boxes": {"view": BOXES, "count": count},
         }
@@ -146,15 +146,22 @@ def with_borders(colors: Tensor, labels: Tensor) -> Tensor:
 class GenerationsExplorer(Explorer):
     """A ROI to drag: R-CNN warps its pixels and sends them through the head, Fast R-CNN cuts it out of the map.
 
-    image: (3, H, W) in [0, 1], as the head sees it but not normalized: ROIs count its pixels. features: (C, rows,
-    columns) of that image, the map of `model`. roi: (4,) where the ROI starts.
+    image: (3, H, W) in [0, 1], in the scaled pixels of the network. features: (C, rows, columns) of that image, a cell
+    every `stride` pixels. roi: (4,) where the ROI starts, pixels.
     """
 
     replaceable: ClassVar = {"warp_box": Own(cut_boxes)}
 
-    def __init__(self, image: Tensor, features: Tensor, model: FasterRCNN, roi: Tensor | None = None):
+    def __init__(
+        self,
+        image: Tensor,
+        features: Tensor,
+        roi: Tensor | None = None,
+        stride: int = 16,
+        pooling: CropPoolingConfig | None = None,
+    ):
         self.image, self.features = to_cpu((image, features), single=True)
-        self.pooling, self.stride = model.config.crop_pooling, model.stride
+        self.pooling, self.stride = pooling or CropPoolingConfig(), stride
         height, width = self.image.shape[-2:]
         if roi is None:
             roi = torch.tensor([0.3 * width, 0.3 * height, 0.7 * width, 0.7 * height]).round()
