@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from skimage.color import rgb2hsv, rgb2lab
 from skimage.filters import gaussian
+from skimage.measure import regionprops
 from skimage.segmentation import felzenszwalb
 from torch import Tensor
 from torchvision.ops import nms
@@ -40,7 +41,7 @@ def selective_search(
     image: Tensor,
     count: int | None = None,
     colors: Sequence[str] = ("lab",),
-    scales: Sequence[float] = (50.0,),
+    scales: Sequence[float] = (50.0, 200.0),
     groupings: Sequence[Sequence[str]] = (TRAITS, TRAITS[1:]),
     overlap: float = 0.8,
 ) -> Tensor:
@@ -162,38 +163,33 @@ def enclosing(one: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 def describe(pixels: np.ndarray, labels: np.ndarray) -> Regions:
     """Size, box and histograms of every segment, with room for all merges. pixels: (H, W, 3), labels: (H, W)."""
-    count = labels.max() + 1
-    y, x = np.indices(labels.shape)
-    boxes = np.tile(np.array([np.inf, np.inf, -np.inf, -np.inf]), (count, 1))  # (S, 4)
-    for column, (reduce, corner) in enumerate(
-        [(np.minimum, x), (np.minimum, y), (np.maximum, x + 1), (np.maximum, y + 1)]
-    ):
-        reduce.at(boxes[:, column], labels.ravel(), corner.ravel())
+    corners = [segment.bbox for segment in regionprops(labels + 1)]  # y1, x1, y2, x2; regionprops skips 0
     found = Regions(
         np.bincount(labels.ravel()).astype(float),
-        boxes,
-        histograms(pixels, labels, COLOR_BINS),
+        np.array(corners, dtype=float)[:, [1, 0, 3, 2]],
+        histograms(np.moveaxis(pixels, 2, 0), labels, COLOR_BINS),
         histograms(derivatives(pixels) / STEEPEST, labels, TEXTURE_BINS),
     )
-    return Regions(*(np.concatenate([rows, np.zeros((count - 1, *rows.shape[1:]))]) for rows in found))
+    return Regions(*(np.concatenate([rows, np.zeros_like(rows[:-1])]) for rows in found))  # S - 1 merges
 
 
 def derivatives(pixels: np.ndarray) -> np.ndarray:
-    """How fast each channel rises in eight directions, 0 where it falls: (H, W, 3 * 8). Gaussian of 1 pixel."""
+    """How fast each channel rises in eight directions, 0 where it falls: (8 * 3, H, W). Gaussian of 1 pixel."""
     height, width, _ = pixels.shape
     padded = np.pad(pixels, ((0, height == 1), (0, width == 1), (0, 0)), mode="edge")  # a difference takes two pixels
-    down, right = (slope[:height, :width] for slope in np.gradient(gaussian(padded, 1, channel_axis=-1), axis=(0, 1)))
+    smooth = np.moveaxis(gaussian(padded, 1, channel_axis=-1), 2, 0)  # (3, H, W)
+    down, right = (slope[:, :height, :width] for slope in np.gradient(smooth, axis=(1, 2)))
     angles = np.arange(ORIENTATIONS) * 2 * np.pi / ORIENTATIONS
-    return np.concatenate([np.cos(angle) * right + np.sin(angle) * down for angle in angles], axis=2).clip(min=0)
+    return np.concatenate([(np.cos(angle) * right + np.sin(angle) * down).clip(min=0) for angle in angles])
 
 
 def histograms(values: np.ndarray, labels: np.ndarray, bins: int) -> np.ndarray:
-    """Of every segment and channel: the share of its pixels in each bin of [0, 1]. (H, W, C) -> (S, C * bins)."""
-    channels, count = values.shape[2], labels.max() + 1
-    places = np.minimum(values * bins, bins - 1).astype(int)  # (H, W, C) the bin of each value
-    places += (labels[..., None] * channels + np.arange(channels)) * bins
-    counts = np.bincount(places.ravel(), minlength=count * channels * bins).reshape(count, -1)
-    return counts / counts.sum(axis=1, keepdims=True)
+    """Of every segment: share of its values in each bin of [0, 1], channel by channel. (C, H, W) -> (S, C * bins)."""
+    count = labels.max() + 1
+    places = (labels * bins + np.minimum(channel * bins, bins - 1).astype(int) for channel in values)  # (H, W) each
+    counts = [np.bincount(place.ravel(), minlength=count * bins).reshape(count, bins) for place in places]
+    table = np.concatenate(counts, axis=1)  # (S, C * bins)
+    return table / table.sum(axis=1, keepdims=True)
 
 
 def touching(labels: np.ndarray) -> dict[int, set[int]]:

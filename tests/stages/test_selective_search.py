@@ -80,13 +80,13 @@ def test_a_merged_histogram_is_that_of_all_its_pixels():
 
 
 def test_a_histogram_counts_shares_channel_by_channel():
-    values = np.array([[[0.0, 1.0], [0.49, 0.5]]])  # (1, 2, 2): 1.0 falls into the last bin
+    values = np.array([[[0.0, 0.49]], [[1.0, 0.5]]])  # (2, 1, 2): 1.0 falls into the last bin
     assert histograms(values, np.array([[0, 0]]), bins=2).tolist() == [[0.5, 0, 0, 0.5]]
 
 
 def test_texture_knows_the_direction_in_which_it_gets_lighter():
     ramp = np.linspace(0, 1, 30)[:, None, None] * np.ones((30, 30, 3))  # lighter downwards
-    rises = derivatives(ramp)[15, 15].reshape(8, 3)[:, 0]  # by angle: right, right and down, down ...
+    rises = derivatives(ramp)[:, 15, 15].reshape(8, 3)[:, 0]  # by angle: right, right and down, down ...
     step = 1 / 29
     np.testing.assert_allclose(rises, step * np.array([0, 0.5**0.5, 1, 0.5**0.5, 0, 0, 0, 0]), atol=1e-9)
 
