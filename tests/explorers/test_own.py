@@ -14,6 +14,7 @@ from rcnn_tutorial.explorers.inference_nms import DetectionExplorer
 from rcnn_tutorial.explorers.preprocessing import PreprocessingExplorer
 from rcnn_tutorial.explorers.rpn_loss import AnchorLabelExplorer, SmoothL1Explorer
 from rcnn_tutorial.explorers.suppression import BY_Y, NMSExplorer
+from rcnn_tutorial.explorers.three_generations import GenerationsExplorer
 from rcnn_tutorial.model import build_model
 from rcnn_tutorial.scene import Picture
 
@@ -63,6 +64,7 @@ MAKE = {  # class -> what builds it of a trace
     PreprocessingExplorer: lambda _: PreprocessingExplorer(IMAGE, OBJECTS),
     CropPoolingExplorer: crops,
     ClassificationExplorer: lambda trace: ClassificationExplorer(IMAGE, trace, CONFIG),
+    GenerationsExplorer: lambda trace: GenerationsExplorer(IMAGE, trace.features[0]),
 }
 ALL = [(kind, name) for kind in MAKE for name in kind.replaceable]
 every_function = pytest.mark.parametrize(("kind", "name"), ALL, ids=lambda one: getattr(one, "__name__", one))
