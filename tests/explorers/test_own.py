@@ -11,7 +11,7 @@ from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.anchors import AnchorExplorer, IoUExplorer
 from rcnn_tutorial.explorers.classification import ClassificationExplorer
 from rcnn_tutorial.explorers.crop_pooling import CropPoolingExplorer
-from rcnn_tutorial.explorers.errors import ErrorExplorer, ReliabilityExplorer
+from rcnn_tutorial.explorers.errors import ConfusionExplorer, ErrorExplorer, ReliabilityExplorer
 from rcnn_tutorial.explorers.explorer import Explorer
 from rcnn_tutorial.explorers.inference_nms import DetectionExplorer
 from rcnn_tutorial.explorers.preprocessing import PreprocessingExplorer
@@ -57,9 +57,9 @@ def crops(trace):
     return CropPoolingExplorer(IMAGE, trace.features[0], OBJECTS[0])
 
 
-def errors(_trace):
+def errors(_trace, kind=ErrorExplorer):
     found = {"boxes": FOUR, "labels": torch.tensor([1, 1, 2, 1]), "scores": SCORES}
-    return ErrorExplorer(IMAGE, found, {"boxes": FOUR[[0, 3]], "labels": torch.tensor([1, 2])}, CONFIG.classes)
+    return kind(IMAGE, found, {"boxes": FOUR[[0, 3]], "labels": torch.tensor([1, 2])}, CONFIG.classes)
 
 
 def scores(_trace):
@@ -78,6 +78,7 @@ MAKE = {  # class -> what builds it of a trace
     CropPoolingExplorer: crops,
     ClassificationExplorer: lambda trace: ClassificationExplorer(IMAGE, trace, CONFIG),
     ErrorExplorer: errors,
+    ConfusionExplorer: lambda trace: errors(trace, ConfusionExplorer),
     ReliabilityExplorer: scores,
 }
 ALL = [(kind, name) for kind in MAKE for name in kind.replaceable]
@@ -106,7 +107,10 @@ def picture(explorer) -> list:
 
 def alike(some: list, others: list) -> bool:
     """Whether two pictures say the same and have the same numbers."""
-    texts = [[(layer.legend, *getattr(layer, "labels", ())) for layer in layers] for layers in (some, others)]
+    texts = [
+        [(layer.legend, *getattr(layer, "labels", ()), *getattr(layer, "words", ())) for layer in layers]
+        for layers in (some, others)
+    ]
     numbers = [
         [layer.rgba() if isinstance(layer, Picture) else layer.data for layer in layers] for layers in (some, others)
     ]
