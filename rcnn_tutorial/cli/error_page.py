@@ -44,7 +44,7 @@ def make_page(mistakes: Mistakes, result: Evaluation, dataset, weights: str, dat
         kinds=kinds,
         overall=[(name, number(gain)) for name, gain in report.overall.items()],
         cells=largest_confusions(mistakes),
-        matrix_words=f"{matrix}; the largest numbers off the diagonal of the confusion matrix.",
+        matrix_words=f"{matrix}; the largest numbers off the diagonal of the confusion matrix, two classes first.",
     )
 
 

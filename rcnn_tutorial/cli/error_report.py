@@ -24,7 +24,7 @@ from rcnn_tutorial.evaluation.errors import check_thresholds
 
 FOREGROUND, BACKGROUND = 0.5, 0.1
 SCORE = 0.5  # of the detections in the confusion matrix
-LARGEST = 8  # cells of it that are told
+LARGEST = 5  # cells of it that are told, of classes and of nothing each
 SAMPLES = 200
 
 
@@ -78,14 +78,15 @@ def collect(result: Evaluation, classes: Sequence[str], foreground: float, backg
 
 
 def largest_confusions(mistakes: Mistakes) -> list[tuple[str, str, int]]:
-    """(what is there, what the detector says, count) of the largest cells off the diagonal; ties row by row."""
-    names = ["nothing", *mistakes.classes]
-    cells = [(names[there], names[said], len(pairs)) for (there, said), pairs in sorted(_off_diagonal(mistakes))]
-    return sorted(cells, key=lambda cell: -cell[2])[:LARGEST]
+    """(what is there, what the detector says, count) of the largest cells off the diagonal; ties row by row.
 
-
-def _off_diagonal(mistakes: Mistakes):
-    return [(cell, pairs) for cell, pairs in mistakes.confusion.members.items() if cell[0] != cell[1]]
+    First those of two classes, then those of a class and nothing, which would crowd the others out.
+    """
+    names, members = ["nothing", *mistakes.classes], mistakes.confusion.members
+    cells = sorted(members, key=lambda cell: (-len(members[cell]), cell))
+    classes = [(there, said) for there, said in cells if there and said and there != said][:LARGEST]
+    nothing = [(there, said) for there, said in cells if not (there and said)][:LARGEST]
+    return [(names[there], names[said], len(members[there, said])) for there, said in classes + nothing]
 
 
 def as_json(mistakes: Mistakes) -> dict:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from bs4 import BeautifulSoup
 
-from rcnn_tutorial.cli.error_report import as_json, as_table, collect
+from rcnn_tutorial.cli.error_report import as_json, as_table, collect, largest_confusions
 from rcnn_tutorial.data import TOY_CLASSES
 from rcnn_tutorial.evaluation import KINDS, Evaluation
 
@@ -73,6 +73,15 @@ def test_without_objects_there_is_a_word_in_place_of_a_number():
     assert "nan" not in text and text.count("no objects") == 9 and "no detections" in text and "no confusion" in text
     assert report["AP"] is report["spread_of_mAP"] is report["calibration_error"] is None
     json.dumps(report, allow_nan=False)
+
+
+def test_confusions_of_two_classes_come_first():
+    there = {"boxes": torch.tensor([[0.0, 0, 9, 9]]), "labels": torch.tensor([1])}
+    empty = {name: values[:0] for name, values in there.items()}
+    said = there | {"labels": torch.tensor([2]), "scores": torch.tensor([0.9])}
+    result = Evaluation("voc", 0.0, {}, 3, {}, {}, [said] * 3, [there, empty, empty], [0, 1, 2])
+    cells = largest_confusions(collect(result, ("cat", "dog"), 0.5, 0.1))
+    assert cells == [("cat", "dog", 1), ("nothing", "dog", 2)]
 
 
 def test_thresholds_are_those_given(run, weights, coco, capsys):
