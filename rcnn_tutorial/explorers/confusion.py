@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -11,8 +12,10 @@ from torch import Tensor
 from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import box_iou
 from rcnn_tutorial.evaluation.confusion import confusion_matrix
+from rcnn_tutorial.evaluation.matching import difficult_of
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
+from rcnn_tutorial.explorers.own import Own
 from rcnn_tutorial.explorers.precision_recall import as_lists
 from rcnn_tutorial.figures.errors import NOT_FOUND, NOTHING, Grid, matrix_layers
 from rcnn_tutorial.roles import Role
@@ -26,6 +29,29 @@ MOST_OF_PHOTO = 240, 400  # screen pixels, height and width: all of it is seen u
 CELL = Role(roles.WHITE, name="cell in hand")
 
 
+SAME_PLACE = 0.5  # the IoU above which `confusion` pairs
+
+
+def confusion(iou: Tensor, said: Tensor, truth: Tensor, classes: int) -> Tensor:
+    """The confusion matrix of one photo: (C + 1, C + 1) long, a row for what is there, a column for what is said.
+
+    iou: (D, G), of detections, best first, with objects. said: (D,) and truth: (G,), their labels 1..C. Each detection
+    takes the object not yet taken that it overlaps most, if the IoU is above 0.5; see `evaluation.confusion`.
+    """
+    counts, free = torch.zeros(classes + 1, classes + 1, dtype=torch.long), torch.ones(len(truth), dtype=torch.bool)
+    for overlaps, label in zip(iou, said.tolist(), strict=True):
+        overlaps = overlaps.masked_fill(~free, -1)  # (G,)
+        best = int(overlaps.argmax()) if len(overlaps) else -1
+        if best >= 0 and overlaps[best] > SAME_PLACE:
+            counts[truth[best], label] += 1
+            free[best] = False
+        else:
+            counts[0, label] += 1
+    for label in truth[free].tolist():
+        counts[label, 0] += 1
+    return counts
+
+
 class ConfusionExplorer(Explorer):
     """Which class is taken for which: the matrix, and under the controls the boxes behind the number of one cell.
 
@@ -33,6 +59,8 @@ class ConfusionExplorer(Explorer):
     `evaluation.confusion.confusion_matrix` takes them. classes: names of labels 1, 2, ...
     A cell is chosen by a click or in the two lists; the slider pages through its members, best score first.
     """
+
+    replaceable: ClassVar = {"confusion": Own(confusion)}
 
     def __init__(
         self,
@@ -87,7 +115,11 @@ class ConfusionExplorer(Explorer):
 
     def draw(self) -> str:
         """Count, draw the matrix with the cell in hand, and the photo of one of its members."""
-        self.confusion = self.count(self.threshold.value, self.iou.value)
+        if "confusion" in self.own:
+            self.rest(iou="your confusion has its own")
+        self.confusion = self.count(self.threshold.value, SAME_PLACE if "confusion" in self.own else self.iou.value)
+        if "confusion" in self.own:
+            self.confusion = self.confusion._replace(counts=self._by_own_confusion())
         cell = self.truth.value, self.said.value
         members = self.members(cell)
         if cell != self._cell:
@@ -100,7 +132,20 @@ class ConfusionExplorer(Explorer):
         height, width = self.images[photo[0]].shape[-2:]
         self.canvases[1].width = max(1, min(MOST_OF_PHOTO[1], round(MOST_OF_PHOTO[0] * width / height)))
         self.canvases[1].draw(photo[1], self.images[photo[0]])
-        return f"{self._count(cell, len(members))} {sentence}".strip()
+        return f"{self._count(cell)} {sentence}".strip()
+
+    def _by_own_confusion(self) -> Tensor:
+        """The counts by the reader's function, photo by photo; it is not asked about what is difficult."""
+        counts = torch.zeros_like(self.confusion.counts)
+        counted = {pair[:2] for members in self.confusion.members.values() for pair in members}
+        for photo, (found, target) in enumerate(zip(self.found, self.targets, strict=True)):
+            order = found["scores"].argsort(descending=True, stable=True).tolist()
+            order = [row for row in order if (photo, row) in counted]
+            there = ~difficult_of(target)
+            iou = box_iou(found["boxes"][order].double(), target["boxes"][there].double())
+            said, truth = found["labels"][order], target["labels"][there]
+            counts += self.own["confusion"](iou, said, truth, len(self.classes))
+        return counts
 
     def members(self, cell: tuple[int, int]) -> list[tuple[int, int, int]]:
         """(image, detection or -1, object or -1) of a cell, the best score first."""
@@ -157,7 +202,7 @@ class ConfusionExplorer(Explorer):
         taken = ", which another has taken" if ious[best] > self.iou.value else ""
         return f"best IoU {ious[best]:.2f}, with {self.classes[int(self.targets[photo]['labels'][best]) - 1]}{taken}"
 
-    def _count(self, cell: tuple[int, int], members: int) -> str:
+    def _count(self, cell: tuple[int, int]) -> str:
         """The cell's number, and what it is a part of."""
         counts = self.confusion.counts
         diagonal = int(counts.diagonal()[1:].sum())
@@ -169,7 +214,7 @@ class ConfusionExplorer(Explorer):
         of = f"{int(counts[row].sum())} {self.classes[row - 1]} objects"
         if not row:
             of = f"{int(counts[0].sum())} detections of no object, or of one already taken"
-        return f"{self._cell_name(row, column)}: {members} of {of}. {whole}."
+        return f"{self._cell_name(row, column)}: {int(counts[cell])} of {of}. {whole}."
 
 
 def _options(background: str, classes: Sequence[str]) -> list[tuple[str, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -13,9 +14,11 @@ from rcnn_tutorial import roles
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.evaluation import voc_ap
+from rcnn_tutorial.evaluation.matching import judge, match, objects_in_a_row
 from rcnn_tutorial.evaluation.reliability import Reliability, reliability
 from rcnn_tutorial.explorers.canvas import ROOMY, Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, integer, number
+from rcnn_tutorial.explorers.own import Own
 from rcnn_tutorial.explorers.precision_recall import LEFT, RIGHT, SIZE, UP, chart_axes, chart_places
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Layer, Lines, Points, Words
@@ -28,6 +31,17 @@ DISTANCE = Role(roles.RED, name="distance")
 BIN = Role(roles.YELLOW, "dotted", "bin in hand")
 
 
+def calibration_error(scores: Tensor, right: Tensor, bins: int) -> float:
+    """The expected calibration error of detections: Guo et al. 2017, equation 3.
+
+    scores: (D,) in [0, 1], D >= 1. right: (D,) bool. The mean over the detections of the distance, in the bin of each,
+    between the mean score and the share that is right.
+    """
+    bin_of = (scores.double() * bins).long().clamp(max=bins - 1)  # (D,)
+    of_bin = (bin_of[:, None] == torch.arange(bins)).double()  # (D, bins)
+    return float((of_bin.T @ (scores.double() - right.double())).abs().sum() / len(scores))
+
+
 class ReliabilityExplorer(Explorer):
     """How often detections of each score are right, in bins; a temperature stretches or squeezes all scores.
 
@@ -35,6 +49,8 @@ class ReliabilityExplorer(Explorer):
     1, 2, ... A click takes a bin in hand. The temperature divides each score's own logit, log(s / (1 - s)), as Guo et
     al. 2017 (section 4.2) divide all logits of a softmax; it leaves the order of the detections, and so AP.
     """
+
+    replaceable: ClassVar = {"calibration_error": Own(calibration_error)}
 
     def __init__(
         self, detections: Mapping | Sequence[Mapping], targets: Mapping | Sequence[Mapping], classes: Sequence[str]
@@ -83,8 +99,17 @@ class ReliabilityExplorer(Explorer):
         bins = self.bins.value
         self.bin.max = bins
         self.result, mean_ap = self.measure(self.temperature.value, bins, self.iou.value)
+        if "calibration_error" in self.own and self.result.counts.any():
+            error = self.own["calibration_error"](*self._judged(), bins)
+            self.result = self.result._replace(error=error)
         self.canvas.draw(_diagram(self.result, self.bin.value - 1))
         return self._in_words(mean_ap)
+
+    def _judged(self) -> tuple[Tensor, Tensor]:
+        """Scores (D,) and right (D,) bool of all detections that are not neutral, at the temperature of now."""
+        matches = match(self.found, self.targets)
+        right, neutral = judge(matches, objects_in_a_row(self.targets)[1], self.iou.value)
+        return heat(matches.scores, self.temperature.value)[~neutral], right[~neutral]
 
     def _in_words(self, mean_ap: float) -> str:
         result, total = self.result, int(self.result.counts.sum())
@@ -125,12 +150,13 @@ def _diagram(result: Reliability, chosen: int) -> list[Layer]:
     places[:, 1] = UP - 9
     letter = min(15.0, 0.6 * float(SIZE[1] - LEFT - RIGHT) / bins)
     numbers = [f"{count}" if count < 1000 else f"{count / 1000:.0f}k" for count in result.counts[filled].tolist()]
+    distance = "distance" if math.isnan(result.error) else f"distance, mean {result.error:.3f}"
     column = torch.tensor([[chosen / bins, 1.0], [(chosen + 1) / bins, 0.0]])
     return [
         *chart_axes("score", "share right, and how many"),
         Boxes(bars, SHARE, fill=0.5, width=1.5),
         Lines(chart_places(torch.tensor([[[0.0, 0.0], [1.0, 1.0]]])), HONEST, width=2),
-        Lines(chart_places(gaps), DISTANCE, width=4),
+        Lines(chart_places(gaps), DISTANCE, width=4, name=distance),
         Points(chart_places(torch.stack([score, right], dim=1)), SHARE, radius=5, name=""),
         Words(places, numbers, letter=letter),
         Boxes(chart_places(column).reshape(1, 4), BIN, width=2),

@@ -7,7 +7,7 @@ from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.evaluation import voc_ap
 from rcnn_tutorial.evaluation.reliability import reliability
 from rcnn_tutorial.explorers.precision_recall import LEFT, RIGHT, SIZE
-from rcnn_tutorial.explorers.reliability import ReliabilityExplorer, heat
+from rcnn_tutorial.explorers.reliability import ReliabilityExplorer, calibration_error, heat
 from rcnn_tutorial.scene import Words
 
 
@@ -84,3 +84,12 @@ def test_nothing_to_measure_gives_a_sentence(found, target):
         )
     assert "nan" not in explorer.summary
     explorer.figure()
+
+
+def test_the_calibration_error_of_scores_alone_is_the_evaluation_s():
+    generator = torch.Generator().manual_seed(0)
+    for bins in (1, 3, 10, 15):
+        scores = torch.rand(20, generator=generator)
+        found = FOUND | {"scores": scores}
+        right = torch.tensor([i < 6 or 10 <= i < 14 for i in range(20)])
+        assert calibration_error(scores, right, bins) == pytest.approx(reliability([found], [TARGET], bins).error)
