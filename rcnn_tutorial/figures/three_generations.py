@@ -92,7 +92,7 @@ def warped_figure(image: Tensor, rois: Tensor, crops: Tensor, plain: Tensor, con
         [Boxes(torch.tensor(filled), ROI, width=1.5), names],
         title=f"warped with context {context}; below: without",
     )
-    return figure_of([photo, warped], 10, shares=[1.25, 0.5 * len(rois)])
+    return figure_of([photo, warped], 9, shares=[1.25, 0.5 * len(rois)])
 
 
 # ---- what came after: small diagrams
