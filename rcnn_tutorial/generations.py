@@ -158,7 +158,7 @@ def own_classifier(model: FasterRCNN, features: Tensor, rois: Tensor, size: tupl
 
 @torch.no_grad()
 def refit(
-    model: FasterRCNN, data: Iterable[tuple[Tensor, dict]], propose: Propose, context: int = 16, penalty: float = 0.1
+    model: FasterRCNN, data: Iterable[tuple[Tensor, dict]], propose: Propose, context: int = 16, penalty: float = 0.01
 ) -> Refit:
     """Fit R-CNN's linear layers to warped pieces of images with known objects. model: in eval mode, left as it is.
 
