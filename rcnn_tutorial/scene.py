@@ -19,6 +19,7 @@ from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.roles import DASHES, GROUND, PLAIN, Role
 
 SHAPES = ("dot", "ring", "cross")
+ALIGNS = ("left", "center", "right")
 MANY = 200  # above this many items a layer is drawn thin, without the rim that sets a few off from the photo
 
 
@@ -75,6 +76,30 @@ class Points(Layer):
     def __post_init__(self):
         super().__post_init__()
         _check("shape", self.shape, SHAPES)
+
+    @property
+    def data(self) -> np.ndarray:
+        """(N, 2), float32."""
+        return floats(self.points, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Words(Layer):
+    """Words at points (N, 2), on no ground of their own: the numbers of a table, the names of its rows.
+
+    They belong to the picture and grow and shrink with it. Raises ConfigError for an unknown align.
+    """
+
+    points: Tensor
+    words: Sequence[str] = ()  # one a point
+    role: Role = PLAIN
+    letter: float = 12.0  # height of the type, in the picture's coordinates
+    align: str = "center"  # left | center | right of the point that is; in height they are centered
+    turned: bool = False  # a quarter to the left: they read upward, and what is left of them lies below
+
+    def __post_init__(self):
+        super().__post_init__()
+        _check("align", self.align, ALIGNS)
 
     @property
     def data(self) -> np.ndarray:

@@ -24,7 +24,7 @@ from rcnn_tutorial import roles
 from rcnn_tutorial.explorers.shown import Shown
 from rcnn_tutorial.figures.crop_pooling import roi_corners
 from rcnn_tutorial.roles import DASHES, Role, ink_on
-from rcnn_tutorial.scene import MANY, Boxes, Heatmap, Layer, Lines, Picture, Points, Scene, to_uint8
+from rcnn_tutorial.scene import MANY, Boxes, Heatmap, Layer, Lines, Picture, Points, Scene, Words, to_uint8
 
 _HERE = pathlib.Path(__file__).parent
 _SCRIPTS = ("painter.js", "room.js", "handle.js", "canvas.js")  # one text for the browser
@@ -204,6 +204,9 @@ def message(layer: Layer) -> dict:
         case Points():
             mark = {"shape": layer.shape, "radius": layer.radius, "labels": "\n".join(layer.labels)}
             return look | _numbers("points", layer.data) | mark
+        case Words():
+            type_ = {"words": "\n".join(layer.words), "letter": layer.letter}
+            return look | _numbers("words", layer.data) | type_ | {"align": layer.align, "turned": layer.turned}
         case Lines():
             ends = {"points": layer.data.shape[1], "closed": layer.closed, "arrow": layer.arrow}
             return look | _numbers("lines", layer.data) | ends

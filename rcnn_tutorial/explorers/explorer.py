@@ -35,9 +35,9 @@ Presets: `super().__init__(controls, canvas, presets={"NMS 0.95": {"threshold": 
 that the lesson asks: the controls and handles that it names take these values, all others those of the start. *Reset*
 goes back to the start; `explorer.press("NMS 0.95")` presses a button from code. A control that can do nothing as
 things stand: `self.rest(channel="the map is the photo")` in `draw` disables it and says why.
-Layers (`scene.py`): `Boxes`, `Points`, `Lines`, `Heatmap`, `Picture`; the first is drawn at the bottom. A layer's role
-(BEFORE orange and dashed, AFTER green, CHOSEN blue, OTHER white and dotted, GROUND_TRUTH yellow) gives its color, its
-dash and its name in the legend. The still picture draws the same layers.
+Layers (`scene.py`): `Boxes`, `Points`, `Lines`, `Words`, `Heatmap`, `Picture`; the first is drawn at the bottom. A
+layer's role (BEFORE orange and dashed, AFTER green, CHOSEN blue, OTHER white and dotted, GROUND_TRUTH yellow) gives its
+color, its dash and its name in the legend. The still picture draws the same layers.
 Draggable boxes: `Canvas(image, handles={"roi": Handle(CHOSEN, (10, 10, 90, 90), name="ROI")})`; read
 `self.canvas.box("roi")` (a tensor (4,)), set with `self.canvas.move(roi=(0, 0, 50, 50))`. Clicks: `canvas.clicked`.
 One that turns, `Handle(..., turnable=45)`, has a slider beside it: `crop_pooling.py` keeps both at the same degrees.

@@ -100,6 +100,20 @@ class Painter {
     if (shape === "dot") pen.fill(path);
   }
 
+  // On no ground and in the picture's own size: with it they grow and shrink.
+  words({ data, words, letter, align, turned, color }) {
+    const { pen } = this;
+    const type = { font: `600 ${letter}px sans-serif`, fillStyle: color, textAlign: align, textBaseline: "middle" };
+    (data.length ? words.split("\n") : []).forEach((word, i) => {
+      pen.save();
+      Object.assign(pen, type);
+      pen.translate(data[2 * i], data[2 * i + 1]);
+      if (turned) pen.rotate(-Math.PI / 2);
+      pen.fillText(word, 0, 0);
+      pen.restore();
+    });
+  }
+
   // Line and, where there are few, a rim that sets them off from any photo. `paint` strokes with a pen as it is set.
   stroke(paint, { color, ink, dash, width, rim }) {
     const { pen, pixel } = this;

@@ -15,7 +15,7 @@ from matplotlib.text import Text
 
 from rcnn_tutorial.figures.style import height_share, plots, style
 from rcnn_tutorial.roles import DASHES, GROUND, Role, ink_on
-from rcnn_tutorial.scene import MANY, Boxes, Heatmap, Layer, Lines, Picture, Points, Scene, label_place, to_uint8
+from rcnn_tutorial.scene import MANY, Boxes, Heatmap, Layer, Lines, Picture, Points, Scene, Words, label_place, to_uint8
 
 _MARKERS = {"dot": "o", "ring": "o", "cross": "x"}
 _DIM = 0.65  # how much ground lies over a picture that the controls no longer describe
@@ -91,7 +91,7 @@ def draw_scene(axes: Axes, scene: Scene) -> None:
 
 
 def draw_layer(axes: Axes, layer: Layer, size: Sequence[float] = ()) -> None:
-    """Any layer without its texts, in the coordinates of the axes. size: height and width of the whole picture."""
+    """Any layer without its labels, in the coordinates of the axes. size: height and width of the whole picture."""
     match layer:
         case Boxes():
             _draw_boxes(axes, layer)
@@ -99,6 +99,9 @@ def draw_layer(axes: Axes, layer: Layer, size: Sequence[float] = ()) -> None:
             _draw_points(axes, layer)
         case Lines():
             _draw_lines(axes, layer)
+        case Words():
+            for point, word in zip(layer.data.tolist(), layer.words, strict=True):
+                axes.add_artist(_Word(point, word, layer))
         case Heatmap():
             low, high = layer.limits()
             colors = {"cmap": layer.colormap, "vmin": low, "vmax": high, "alpha": layer.opacity}
@@ -185,6 +188,21 @@ def _write_labels(axes: Axes, layers: Sequence[Layer]) -> None:
                 if text:
                     written.append(Label(box, text, layer.role.color, gap, written.copy()))
                     axes.add_artist(written[-1])
+
+
+class _Word(Text):
+    """A word of a `Words` layer: as high as it says in the coordinates of the axes, however large those are drawn."""
+
+    def __init__(self, point: Sequence[float], word: str, layer: Words):
+        place = {"ha": layer.align, "va": "center", "rotation": 90 * layer.turned, "rotation_mode": "anchor"}
+        super().__init__(*point, word, color=layer.role.color, weight="bold", clip_on=True, zorder=2, **place)
+        self.letter = layer.letter
+
+    def draw(self, renderer) -> None:
+        """Take its size, then as every text."""
+        across = abs(self.axes.get_xlim()[1] - self.axes.get_xlim()[0])
+        self.set_fontsize(self.letter * self.axes.bbox.width / across / renderer.points_to_pixels(1))
+        super().draw(renderer)
 
 
 class Label(Text):

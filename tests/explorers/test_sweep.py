@@ -10,6 +10,7 @@ from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.explorers.anchors import AnchorExplorer, IoUExplorer
 from rcnn_tutorial.explorers.classification import ClassificationExplorer
 from rcnn_tutorial.explorers.crop_pooling import CELLS, FEATURES, PHOTO, CropPoolingExplorer
+from rcnn_tutorial.explorers.errors import ConfusionExplorer, CurveExplorer, ErrorExplorer
 from rcnn_tutorial.explorers.explorer import Explorer, Several
 from rcnn_tutorial.explorers.inference_nms import DetectionExplorer
 from rcnn_tutorial.explorers.preprocessing import PreprocessingExplorer
@@ -66,6 +67,12 @@ def preprocessing(size=(96, 128)):
     return lambda image, _trace, target: PreprocessingExplorer(image[:, : size[0], : size[1]], target["boxes"])
 
 
+def found_in(target):
+    """Detections: the objects, and each once more as the other class; scores below 1."""
+    boxes, labels = target["boxes"], target["labels"]
+    return {"boxes": boxes.repeat(2, 1), "labels": torch.cat([labels, 3 - labels]), "scores": boxes.flatten()[:4] / 128}
+
+
 def monitor(image, _trace, target):
     torch.manual_seed(0)
     return TrainingMonitor(build_model(CONFIG), Scenes(), Scenes([(image, target)]), TOY_TRAINING)
@@ -92,6 +99,9 @@ CASES = {  # name -> what builds the explorer of (image, trace, target), and whe
     "classification": (lambda image, trace, _: ClassificationExplorer(image, trace, CONFIG), {}),
     "NMS": (lambda image, trace, _: NMSExplorer(image, trace.proposals.boxes[0], trace.proposals.scores[0]), {}),
     "detections": (lambda image, trace, target: DetectionExplorer(image, trace, CONFIG, target["boxes"]), {}),
+    "errors": (lambda image, _, target: ErrorExplorer([image] * 2, [found_in(target)] * 2, [target] * 2, "abc"), {}),
+    "confusion": (lambda image, _, target: ConfusionExplorer(image, found_in(target), target, CONFIG.classes), {}),
+    "curve": (lambda image, _, target: CurveExplorer([image] * 2, [found_in(target)] * 2, [target] * 2), {}),
     "tour": (lambda image, trace, _: TourExplorer(OnAnotherDevice(trace), {"photo": to_cpu(image)}), {}),
     "story": (lambda image, trace, _: StoryExplorer(Tour(image, trace, CONFIG, 16)), {}),
     "monitor": (monitor, {}),
@@ -104,6 +114,7 @@ REFUSED = {  # the controls that can be set to what cannot be
     "preprocessing of a column": {"max_size"},
     "preprocessing of a row": {"max_size"},
     "ROIs": THRESHOLDS,
+    "errors": {"foreground", "background"},
 }
 
 
