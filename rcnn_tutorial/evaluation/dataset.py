@@ -32,6 +32,8 @@ class Evaluation(NamedTuple):
     recall: dict[int, float]  # {number of proposals per image: share of the objects they cover with IoU >= 0.5}
     by_size: dict[str, float]  # {one of SIZES: AP at IoU 0.5 of such objects, mean of the classes}
     detections: list[dict[str, Tensor]]  # of every image, on the CPU
+    targets: list[dict[str, Tensor]] = []  # of every image: boxes, labels, difficult
+    indices: list[int] = []  # of every image: its number in the data set, where some may have been left out
 
 
 def evaluate(
@@ -63,12 +65,13 @@ def evaluate(
         rows = list(_detect_all(model.to(device).for_inference(), dataset, progress, batch_size, on_bad_file))
     if not rows:
         raise DataError("none of the images to evaluate on can be read; check their folder")
-    detections, proposals, targets = (list(column) for column in zip(*rows, strict=True))
+    indices, detections, proposals, targets = (list(column) for column in zip(*rows, strict=True))
     given = detections, targets, dataset.classes
     result = coco_ap(*given) if metric == "coco" else voc_ap(*given, metric)
     recall = proposal_recall(proposals, targets, RECALL_COUNTS)
     by_size = ap_by_size(detections, targets, dataset.classes)
-    return Evaluation(metric, result.mean, result.per_class, len(rows), recall, by_size, detections)
+    counted = metric, result.mean, result.per_class, len(rows), recall, by_size
+    return Evaluation(*counted, detections, targets, indices)
 
 
 def _check_request(model: FasterRCNN, dataset, metric: str, batch_size: int) -> None:
@@ -84,8 +87,8 @@ def _check_request(model: FasterRCNN, dataset, metric: str, batch_size: int) -> 
 
 def _detect_all(
     model: FasterRCNN, dataset, progress: bool, batch_size: int, on_bad_file: str
-) -> Iterator[tuple[dict, Tensor, dict]]:
-    """(detections, proposals, target) of every image that can be read, in order, whichever process ran it."""
+) -> Iterator[tuple[int, dict, Tensor, dict]]:
+    """(number, detections, proposals, target) of every image that can be read, in order, whichever process ran it."""
     together, quiet = distributed.size() * batch_size, not (progress and distributed.is_writer())
     with tqdm(total=len(dataset), desc="evaluate", unit="image", disable=quiet) as bar:
         for start in range(0, len(dataset), together):  # in step, so that none waits longer than for one batch
@@ -100,7 +103,7 @@ def _detect_all(
             bar.update(min(together, len(dataset) - start))
 
 
-def _rows(model: FasterRCNN, samples: dict[int, tuple]) -> list[tuple[dict, Tensor, dict]]:
+def _rows(model: FasterRCNN, samples: dict[int, tuple]) -> list[tuple[int, dict, Tensor, dict]]:
     """What `_detect_all` gives of some images (index: (image, target)), found in one batch; all on the CPU."""
     trace = model.trace([torch.as_tensor(image).to(model.device) for image, _ in samples.values()])
     boxes = trace.proposals.boxes / trace.preprocessed.scales[:, None, None]  # (B, R, 4) in the image's own pixels
@@ -108,5 +111,5 @@ def _rows(model: FasterRCNN, samples: dict[int, tuple]) -> list[tuple[dict, Tens
     for i, (index, (_, target)) in enumerate(samples.items()):
         objects = objects_of(target, len(model.classes), f"number {index}")
         detections = {name: getattr(trace.detections[i], name).cpu() for name in ("boxes", "labels", "scores")}
-        rows.append((detections, boxes[i][trace.proposals.valid[i]].cpu(), objects._asdict()))
+        rows.append((index, detections, boxes[i][trace.proposals.valid[i]].cpu(), objects._asdict()))
     return rows

@@ -120,11 +120,15 @@ def error_report(
     return Report(ap, counts, gains, overall)
 
 
-def _judge_all(detections: Sequence[dict], targets: Sequence[dict], foreground: float, background: float) -> _Judged:
+def check_thresholds(foreground: float, background: float) -> None:
+    """Raise ConfigError unless 0 <= background < foreground < 1."""
     if not 0 <= background < foreground < 1:
-        raise ConfigError(
-            f"foreground = {foreground:g}, background = {background:g}: use 0 <= background < foreground < 1"
-        )
+        found = f"foreground = {foreground:g}, background = {background:g}"
+        raise ConfigError(f"{found}: use 0 <= background < foreground < 1")
+
+
+def _judge_all(detections: Sequence[dict], targets: Sequence[dict], foreground: float, background: float) -> _Judged:
+    check_thresholds(foreground, background)
     own, other = match(detections, targets), match(detections, targets, own_class=False)
     labels, difficult = objects_in_a_row(targets)
     verdicts = judge(own, difficult, foreground)

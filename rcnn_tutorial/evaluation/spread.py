@@ -26,8 +26,10 @@ def bootstrap(
     """The mean AP at IoU 0.5 of `samples` sets of as many photos, drawn with replacement from these: (samples,) double.
 
     Its standard deviation says how far the mean AP would move with other photos of the same kind, the detector being
-    the same; other trainings move it too. A class without objects in a sample has no part in its mean; nan where no
-    class has any. Raises ConfigError for a metric other than voc07 and voc, or no sample.
+    the same; other trainings move it too. Which photos are drawn depends on the seed and their number alone, so the
+    samples of two detectors on the same photos can be subtracted: their differences say how sure the difference is. A
+    class without objects in a sample has no part in its mean; nan where no class has any. Raises ConfigError for a
+    metric other than voc07 and voc, or no sample.
     """
     if metric not in AP_OF:
         raise ConfigError(f"metric {metric!r}: the bootstrap counts by voc07 or voc; choose one of them")

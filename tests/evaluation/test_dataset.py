@@ -60,6 +60,9 @@ def test_evaluate_walks_the_whole_set_and_leaves_the_model_as_it_was(model, caps
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
     targets = [Scenes(4)[index][1] for index in range(4)]
+    assert evaluation.indices == [0, 1, 2, 3]
+    for kept, target in zip(evaluation.targets, targets, strict=True):
+        assert all(torch.equal(kept[name], target[name]) for name in ("boxes", "labels", "difficult"))
     expected = voc_ap(evaluation.detections, targets, model.classes, "voc")
     assert (evaluation.mAP, evaluation.per_class) == (expected.mean, pytest.approx(expected.per_class, nan_ok=True))
 
