@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -10,8 +12,10 @@ from torch import Tensor
 from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import box_iou
 from rcnn_tutorial.evaluation.confusion import confusion_matrix
+from rcnn_tutorial.evaluation.matching import difficult_of
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
+from rcnn_tutorial.explorers.own import Own
 from rcnn_tutorial.explorers.precision_recall import as_lists
 from rcnn_tutorial.figures.errors import NOT_FOUND, NOTHING, Grid, matrix_layers
 from rcnn_tutorial.roles import Role
@@ -21,7 +25,31 @@ TRUTH = roles.GROUND_TRUTH._replace(name="truth")
 RIGHT_SAID, WRONG_SAID = roles.AFTER._replace(name="said, right"), roles.BEFORE._replace(name="said, wrong")
 OTHERS = roles.OTHER._replace(name="other objects")
 MOST_WIDE = 760  # screen pixels of the matrix
+MOST_OF_PHOTO = 240, 400  # screen pixels, height and width: all of it is seen under the controls
 CELL = Role(roles.WHITE, name="cell in hand")
+
+
+SAME_PLACE = 0.5  # the IoU above which `confusion` pairs
+
+
+def confusion(iou: Tensor, said: Tensor, truth: Tensor, classes: int) -> Tensor:
+    """The confusion matrix of one photo: (C + 1, C + 1) long, a row for what is there, a column for what is said.
+
+    iou: (D, G), of detections, best first, with objects. said: (D,) and truth: (G,), their labels 1..C. Each detection
+    takes the object not yet taken that it overlaps most, if the IoU is above 0.5; see `evaluation.confusion`.
+    """
+    counts, free = torch.zeros(classes + 1, classes + 1, dtype=torch.long), torch.ones(len(truth), dtype=torch.bool)
+    for overlaps, label in zip(iou, said.tolist(), strict=True):
+        overlaps = overlaps.masked_fill(~free, -1)  # (G,)
+        best = int(overlaps.argmax()) if len(overlaps) else -1
+        if best >= 0 and overlaps[best] > SAME_PLACE:
+            counts[truth[best], label] += 1
+            free[best] = False
+        else:
+            counts[0, label] += 1
+    for label in truth[free].tolist():
+        counts[label, 0] += 1
+    return counts
 
 
 class ConfusionExplorer(Explorer):
@@ -31,6 +59,8 @@ class ConfusionExplorer(Explorer):
     `evaluation.confusion.confusion_matrix` takes them. classes: names of labels 1, 2, ...
     A cell is chosen by a click or in the two lists; the slider pages through its members, best score first.
     """
+
+    replaceable: ClassVar = {"confusion": Own(confusion)}
 
     def __init__(
         self,
@@ -42,9 +72,13 @@ class ConfusionExplorer(Explorer):
     ):
         self.images, self.found, self.targets = as_lists(images, detections, targets, classes)
         self.classes = tuple(classes)
-        first = confusion_matrix(self.found, self.targets, self.classes, threshold)
+        count = functools.partial(confusion_matrix, self.found, self.targets, self.classes)
+        self.count = functools.lru_cache(maxsize=4)(
+            count
+        )  # of many photos it takes a while; most controls leave it alone
+        first = self.count(threshold, 0.5)
         presets = _presets(first.counts)
-        start = next(iter(presets.values()), {"truth": min(1, len(classes)), "said": min(1, len(classes))})
+        start = next(iter(presets.values()), {"truth": 1, "said": 1})
         self._cell = start["truth"], start["said"]
         most = max(len(first.members.get(self._cell, ())), 1)
         controls = {
@@ -58,7 +92,7 @@ class ConfusionExplorer(Explorer):
         size = self.grid.size
         width = min(MOST_WIDE, round(1.6 * size[1]))  # of few classes, type that does not shout
         matrix = Canvas(size=size, width=width, title="Rows: what is there. Columns: what is said")
-        photo = Canvas(self.images[0], width=400, title="The boxes behind the number")
+        photo = Canvas(self.images[0], title="The boxes behind the number")
         super().__init__(controls, [matrix, photo], presets)
         self._place_photo()
         self.canvas.observe(self._click, "clicked")
@@ -67,7 +101,8 @@ class ConfusionExplorer(Explorer):
         """The photo goes under the controls, so that the matrix has all the width: it may have 21 columns."""
         left, right = self.children
         right.children[0].children = self.canvases[:1]
-        left.children = [*left.children, self.canvases[1]]
+        left.children = [*left.children, self.canvases[1].add_class("rcnn-aside")]
+        left.layout.min_width = "0"  # else a photo that was wider a moment ago would push the matrix below
 
     def _click(self, change) -> None:
         """A click on a cell takes it in hand."""
@@ -80,8 +115,11 @@ class ConfusionExplorer(Explorer):
 
     def draw(self) -> str:
         """Count, draw the matrix with the cell in hand, and the photo of one of its members."""
-        threshold, iou = self.threshold.value, self.iou.value
-        self.confusion = confusion_matrix(self.found, self.targets, self.classes, threshold, iou)
+        if "confusion" in self.own:
+            self.rest(iou="your confusion has its own")
+        self.confusion = self.count(self.threshold.value, SAME_PLACE if "confusion" in self.own else self.iou.value)
+        if "confusion" in self.own:
+            self.confusion = self.confusion._replace(counts=self._by_own_confusion())
         cell = self.truth.value, self.said.value
         members = self.members(cell)
         if cell != self._cell:
@@ -91,8 +129,23 @@ class ConfusionExplorer(Explorer):
             self.rest(member="the cell has no second member" if members else "the cell is empty")
         self.canvas.draw(self._matrix(cell))
         photo, sentence = self._member(members[self.member.value - 1] if members else None)
+        height, width = self.images[photo[0]].shape[-2:]
+        self.canvases[1].width = max(1, min(MOST_OF_PHOTO[1], round(MOST_OF_PHOTO[0] * width / height)))
         self.canvases[1].draw(photo[1], self.images[photo[0]])
-        return f"{self._count(cell, len(members))} {sentence}".strip()
+        return f"{self._count(cell)} {sentence}".strip()
+
+    def _by_own_confusion(self) -> Tensor:
+        """The counts by the reader's function, photo by photo; it is not asked about what is difficult."""
+        counts = torch.zeros_like(self.confusion.counts)
+        counted = {pair[:2] for members in self.confusion.members.values() for pair in members}
+        for photo, (found, target) in enumerate(zip(self.found, self.targets, strict=True)):
+            order = found["scores"].argsort(descending=True, stable=True).tolist()
+            order = [row for row in order if (photo, row) in counted]
+            there = ~difficult_of(target)
+            iou = box_iou(found["boxes"][order].double(), target["boxes"][there].double())
+            said, truth = found["labels"][order], target["labels"][there]
+            counts += self.own["confusion"](iou, said, truth, len(self.classes))
+        return counts
 
     def members(self, cell: tuple[int, int]) -> list[tuple[int, int, int]]:
         """(image, detection or -1, object or -1) of a cell, the best score first."""
@@ -103,7 +156,7 @@ class ConfusionExplorer(Explorer):
         return [
             *matrix_layers(self.confusion.counts, self.classes),
             Boxes(self.grid.boxes(), CELL, name="", opacity=0.0, width=1, hover=self._hover),
-            Boxes([self.grid.box(*cell)], CELL, width=4),
+            Boxes([self.grid.box(*cell)], CELL, width=3),
         ]
 
     def _hover(self, index: int) -> str:
@@ -149,7 +202,7 @@ class ConfusionExplorer(Explorer):
         taken = ", which another has taken" if ious[best] > self.iou.value else ""
         return f"best IoU {ious[best]:.2f}, with {self.classes[int(self.targets[photo]['labels'][best]) - 1]}{taken}"
 
-    def _count(self, cell: tuple[int, int], members: int) -> str:
+    def _count(self, cell: tuple[int, int]) -> str:
         """The cell's number, and what it is a part of."""
         counts = self.confusion.counts
         diagonal = int(counts.diagonal()[1:].sum())
@@ -161,7 +214,7 @@ class ConfusionExplorer(Explorer):
         of = f"{int(counts[row].sum())} {self.classes[row - 1]} objects"
         if not row:
             of = f"{int(counts[0].sum())} detections of no object, or of one already taken"
-        return f"{self._cell_name(row, column)}: {members} of {of}. {whole}."
+        return f"{self._cell_name(row, column)}: {int(counts[cell])} of {of}. {whole}."
 
 
 def _options(background: str, classes: Sequence[str]) -> list[tuple[str, int]]:
@@ -175,6 +228,6 @@ def _presets(counts: Tensor) -> dict[str, dict]:
     confused[0] = confused[:, 0] = 0
     missed, false = torch.zeros_like(counts), torch.zeros_like(counts)
     missed[1:, 0], false[0, 1:] = counts[1:, 0], counts[0, 1:]
-    named = {"Confused": confused, "Not found": missed, "False alarms": false, "Right": counts * diagonal}
+    named = {"Confused": confused, "Not found": missed, "False alarms": false}
     largest = {name: divmod(int(table.argmax()), len(counts)) for name, table in named.items() if table.any()}
     return {name: {"truth": row, "said": column} for name, (row, column) in largest.items()}

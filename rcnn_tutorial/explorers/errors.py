@@ -1,12 +1,13 @@
 """Explorers of the eleventh notebook: what kind of error each detection is.
 
-`confusion.py` has the confusion matrix, `precision_recall.py` the curve that moves.
+`confusion.py` has the confusion matrix, `precision_recall.py` the curve that moves, `reliability.py` the scores.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -14,14 +15,17 @@ from torch import Tensor
 from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import box_iou
 from rcnn_tutorial.evaluation.errors import IGNORED, KINDS, RIGHT, find_errors
+from rcnn_tutorial.evaluation.matching import difficult_of
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.confusion import ConfusionExplorer
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
+from rcnn_tutorial.explorers.own import Own, OwnError
 from rcnn_tutorial.explorers.precision_recall import CurveExplorer, as_lists
+from rcnn_tutorial.explorers.reliability import ReliabilityExplorer
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Layer
 
-__all__ = ["ConfusionExplorer", "CurveExplorer", "ErrorExplorer"]
+__all__ = ["ConfusionExplorer", "CurveExplorer", "ErrorExplorer", "ReliabilityExplorer"]
 
 ALL = "all kinds"
 MISSED = len(KINDS) - 1  # the kind of objects; the others are of detections
@@ -39,6 +43,51 @@ NOT_FOUND = roles.GROUND_TRUTH._replace(dash="dotted", name="missed")
 UNCOUNTED = Role(roles.PALETTE[9], "dashdot", "difficult object")
 
 
+WORDS = {"right": RIGHT} | {kind: number for number, kind in enumerate(KINDS[:MISSED])}
+FOREGROUND, BACKGROUND = 0.5, 0.1  # the thresholds of `error_kinds`
+
+
+def error_kinds(iou: Tensor, said: Tensor, truth: Tensor) -> list[str]:
+    """The kinds of one photo's detections: "right" or one of KINDS, D of them. Bolya et al. 2020, section 2.2.
+
+    iou: (D, G), of detections, best first, with objects. said: (D,) and truth: (G,), their labels. Right is above an
+    IoU of 0.5, background up to 0.1; see `evaluation.errors`, which knows difficult objects too.
+    """
+    kinds, found = [], set()
+    for overlaps, label in zip(iou, said, strict=True):
+        mine = overlaps.masked_fill(truth != label, -1)  # (G,) with objects of the same class
+        best = int(mine.argmax()) if len(mine) else -1
+        own = float(mine[best]) if best >= 0 else -1.0
+        other = float(overlaps.masked_fill(truth == label, -1).max()) if len(mine) else -1.0
+        if own > FOREGROUND and best not in found:
+            kinds.append("right")
+            found.add(best)
+        elif BACKGROUND < own <= FOREGROUND:
+            kinds.append("location")
+        elif other > FOREGROUND:
+            kinds.append("class")
+        elif own > FOREGROUND:
+            kinds.append("duplicate")
+        else:
+            kinds.append("both" if other > BACKGROUND else "background")
+    return kinds
+
+
+def _as_kinds(result: Any, right: list[str], _arguments: tuple) -> list[str]:
+    """What a reader's `error_kinds` returns. Raises OwnError unless it is a known word for each detection."""
+    if not isinstance(result, (list, tuple)) or len(result) != len(right):
+        count = _number(len(result), "word") if isinstance(result, (list, tuple)) else f"a {type(result).__name__}"
+        raise OwnError(f"returns {count}; a list of {len(right)} words is needed")
+    for word in result:
+        if not isinstance(word, str) or word not in WORDS:
+            raise OwnError(f"returns {word!r}; the words are {', '.join(WORDS)}")
+    return list(result)
+
+
+def _counted(kinds: Sequence[str]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in Counter(kinds).items())
+
+
 class ErrorExplorer(Explorer):
     """What every detection on a photo is: right, or one of the kinds of error; and which objects are missed.
 
@@ -48,6 +97,7 @@ class ErrorExplorer(Explorer):
     """
 
     fields: ClassVar = {"foreground": "foreground", "background": "background"}
+    replaceable: ClassVar = {"error_kinds": Own(error_kinds, _as_kinds, _counted)}
 
     def __init__(
         self,
@@ -86,9 +136,15 @@ class ErrorExplorer(Explorer):
         """Draw the detections that reach the score threshold, each as its kind, and the objects; count the kinds."""
         self.at = self.photo.value - 1 if "photo" in self.controls else 0
         found, self.target = _from(self.found[self.at], self.threshold.value), self.targets[self.at]
-        errors = find_errors([found], [self.target], self.foreground.value, self.background.value)
+        self.ious = box_iou(found["boxes"].double(), self.target["boxes"].double())  # (D, G)
+        thresholds = self.foreground.value, self.background.value
+        if "error_kinds" in self.own:
+            thresholds = FOREGROUND, BACKGROUND
+            self.rest(**dict.fromkeys(("foreground", "background"), "your error_kinds has its own"))
+        errors = find_errors([found], [self.target], *thresholds)
         kinds, missed = errors.kinds[0], errors.missed[0]
-        self.ious = box_iou(found["boxes"], self.target["boxes"])  # (D, G)
+        if "error_kinds" in self.own:
+            kinds = self._by_own_kinds(found, kinds)
         layers = self._objects(missed)
         for kind, role in LOOKS.items():
             rows = (kinds == kind).nonzero()[:, 0]
@@ -97,10 +153,19 @@ class ErrorExplorer(Explorer):
         self.canvas.draw(layers, self.images[self.at])
         return self._in_words(kinds, missed)
 
+    def _by_own_kinds(self, found: Mapping, kinds: Tensor) -> Tensor:
+        """The kinds (D,) by the reader's function; detections of difficult objects, which it knows not, are left."""
+        order = found["scores"].argsort(descending=True, stable=True)
+        order = order[kinds[order] != IGNORED]
+        words = self.own["error_kinds"](self.ious[order], found["labels"][order], self.target["labels"])
+        kinds = kinds.clone()
+        kinds[order] = torch.tensor([WORDS[word] for word in words], dtype=torch.long)
+        return kinds
+
     def _objects(self, missed: Tensor) -> list[Layer]:
         """The objects: found, missed, and difficult ones if there are any."""
         target, names = self.target, [self.classes[label - 1] for label in self.target["labels"].tolist()]
-        difficult = target.get("difficult", torch.zeros_like(missed))
+        difficult = difficult_of(target)
         layers: list[Layer] = []
         groups = [(UNCOUNTED, difficult, 1.5), (FOUND, ~missed & ~difficult, 2.0), (NOT_FOUND, missed, 4.0)]
         for role, which, width in groups:
@@ -144,7 +209,7 @@ class ErrorExplorer(Explorer):
         counts += f", {ignored} on a difficult object" if ignored else ""
         here = f"Photo {self.at + 1}: " if len(self.images) > 1 else ""
         head = f"{here}{_number(len(kinds), 'detection')} from score {self.threshold.value:.2f}"
-        difficult = int(self.target.get("difficult", torch.zeros_like(missed)).sum())
+        difficult = int(difficult_of(self.target).sum())
         objects = f"{_number(len(missed) - difficult, 'object')}: {int(missed.sum())} missed."
         return f"{head}: {int((kinds == RIGHT).sum())} right, {counts}. {objects}"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -9,10 +11,11 @@ import torch
 from torch import Tensor
 
 from rcnn_tutorial import roles
-from rcnn_tutorial.boxes import box_iou
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError
-from rcnn_tutorial.evaluation import Curve, area_ap, eleven_point_ap, precision_recall
+from rcnn_tutorial.evaluation import Curve, area_ap, eleven_point_ap
+from rcnn_tutorial.evaluation.average_precision import curve_of
+from rcnn_tutorial.evaluation.matching import difficult_of, judge, match, objects_in_a_row
 from rcnn_tutorial.explorers.canvas import ROOMY, Canvas, Handle
 from rcnn_tutorial.explorers.explorer import Explorer, integer, number
 from rcnn_tutorial.figures.inference_nms import ELEVEN_RECALLS, best_precision
@@ -37,8 +40,8 @@ class Ranking(NamedTuple):
     boxes: Tensor  # (D, 4)
     right: Tensor  # (D,) bool
     neutral: Tensor  # (D,) bool: on a difficult object, neither right nor wrong
-    objects: Tensor  # (D,) the object of the class that it overlaps most, counted in its photo; -1: there is none
-    ious: Tensor  # (D,) their IoU
+    objects: Tensor  # (D,) the object of the class that it overlaps most, counted through all photos
+    ious: Tensor  # (D,) their IoU; -1 where its photo has none
     curve: Curve
 
     @property
@@ -66,10 +69,15 @@ class CurveExplorer(Explorer):
         threshold: float = 0.5,
     ):
         images, detections, targets = as_lists(images, detections, targets, classes)
-        self.images, self.name = images, classes[label - 1] if classes else f"class {label}"
-        self.found = [_only(found, label) for found in detections]
-        self.targets = [_only(target, label) for target in targets]
+        self.name = classes[label - 1] if classes else f"class {label}"
+        photos = zip(images, (_only(f, label) for f in detections), (_only(t, label) for t in targets), strict=True)
+        photos = [
+            photo for photo in photos if len(photo[1]["labels"]) or len(photo[2]["labels"])
+        ]  # others change nothing
+        photos = photos or [(images[0], _only(detections[0], label), _only(targets[0], label))]
+        self.images, self.found, self.targets = (list(column) for column in zip(*photos, strict=True))
         self.movable = [(i, row) for i, target in enumerate(self.targets) for row in _movable(target)]
+        self.as_annotated = functools.lru_cache(maxsize=4)(functools.partial(self.ranking, self.targets))
         self._taken, self._left_at = 0, None
         controls = {"threshold": number("Score threshold", threshold, 0.0, 1.0, 0.01)}
         if len(self.movable) > 1:
@@ -108,21 +116,17 @@ class CurveExplorer(Explorer):
         if len(curve.scores) and curve.objects:
             places = chart_places(torch.stack([curve.recall, curve.precision], dim=1))  # (D, 2)
             nearest = int((places - torch.tensor(change.new)).square().sum(dim=1).argmin())
-            self.threshold.value = int(float(curve.scores[nearest]) * 100) / 100
+            self.threshold.value = math.floor(float(curve.scores[nearest]) * 100 + 1e-4) / 100
 
-    def ranking(self, targets: Sequence[Mapping]) -> Ranking:
-        """The class's detections in order, each judged on these targets."""
-        threshold = self.iou.value
-        curve = precision_recall(self.found, targets, [self.name], threshold)[self.name]
-        scores = torch.cat([found["scores"] for found in self.found]).double()
-        order = scores.argsort(descending=True, stable=True)  # as the evaluation ranks them
-        photos = torch.cat([torch.full((len(f["scores"]),), i) for i, f in enumerate(self.found)])
-        pairs = [_best(f, t) for f, t in zip(self.found, targets, strict=True)]
-        ious, objects, difficult = (torch.cat(column)[order] for column in zip(*pairs, strict=True))
-        neutral = (ious > threshold) & difficult
-        right = curve.recall.nan_to_num().diff(prepend=torch.zeros(1, dtype=torch.double)) > 0
-        boxes = torch.cat([found["boxes"] for found in self.found])[order]
-        return Ranking(photos[order], boxes, right, neutral, objects, ious, curve)
+    def ranking(self, targets: Sequence[Mapping], threshold: float) -> Ranking:
+        """The class's detections in order, each judged on these targets: right above the threshold of the IoU."""
+        matches = match(self.found, targets)
+        labels, difficult = objects_in_a_row(targets)
+        right, neutral = verdicts = judge(matches, difficult, threshold)
+        curve = curve_of(verdicts, matches.scores, len(labels) - int(difficult.sum()))
+        photos = torch.cat([torch.full((len(f["scores"]),), i) for i, f in enumerate(self.found)])[matches.order]
+        boxes = torch.cat([found["boxes"] for found in self.found])[matches.order]
+        return Ranking(photos, boxes, right, neutral, matches.objects, matches.overlaps, curve)
 
     def draw(self) -> str:
         """Draw photo and curve for the object where it is now; say what threshold and object make of the AP."""
@@ -132,7 +136,7 @@ class CurveExplorer(Explorer):
             boxes = targets[photo]["boxes"].clone()
             boxes[row] = box
             targets[photo] = targets[photo] | {"boxes": boxes}
-        self.now, self.annotated = self.ranking(targets), self.ranking(self.targets)
+        self.now, self.annotated = self.ranking(targets, self.iou.value), self.as_annotated(self.iou.value)
         count = int((self.now.curve.scores >= self.threshold.value).sum())
         self.canvas.draw(self._photo(photo, row, box, count), self.images[photo])
         self.canvases[1].draw(_chart(self.now, count))
@@ -146,6 +150,7 @@ class CurveExplorer(Explorer):
         photo, row = self.movable[taken]
         if taken != self._taken and self.canvas.handles["box"] == self._left_at:
             self.canvas.move(box=self.targets[photo]["boxes"][row].tolist())
+        self.as_annotated = functools.lru_cache(maxsize=4)(functools.partial(self.ranking, self.targets))
         self._taken, self._left_at = taken, self.canvas.handles["box"]
         return photo, row, self.canvas.box("box")
 
@@ -188,7 +193,8 @@ class CurveExplorer(Explorer):
     def _fate(self, photo: int, row: int, count: int) -> str:
         """What became of the object in hand."""
         ranking = self.now
-        mine = (ranking.images == photo) & (ranking.objects == row)  # (D,)
+        number = sum(len(target["boxes"]) for target in self.targets[:photo]) + row  # through all photos
+        mine = (ranking.objects == number) & (ranking.ious >= 0)  # (D,)
         found = (mine & ranking.right).nonzero()[:, 0].tolist()
         if found:
             rank = found[0]
@@ -235,19 +241,9 @@ def _only(image: Mapping, label: int) -> dict:
 
 def _movable(target: Mapping) -> list[int]:
     """The objects that count and that have a size."""
-    difficult = target.get("difficult", torch.zeros(len(target["boxes"]), dtype=torch.bool))
-    return (~difficult & (target["boxes"][:, 2:] > target["boxes"][:, :2]).all(dim=1)).nonzero()[:, 0].tolist()
-
-
-def _best(found: Mapping, target: Mapping) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each detection: the highest IoU (-1: no object), which object has it, whether that is difficult: (D,) each."""
-    count = len(found["boxes"])
-    if not len(target["boxes"]):
-        none = torch.full((count,), -1)
-        return none.double(), none, none > 0
-    iou, objects = box_iou(found["boxes"].double(), target["boxes"].double()).max(dim=1)
-    difficult = target.get("difficult", torch.zeros(len(target["boxes"]), dtype=torch.bool))
-    return iou, objects, difficult[objects]
+    return (
+        (~difficult_of(target) & (target["boxes"][:, 2:] > target["boxes"][:, :2]).all(dim=1)).nonzero()[:, 0].tolist()
+    )
 
 
 # ---- the chart
@@ -264,11 +260,11 @@ def _chart(ranking: Ranking, count: int) -> list[Layer]:
     """Area, curve, eleven points and, of the first `count` detections, the point that the threshold picks."""
     curve = ranking.curve
     if not curve.objects:
-        return _axes()
+        return chart_axes("recall", "precision")
     points = torch.stack([curve.recall, curve.precision], dim=1)  # (D, 2)
     places = chart_places(points)
     eleven = torch.tensor([*zip(ELEVEN_RECALLS, best_precision(curve), strict=True)])
-    layers = [*_axes(), _area(curve, ranking.right)]
+    layers = [*chart_axes("recall", "precision"), _area(curve, ranking.right)]
     layers.append(Lines(places[None] if len(places) else places.reshape(0, 2, 2), Role(roles.WHITE), width=1.5))
     wrong = ~ranking.right & ~ranking.neutral  # a neutral one leaves the curve where it is
     for which, role, shape in ((wrong, WRONG_ONE, "ring"), (ranking.right, RIGHT_ONE, "dot")):
@@ -295,16 +291,17 @@ def _guides(here: Tensor) -> Lines:
     return Lines(torch.stack(lines) if lines else torch.zeros(0, 3, 2), Role(roles.WHITE, "dotted"), width=2)
 
 
-def _axes() -> list[Layer]:
+def chart_axes(across_name: str, upward_name: str) -> list[Layer]:
     """Two axes from 0 to 1 with their names."""
     ticks, (height, width) = (0.0, 0.5, 1.0), SIZE
     grid = [[(0, t), (1, t)] for t in ticks] + [[(t, 0), (t, 1)] for t in ticks]
     across = chart_places(torch.tensor([(t, 0.0) for t in ticks])) + torch.tensor([0, 15])
-    upward = chart_places(torch.tensor([(0.0, t) for t in ticks])) - torch.tensor([8, 0])
-    names = torch.tensor([[(LEFT + width - RIGHT) / 2, height - 13], [46, 18]])
+    upward = chart_places(torch.tensor([(0.0, t) for t in ticks])) - torch.tensor([14, 0])
+    names = torch.tensor([[(LEFT + width - RIGHT) / 2, height - 13]])
     numbers = [f"{t:g}" for t in ticks]
     return [
         Lines(chart_places(torch.tensor(grid)), Role(roles.PALETTE[9]), width=1, opacity=0.4),
-        Words(torch.cat([across[1:], names]), [*numbers[1:], "recall", "precision"], letter=LETTER),
+        Words(torch.cat([across[1:], names]), [*numbers[1:], across_name], letter=LETTER),
+        Words([[6, 14]], [upward_name], letter=LETTER, align="left"),
         Words(upward, numbers, letter=LETTER, align="right"),
     ]

@@ -195,7 +195,7 @@ class _Word(Text):
 
     def __init__(self, point: Sequence[float], word: str, layer: Words):
         place = {"ha": layer.align, "va": "center", "rotation": 90 * layer.turned, "rotation_mode": "anchor"}
-        super().__init__(*point, word, color=layer.role.color, weight="bold", clip_on=True, zorder=2, **place)
+        super().__init__(*point, word, color=layer.role.color, clip_on=True, zorder=2, **place)
         self.letter = layer.letter
 
     def draw(self, renderer) -> None:

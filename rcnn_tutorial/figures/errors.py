@@ -23,6 +23,7 @@ HATCHES = ("", "//", "..", "xx", "\\\\")
 NOTHING, NOT_FOUND = "background", "not found"  # the background as truth, and as what the detector says
 LETTER = 13.0  # height of the type of a matrix; all of its lengths are in units of its own
 MOST_LETTERS = 14  # of a name beside it
+LEAST_GAIN = 0.02  # where an axis ends at least, so that tiny gains look tiny
 INTERVAL = (2.5, 97.5)  # percent of the samples of a bootstrap that lie below the ends of its interval
 
 
@@ -44,7 +45,7 @@ class Grid(NamedTuple):
     @property
     def margin(self) -> float:
         """The room for the names, at the left and on top."""
-        return 0.6 * LETTER * max(len(_short(name)) for name in (*self.names, NOTHING)) + 10
+        return 0.62 * LETTER * max(len(_short(name)) for name in (*self.names, NOTHING)) + 10
 
     @property
     def size(self) -> tuple[float, float]:
@@ -80,12 +81,14 @@ def matrix_layers(counts: Tensor, names: Sequence[str]) -> list[Layer]:
         Boxes(boxes[:1], Role("#808080"), fill=1.0, width=1, name=""),  # nothing there, nothing said: no number
         Lines(_rules(grid), roles.PLAIN, width=1, opacity=0.6),
     ]
-    colors = [roles.ink_on(matplotlib.colors.to_hex(c)) for c in matplotlib.colormaps["viridis"](shares.flatten().numpy())]
+    colors = [
+        roles.ink_on(matplotlib.colors.to_hex(c)) for c in matplotlib.colormaps["viridis"](shares.flatten().numpy())
+    ]
     middles = (boxes[:, :2] + boxes[:, 2:]) / 2
-    for ink in sorted(set(colors)):
-        rows = [i for i, n in enumerate(counts.flatten().tolist()) if n and colors[i] == ink]
-        texts = [_number(int(counts.flatten()[i])) for i in rows]
-        layers.append(Words(middles[rows], texts, Role(ink), letter=LETTER))
+    texts = [_number(count) if count else "" for count in counts.flatten().tolist()]
+    for ink, letter in sorted({(ink, _letter(text)) for ink, text in zip(colors, texts, strict=True) if text}):
+        rows = [i for i, text in enumerate(texts) if text and (colors[i], _letter(text)) == (ink, letter)]
+        layers.append(Words(middles[rows], [texts[i] for i in rows], Role(ink), letter=letter))
     return [*layers, *_names(grid)]
 
 
@@ -111,6 +114,11 @@ def _short(name: str) -> str:
     return name if len(name) <= MOST_LETTERS else name[: MOST_LETTERS - 1] + "…"
 
 
+def _letter(number: str) -> float:
+    """What is longer than three digits is smaller: the cell has its width."""
+    return LETTER * min(1.0, 3 / len(number))
+
+
 def _number(count: int) -> str:
     """At most three digits, or thousands."""
     return str(count) if count < 1000 else f"{count / 1000:.0f}k" if count >= 9950 else f"{count / 1000:.1f}k"
@@ -124,7 +132,7 @@ def confusion_figure(counts: Tensor, classes: Sequence[str], title: str = "") ->
     """
     size = Grid(tuple(classes)).size
     title = title or "Rows: what is there. Columns: what is said"
-    return figure_of([Scene(None, matrix_layers(counts, classes), title, size=size)], min(9.0, max(4.5, size[1] / 62)))
+    return figure_of([Scene(None, matrix_layers(counts, classes), title, size=size)], min(9.0, max(4.2, size[1] / 62)))
 
 
 # ---- what mending would gain
@@ -171,7 +179,7 @@ def _grouped_bars(axes: Axes, sets: Mapping[str, Mapping[str, float]], groups: S
         lowest = min(lowest, np.nan_to_num(known).min(initial=0.0))
     axes.set_xticks(range(len(groups)), groups)
     axes.margins(y=0.12)
-    axes.set_ylim(bottom=lowest)
+    axes.set_ylim(lowest, max(axes.get_ylim()[1], LEAST_GAIN))
 
 
 def _value(ap: float) -> str:
@@ -199,7 +207,9 @@ def reliability_figure(results: Mapping[str, Reliability]) -> Figure:
             lower.bar_label(bars, [_number(int(n)) if n else "" for n in result.counts], fontsize=11, padding=1)
             lower.set(xlim=(0, 1), xlabel="score", ylabel="detections", yticks=[])
             lower.margins(y=0.35)
-        figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+        figure.legend(
+            *grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=min(3, 1 + 2 * len(results))
+        )
     return figure
 
 
@@ -208,10 +218,17 @@ def _draw_reliability(axes: Axes, result: Reliability) -> None:
     bins, filled = len(result.counts), (result.counts > 0).numpy()
     places = (np.arange(bins) + 0.5) / bins
     right, confidence = result.right.numpy()[filled], result.confidence.numpy()[filled]
-    bars = {"color": roles.PALETTE[1], "edgecolor": "black", "label": "right"}
+    bars = {"color": roles.PALETTE[1], "edgecolor": "black", "label": "right, of the detections of these scores"}
     axes.bar(places[filled], right, 0.92 / bins, **bars)
-    axes.plot([0, 1], [0, 1], color="black", linestyle="--", linewidth=1.5, label="score = share")
-    axes.vlines(confidence, np.minimum(right, confidence), np.maximum(right, confidence), color=roles.RED, linewidth=3)
+    axes.plot([0, 1], [0, 1], color="black", linestyle="--", linewidth=1.5, label="score = share right")
+    axes.vlines(
+        confidence,
+        np.minimum(right, confidence),
+        np.maximum(right, confidence),
+        color=roles.RED,
+        linewidth=3,
+        label="distance",
+    )
 
 
 @from_any_device

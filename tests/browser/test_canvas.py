@@ -7,6 +7,8 @@ from browser_lab import OpenNotebook, run_lab
 from canvas_page import open_canvas
 
 from rcnn_tutorial.explorers.canvas import Canvas
+from rcnn_tutorial.roles import Role
+from rcnn_tutorial.scene import Words
 
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 CELL = """import torch
@@ -38,6 +40,19 @@ FEW_CONTROLS = """() => {
     explorer.lastChild.append(canvas);
 }"""
 BUSY = "import pathlib\nwhile not pathlib.Path({!r}).exists():\n    pass"
+
+
+INKED = """(color) => {
+    const canvas = document.querySelector("canvas"), { width, height } = canvas;
+    const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+    const found = [width, height, 0, 0];
+    for (let i = 0; i < data.length; i += 4) {
+        if (data[i + 3] < 200 || color.some((value, k) => Math.abs(data[i + k] - value) > 40)) continue;
+        const [x, y] = [(i / 4) % width, Math.floor(i / 4 / width)];
+        found.splice(0, 4, Math.min(found[0], x), Math.min(found[1], y), Math.max(found[2], x), Math.max(found[3], y));
+    }
+    return found.map((at, i) => (at * 400) / width); // in the picture's coordinates
+}"""
 
 
 @pytest.fixture
@@ -112,3 +127,26 @@ def test_few_controls_stand_beside_the_picture_or_above_it_where_it_is_larger(br
             controls, picture = (shown.page.locator(part).bounding_box() for part in (".rcnn-controls", "canvas"))
             assert (controls["y"] + controls["height"] <= picture["y"]) == (place == above)
             assert picture["width"] > 600 and picture["y"] + picture["height"] < height
+
+
+def test_words_are_as_large_as_the_picture_says_and_where_it_says(browser):
+    colors = {"#FF0000": [255, 0, 0], "#00FF00": [0, 255, 0], "#0000FF": [0, 0, 255]}
+    red, green, blue = (Role(color) for color in colors)
+    words = [
+        Words([[200, 100]], ["HHH"], red, letter=40),
+        Words([[390, 200]], ["HHH"], green, letter=40, align="right"),
+        Words([[30, 290]], ["HHH"], blue, letter=40, align="left", turned=True),
+        Words([], []),
+    ]
+    for width in (800, 300):  # on the screen: the words keep their place and their size in the picture
+        canvas = Canvas(size=(300, 400), width=width)
+        canvas.draw(words)
+        with open_canvas(browser, canvas) as shown:
+            middle, right, up = (shown.page.evaluate(INKED, color) for color in colors.values())
+        assert (middle[0] + middle[2]) / 2 == pytest.approx(200, abs=4)
+        assert (middle[1] + middle[3]) / 2 == pytest.approx(100, abs=6)
+        assert 20 < middle[3] - middle[1] < 36 and right[2] == pytest.approx(
+            386, abs=6
+        )  # a capital is 0.7 letters high
+        assert up[3] == pytest.approx(287, abs=6) and up[3] - up[1] > 2 * (up[2] - up[0])
+        assert right[2] - right[0] == pytest.approx(middle[2] - middle[0], abs=4)

@@ -16,7 +16,7 @@ from rcnn_tutorial.explorers.canvas import Canvas, Handle, encode_image, message
 from rcnn_tutorial.explorers.explorer import Explorer, Several, flag, integer, number
 from rcnn_tutorial.explorers.shown import WAKE
 from rcnn_tutorial.roles import DASHES, ink_on
-from rcnn_tutorial.scene import Boxes, Heatmap, Layer, Lines, Picture, Points, to_uint8
+from rcnn_tutorial.scene import Boxes, Heatmap, Layer, Lines, Picture, Points, Words, to_uint8
 
 LIVE_VIEW = "application/vnd.jupyter.widget-view+json"
 PHOTO = torch.rand(3, 300, 400, generator=torch.Generator().manual_seed(0))
@@ -66,9 +66,18 @@ def test_boxes_travel_as_one_float32_buffer():
     assert sent["rim"] and not message(Boxes(BOXES.repeat(200, 1)))["rim"]
 
 
-@pytest.mark.parametrize("layer", [Boxes(torch.zeros(0, 4)), Points([]), Lines(torch.zeros(0, 5, 2))])
+@pytest.mark.parametrize("layer", [Boxes(torch.zeros(0, 4)), Points([]), Lines(torch.zeros(0, 5, 2)), Words([])])
 def test_a_layer_may_be_empty(layer: Layer):
     assert message(layer)["data"].nbytes == 0
+
+
+def test_words_travel_with_their_places():
+    sent = message(Words([[1, 2], [3, 4]], ["12", "a b"], roles.AFTER, letter=9.0, align="right", turned=True))
+    assert floats_of(sent) == [1, 2, 3, 4] and sent["words"] == "12\na b" and sent["kind"] == "words"
+    assert (sent["letter"], sent["align"], sent["turned"], sent["color"]) == (9.0, "right", True, roles.GREEN)
+    assert "labels" not in sent  # those look for a place
+    with pytest.raises(ConfigError, match="align = 'middle': use one of left, center, right"):
+        Words([[1, 2]], ["a"], align="middle")
 
 
 def test_a_picture_keeps_every_pixel():
@@ -270,13 +279,14 @@ def test_still_picture_holds_every_layer():
         Points([[9, 9]], shape="ring"),
         Lines([[[0, 0], [5, 5], [9, 0]]], closed=True, name="line"),
         Lines([[[0, 0], [5, 5]]], arrow=True),
+        Words([[200, 150]], ["12"]),
     ]
     explorer = Counter(roi=Handle(roles.CHOSEN._replace(dash="dashed"), box=(10, 10, 90, 90), name="the ROI"))
     explorer.canvas.draw(everything)
     figure = explorer.figure(6.0)
     (axes,) = figure.axes
     assert (axes.get_xlim(), axes.get_ylim()) == ((0, 400), (300, 0))
-    assert sorted(text.get_text() for text in axes.texts if text.get_text()) == ["a", "b", "p", "q", "the ROI"]
+    assert sorted(text.get_text() for text in axes.texts if text.get_text()) == ["12", "a", "b", "p", "q", "the ROI"]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [
         "heat",
         "boxes",

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from rcnn_tutorial.evaluation.confusion import confusion_matrix
+from rcnn_tutorial.explorers.confusion import confusion
 from rcnn_tutorial.explorers.errors import ConfusionExplorer
 from rcnn_tutorial.figures.errors import Grid
 from rcnn_tutorial.scene import Boxes, Words
@@ -106,7 +107,7 @@ def test_hover_texts_name_the_cell(explorer):
 
 def test_buttons_ask_for_the_largest_numbers(explorer):
     cells = {name: (values["truth"], values["said"]) for name, values in explorer.presets.items()}
-    assert cells == {"Confused": (1, 2), "Not found": (1, 0), "False alarms": (0, 1), "Right": (1, 1)}
+    assert cells == {"Confused": (1, 2), "Not found": (1, 0), "False alarms": (0, 1)}
     for name, cell in cells.items():
         explorer.press(name)
         assert (explorer.truth.value, explorer.said.value) == cell
@@ -136,3 +137,19 @@ def test_three_hundred_boxes_of_eighty_classes():
     explorer = ConfusionExplorer(IMAGES[0], found, {"boxes": boxes, "labels": labels}, ["a"] * 80, 0.0)
     assert explorer.summary.startswith("a, said a: 4 of 4 a objects. 300 of 300 objects called by their name")
     assert int(explorer.confusion.counts[1:].sum()) == 300
+
+
+def test_the_matrix_from_overlaps_alone_is_the_evaluation_s_and_leaves_what_is_difficult():
+    generator = torch.Generator().manual_seed(0)
+    for count in (0, 1, 12):
+        corners = torch.randint(0, 40, (count + 40, 2), generator=generator).float()
+        boxes = torch.cat([corners, corners + torch.randint(20, 40, (count + 40, 2), generator=generator)], dim=1)
+        labels = torch.randint(1, 4, (count + 40,), generator=generator)
+        difficult = torch.rand(count, generator=generator) < 0.3
+        target = {"boxes": boxes[:count], "labels": labels[:count], "difficult": difficult}
+        found = {"boxes": boxes[count:], "labels": labels[count:], "scores": torch.linspace(0.9, 0.1, 40)}
+        explorer = ConfusionExplorer([IMAGES[0]] * 2, [found] * 2, [target] * 2, CLASSES)
+        counts = explorer.confusion.counts
+        explorer.use(confusion=confusion)
+        assert torch.equal(explorer.confusion.counts, counts) and explorer.iou.disabled
+        assert explorer.summary.startswith("With your confusion, which agrees with the package's. ")

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
+from rcnn_tutorial.boxes import box_iou
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.evaluation.errors import KINDS, find_errors
-from rcnn_tutorial.explorers.errors import ALL, LOOKS, ErrorExplorer
+from rcnn_tutorial.explorers.errors import ALL, LOOKS, WORDS, ErrorExplorer, error_kinds
 
 IMAGE = torch.rand(3, 100, 160, generator=torch.Generator().manual_seed(0))
 CLASSES = ("cup", "dog")
@@ -154,3 +155,16 @@ def test_three_hundred_boxes():
 def test_a_label_without_a_name_is_refused():
     with pytest.raises(ConfigError, match="label 2: there are 1 classes; labels are 1 to 1"):
         ErrorExplorer(IMAGE, FOUND, TARGET, ("cup",))
+
+
+def test_the_kinds_from_overlaps_alone_are_those_of_the_evaluation():
+    generator = torch.Generator().manual_seed(0)
+    for count in (0, 1, 6):
+        corners = torch.randint(0, 40, (count + 40, 2), generator=generator).float()
+        boxes = torch.cat([corners, corners + torch.randint(10, 40, (count + 40, 2), generator=generator)], dim=1)
+        labels = torch.randint(1, 4, (count + 40,), generator=generator)
+        target = {"boxes": boxes[:count], "labels": labels[:count]}
+        scores = torch.linspace(0.9, 0.1, 40)
+        found = {"boxes": boxes[count:], "labels": labels[count:], "scores": scores}
+        kinds = error_kinds(box_iou(found["boxes"], target["boxes"]), found["labels"], target["labels"])
+        assert [WORDS[kind] for kind in kinds] == find_errors([found], [target]).kinds[0].tolist()

@@ -11,6 +11,7 @@ from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.anchors import AnchorExplorer, IoUExplorer
 from rcnn_tutorial.explorers.classification import ClassificationExplorer
 from rcnn_tutorial.explorers.crop_pooling import CropPoolingExplorer
+from rcnn_tutorial.explorers.errors import ConfusionExplorer, ErrorExplorer, ReliabilityExplorer
 from rcnn_tutorial.explorers.explorer import Explorer
 from rcnn_tutorial.explorers.inference_nms import DetectionExplorer
 from rcnn_tutorial.explorers.preprocessing import PreprocessingExplorer
@@ -56,6 +57,16 @@ def crops(trace):
     return CropPoolingExplorer(IMAGE, trace.features[0], OBJECTS[0])
 
 
+def errors(_trace, kind=ErrorExplorer):
+    found = {"boxes": FOUR, "labels": torch.tensor([1, 1, 2, 1]), "scores": SCORES}
+    return kind(IMAGE, found, {"boxes": FOUR[[0, 3]], "labels": torch.tensor([1, 2])}, CONFIG.classes)
+
+
+def scores(_trace):
+    found = {"boxes": FOUR, "labels": torch.ones(4, dtype=torch.long), "scores": SCORES}
+    return ReliabilityExplorer(found, {"boxes": FOUR[:1], "labels": torch.tensor([1])}, CONFIG.classes)
+
+
 MAKE = {  # class -> what builds it of a trace
     AnchorExplorer: lambda _: AnchorExplorer(LARGE, objects=OBJECTS * 5),
     IoUExplorer: lambda _: IoUExplorer(IMAGE),
@@ -66,6 +77,9 @@ MAKE = {  # class -> what builds it of a trace
     PreprocessingExplorer: lambda _: PreprocessingExplorer(IMAGE, OBJECTS),
     CropPoolingExplorer: crops,
     ClassificationExplorer: lambda trace: ClassificationExplorer(IMAGE, trace, CONFIG),
+    ErrorExplorer: errors,
+    ConfusionExplorer: lambda trace: errors(trace, ConfusionExplorer),
+    ReliabilityExplorer: scores,
 }
 ALL = [(kind, name) for kind in MAKE for name in kind.replaceable]
 every_function = pytest.mark.parametrize(("kind", "name"), ALL, ids=lambda one: getattr(one, "__name__", one))
@@ -74,6 +88,7 @@ WRONG = {  # name -> a wrong result from the right one; what is not here is twic
     "anchor_grid": lambda right: right + 8,
     "label_anchors": lambda right: right.clamp(min=0),
     "nms": lambda right: right[:1],
+    "error_kinds": lambda right: ["background"] * len(right),
     "detections": lambda right: (right[0] + 5, *right[1:]),
 }
 
@@ -92,7 +107,10 @@ def picture(explorer) -> list:
 
 def alike(some: list, others: list) -> bool:
     """Whether two pictures say the same and have the same numbers."""
-    texts = [[(layer.legend, *getattr(layer, "labels", ())) for layer in layers] for layers in (some, others)]
+    texts = [
+        [(layer.legend, *getattr(layer, "labels", ()), *getattr(layer, "words", ())) for layer in layers]
+        for layers in (some, others)
+    ]
     numbers = [
         [layer.rgba() if isinstance(layer, Picture) else layer.data for layer in layers] for layers in (some, others)
     ]
@@ -167,7 +185,7 @@ def test_what_cannot_be_drawn_is_refused_in_words_over_the_last_picture(kind, na
     before = picture(explorer)
     explorer.use(**{name: function})
     assert explorer.summary.startswith(f"Not possible: your {name} ") and explorer.summary.endswith(".")
-    assert sentence in explorer.summary or name == "detections"  # which returns three things
+    assert sentence in explorer.summary or name in ("detections", "error_kinds")  # three things; words
     assert not explorer.canvas.possible and alike(picture(explorer), before)
     explorer.use()
     assert explorer.canvas.possible
@@ -285,3 +303,25 @@ def test_detections_by_the_reader_s_nms_or_by_the_reader_s_detections(trace):
 def test_a_scale_that_cannot_be_drawn_is_refused():
     explorer = PreprocessingExplorer(IMAGE).use(scale_factor=lambda *_: 600)
     assert explorer.summary == "Not possible: your scale_factor returns 600, which makes 128 pixels 76,800."
+
+
+@pytest.mark.parametrize(
+    ("kinds", "sentence"),
+    [
+        (["right"], "returns 1 word; a list of 4 words is needed"),
+        (["right", "wrong", "both", "class"], "returns 'wrong'; the words are right, class, location, both"),
+        ("right", "returns a str; a list of 4 words is needed"),
+        ([0, 1, 2, 3], "returns 0; the words are right"),
+    ],
+)
+def test_kinds_of_errors_are_a_known_word_each(kinds, sentence):
+    assert sentence in errors(None).use(error_kinds=lambda *_: kinds).summary
+
+
+def test_the_counts_are_by_the_reader_s_kinds():
+    explorer = errors(None).use(error_kinds=lambda *_: ["right", "right", "background", "class"])
+    assert explorer.summary.startswith("With your error_kinds: 2 right, 1 background, 1 class; with the package's: ")
+    assert "4 detections from score 0.30: 2 right, 1 class, 0 location, 0 both, 0 duplicate, 1 background." in (
+        explorer.summary
+    )
+    assert explorer.foreground.disabled and explorer.background.disabled

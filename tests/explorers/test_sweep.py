@@ -10,7 +10,7 @@ from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.explorers.anchors import AnchorExplorer, IoUExplorer
 from rcnn_tutorial.explorers.classification import ClassificationExplorer
 from rcnn_tutorial.explorers.crop_pooling import CELLS, FEATURES, PHOTO, CropPoolingExplorer
-from rcnn_tutorial.explorers.errors import ConfusionExplorer, CurveExplorer, ErrorExplorer
+from rcnn_tutorial.explorers.errors import ConfusionExplorer, CurveExplorer, ErrorExplorer, ReliabilityExplorer
 from rcnn_tutorial.explorers.explorer import Explorer, Several
 from rcnn_tutorial.explorers.inference_nms import DetectionExplorer
 from rcnn_tutorial.explorers.preprocessing import PreprocessingExplorer
@@ -101,6 +101,7 @@ CASES = {  # name -> what builds the explorer of (image, trace, target), and whe
     "detections": (lambda image, trace, target: DetectionExplorer(image, trace, CONFIG, target["boxes"]), {}),
     "errors": (lambda image, _, target: ErrorExplorer([image] * 2, [found_in(target)] * 2, [target] * 2, "abc"), {}),
     "confusion": (lambda image, _, target: ConfusionExplorer(image, found_in(target), target, CONFIG.classes), {}),
+    "reliability": (lambda _image, _, target: ReliabilityExplorer(found_in(target), target, CONFIG.classes), {}),
     "curve": (lambda image, _, target: CurveExplorer([image] * 2, [found_in(target)] * 2, [target] * 2), {}),
     "tour": (lambda image, trace, _: TourExplorer(OnAnotherDevice(trace), {"photo": to_cpu(image)}), {}),
     "story": (lambda image, trace, _: StoryExplorer(Tour(image, trace, CONFIG, 16)), {}),

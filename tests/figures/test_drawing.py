@@ -4,10 +4,11 @@ import io
 
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from rcnn_tutorial import roles
 from rcnn_tutorial.figures.drawing import Label, figure_of
-from rcnn_tutorial.scene import Boxes, Heatmap, Lines, Picture, Points, Scene
+from rcnn_tutorial.scene import Boxes, Heatmap, Lines, Picture, Points, Scene, Words
 
 IMAGE = torch.rand(3, 60, 80, generator=torch.Generator().manual_seed(0))
 BOXES = torch.tensor([[-20.0, -20, 30, 40], [60, 40, 100, 90], [60, 40, 100, 90], [0, 55, 80, 60]])
@@ -38,6 +39,25 @@ def test_every_text_is_within_its_panel_and_off_the_others(dpi):
             x1, y1, x2, y2 = label.place
             assert x1 >= 0 and y1 >= 0 and x1 < x2 and y1 < y2
         assert len({label.place for label in labels}) == 6
+
+
+@pytest.mark.parametrize("dpi", [50, 200])
+@pytest.mark.parametrize("width", [3.0, 9.0])
+def test_words_are_as_large_as_the_picture_says_and_where_it_says(dpi, width):
+    layers = [
+        Words([[40, 30]], ["888"], letter=12),
+        Words([[70, 20]], ["888"], letter=12, align="right"),
+        Words([[10, 50]], ["888"], letter=12, align="left", turned=True),
+    ]
+    figure = figure_of([Scene(IMAGE, layers)], width)
+    figure.set_dpi(dpi)
+    FigureCanvasAgg(figure).draw()
+    (axes,) = figure.axes
+    back = axes.transData.inverted()
+    middle, right, up = (text.get_window_extent().transformed(back) for text in axes.texts)
+    assert (middle.x0 + middle.x1) / 2 == pytest.approx(40, abs=1) and right.x1 == pytest.approx(70, abs=1)
+    assert 18 < middle.width < 27 and middle.width == pytest.approx(right.width, rel=0.2)  # 3 digits of 0.64 letters
+    assert max(up.y0, up.y1) == pytest.approx(50, abs=1) and abs(up.height) > up.width  # y downward
 
 
 def test_the_legend_names_each_role_once_in_as_many_columns_as_fit():
