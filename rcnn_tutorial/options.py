@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import get_args
 
 from rcnn_tutorial.config import Config, TrainingConfig
@@ -21,12 +21,15 @@ def request_fields() -> Iterator[tuple[str, dataclasses.Field]]:
     yield from fields_of(TrainingConfig, "training.")
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The options that set one field. One that is not given is absent, so that no default overrides a file."""
+def add_flags(parser: argparse.ArgumentParser, only: Sequence[str] | None = None) -> None:
+    """The options that set one field. One that is not given is absent, so that no default overrides a file.
+
+    only: dotted names of the fields to offer; None: all.
+    """
     title = "the detector (defaults: the reference's, and those of toy where they differ)"
     groups = {"model": parser.add_argument_group(title), "training": parser.add_argument_group("training")}
     for name, field in request_fields():
-        if flags := flags_of(field):
+        if (flags := flags_of(field)) and (only is None or name in only):
             text = f"{field.metadata['meaning']} (default: {default_of(name)})"
             group = groups[name.split(".")[0]]
             group.add_argument(*flags, dest=name, default=argparse.SUPPRESS, help=text, **_for_argparse(field.type))

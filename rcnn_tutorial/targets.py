@@ -29,6 +29,22 @@ class Objects(NamedTuple):
     difficult: Tensor  # (N,) bool
 
 
+class Outline(NamedTuple):
+    """What is known of an item of a data set without its pixels."""
+
+    name: str  # what a reader knows the image by: its file, or the image_id where there is none
+    size: tuple[int, int]  # (height, width) in pixels
+    target: dict
+
+
+def outline_of(dataset, index: int) -> Outline:
+    """The outline of item `index`: what the data set's own method `outline` says, or else from the item itself."""
+    if hasattr(dataset, "outline"):
+        return dataset.outline(index)
+    image, target = dataset[index]
+    return Outline(image_name(target, f"number {index}"), tuple(image.shape[-2:]), target)
+
+
 def objects_of(target: dict, classes: int | None = None, name: str | None = None) -> Objects:
     """The objects of a target. Raises DataError, naming the image, for one that breaks the rule above.
 

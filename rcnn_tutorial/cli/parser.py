@@ -39,10 +39,10 @@ class _HelpFormatter(argparse.HelpFormatter):
         return action.help if told else f"{action.help} (default: {shown(action.default)})"
 
 
-def add_data(parser: Parser, split: str, required: bool) -> None:
-    """--data and --split."""
+def add_data(parser: Parser, split: str, required: bool, otherwise: str = "those of --config") -> None:
+    """--data and --split. otherwise: the data of one who names none."""
     spec_help = "toy, voc:DIR or coco:IMAGES:ANNOTATIONS.json"
-    spec_help += "" if required else " (default: those of --config or of the run to --resume)"
+    spec_help += "" if required else f" (default: {otherwise})"
     parser.add_argument("--data", required=required, metavar="SPEC", help=spec_help)
     parser.add_argument("--split", help=f"part of the data, which a COCO file does not have (default: {split})")
 

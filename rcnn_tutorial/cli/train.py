@@ -26,7 +26,7 @@ from rcnn_tutorial.request import SOURCES, put_together, read_request
 
 def add_options(parser: Parser) -> None:
     """Options of the command."""
-    add_data(parser, split="train", required=False)
+    add_data(parser, split="train", required=False, otherwise="those of --config or of the run to --resume")
     validation_help = "measure the mAP on it at checkpoints: a split, or coco:IMAGES:ANNOTATIONS.json (default: none)"
     parser.add_argument("--validation", metavar="SPLIT", help=validation_help)
     parser.add_argument("--out", type=folder, required=True, metavar="RUN", help="folder of the run")

@@ -18,7 +18,7 @@ from torch import Tensor
 from rcnn_tutorial.data.images import fit_boxes, read_image
 from rcnn_tutorial.data.values import as_name, as_number
 from rcnn_tutorial.errors import DataError, TutorialError
-from rcnn_tutorial.targets import make_target
+from rcnn_tutorial.targets import Outline, make_target
 
 MAX_SIDE = 10**6  # pixels; no image is larger, so a declared size beyond it is a mistake
 CORNER = (-1, 2)  # pixels; boxes that all lie between these are shares of the image
@@ -65,11 +65,20 @@ class PhotoDataset(torch.utils.data.Dataset):
         image = read_image(record.path)
         if tuple(image.shape[1:]) != record.size:
             raise DataError(_other_size(record, tuple(image.shape[1:])))
-        return image, make_target(record.boxes, record.labels, record.difficult, record.size, record.image_id)
+        return image, _target(record)
+
+    def outline(self, index: int) -> Outline:
+        """Path, size and target of a photo, without reading it."""
+        record = self.records[index]
+        return Outline(str(record.path), record.size, _target(record))
 
     def get_height_and_width(self, index: int) -> tuple[int, int]:
         """Size in pixels of a photo, without reading it; named as in torchvision's training scripts."""
         return self.records[index].size
+
+
+def _target(record: Record) -> dict:
+    return make_target(record.boxes, record.labels, record.difficult, record.size, record.image_id)
 
 
 @contextlib.contextmanager

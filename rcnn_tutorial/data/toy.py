@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from torchvision import tv_tensors
 
 from rcnn_tutorial.errors import ConfigError
-from rcnn_tutorial.targets import make_target
+from rcnn_tutorial.targets import Outline, make_target
 
 SPLITS = ("train", "val")
 MIN_SIDE = 64  # pixels; below it the smallest objects are too small to tell apart
@@ -89,6 +89,21 @@ class ToyScenes(torch.utils.data.Dataset):
         return self.length
 
     def __getitem__(self, index: int) -> tuple[tv_tensors.Image, dict]:
+        rng, backdrop, shapes, sprites, target = self._arranged(index)
+        pixels = paint_backdrop(rng, self.size, backdrop)  # (3, H, W)
+        for shape, sprite in zip(shapes, sprites, strict=True):
+            paint_object(pixels, sprite, shape.color, backdrop)
+        # Rounding to 8 bits, as in an image file, also hides last-digit differences between machines.
+        image = torch.from_numpy(np.rint(pixels.clip(0, 1) * 255).astype(np.uint8))
+        return tv_tensors.Image(image / 255), target
+
+    def outline(self, index: int) -> Outline:
+        """Name, size and target of a scene, without painting it."""
+        target = self._arranged(index)[-1]
+        return Outline(target["image_id"], self.size, target)
+
+    def _arranged(self, index: int) -> tuple[np.random.Generator, Backdrop, list[Shape], list[Sprite], dict]:
+        """What is settled of a scene before anything is painted, and the source of all further chance."""
         index = range(self.length)[index]  # IndexError past the end, as for a list
         # spawn_key, unlike a list of entropy words, keeps every (seed, split, index) apart from all others.
         seeds = np.random.SeedSequence(self.seed, spawn_key=(SPLITS.index(self.split), index))
@@ -97,12 +112,7 @@ class ToyScenes(torch.utils.data.Dataset):
         shapes = arrange(rng, self, backdrop.color)
         margin = math.ceil(2 * SOFTNESS * min(self.size))
         sprites = [rasterize(shape.contours, margin) for shape in shapes]
-        pixels = paint_backdrop(rng, self.size, backdrop)  # (3, H, W)
-        for shape, sprite in zip(shapes, sprites, strict=True):
-            paint_object(pixels, sprite, shape.color, backdrop)
-        # Rounding to 8 bits, as in an image file, also hides last-digit differences between machines.
-        image = torch.from_numpy(np.rint(pixels.clip(0, 1) * 255).astype(np.uint8))
-        return tv_tensors.Image(image / 255), self._target(shapes, sprites, index)
+        return rng, backdrop, shapes, sprites, self._target(shapes, sprites, index)
 
     def _target(self, shapes: list[Shape], sprites: list[Sprite], index: int) -> dict:
         visible = visible_shares(sprites, self.size)  # (N,)

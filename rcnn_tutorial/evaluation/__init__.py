@@ -3,7 +3,8 @@
 `matching` pairs detections with objects, `average_precision` counts as VOC does, `coco` as COCO does (with
 pycocotools), `recall` counts proposals, `errors` tells the kinds of mistakes and what mending each would gain, `worst`
 which to look at first, `confusion` which class is taken for which, `reliability` what a score is worth, `spread` how
-sure the mean AP is, and `dataset` runs a detector over a whole data set.
+sure the mean AP is, and `dataset` runs a detector over a whole data set. Before there is a detector, `anchor_reach`
+asks which objects its anchors would reach, and `anchor_shapes` looks for better ones.
 
 Detections are one dict per image, {"boxes" (D, 4), "labels" (D,), "scores" (D,)}, as the model returns them in eval
 mode. Targets are one dict per image, {"boxes" (G, 4), "labels" (G,)} and optionally "difficult" (G,) bool. Both are in

@@ -1,9 +1,10 @@
-"""Figures of lesson 02: the overlap of two boxes, and which objects anchors can reach; colors of the scales."""
+"""Figures of lesson 02 and of the command `anchors`: the overlap of two boxes, and which objects anchors can reach."""
 
 from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -60,3 +61,50 @@ def reach_figure(sides: Tensor, curves: Mapping[str, Tensor]) -> Figure:
         axes.set(xlabel="side of a square object (pixels)", ylabel="best IoU of any anchor", ylim=(0, 1.02))
         axes.legend(loc="lower right", fontsize=12)
     return figure
+
+
+@from_any_device
+def shapes_figure(sizes: Tensor, best: Tensor, anchors: Mapping[str, Tensor]) -> Figure:
+    """Widths and heights of objects and of anchors, in scaled pixels, and how well the best anchor fits each object.
+
+    sizes: (M, 2). best: (M,) the best IoU of any anchor. anchors: {name: (A, 2)}, at most two sets.
+    """
+    groups = {
+        "IoU from 0.7 on": (best >= 0.7, roles.PALETTE[9], "o", 3),
+        "0.5 to 0.7": ((best >= 0.5) & (best < 0.7), roles.BLUE, ".", 5),
+        "below 0.5": (best < 0.5, roles.PALETTE[8], "x", 5),
+    }
+    with plots(9.6, 6.4) as (figure, axes):
+        for name, (mask, color, marker, size) in groups.items():
+            if mask.any():
+                label = f"object, {name}: {int(mask.sum())}"
+                axes.plot(*sizes[mask].unbind(1), ls="", marker=marker, ms=size, color=color, label=label)
+        for (name, shapes), (role, marker) in zip(anchors.items(), _ANCHOR_MARKS, strict=False):
+            style = {"marker": marker, "ms": 10, "mfc": "none", "mew": 2, "color": role.color}
+            axes.plot(*shapes.unbind(1), ls="", label=f"{name}: {len(shapes)}", **style)
+        _square_log_axes(axes, torch.cat([sizes, *anchors.values()]))
+        axes.set(xlabel="width (scaled pixels)", ylabel="height (scaled pixels)", title=_shares(best))
+        axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), fontsize=11)
+    return figure
+
+
+_ANCHOR_MARKS = (roles.ANCHOR, "s"), (roles.AFTER, "D")
+
+
+def _shares(best: Tensor) -> str:
+    low, high = (float((best >= threshold).double().mean()) for threshold in (0.5, 0.7))
+    return f"{len(best)} object{'s' * (len(best) > 1)}\n{low:.0%} reached at IoU 0.5, {high:.0%} at IoU 0.7"
+
+
+def _square_log_axes(axes: Axes, sizes: Tensor) -> None:
+    """Both axes in powers of two over the same range, with the line of squares."""
+    low, high = (float(value) for value in sizes.aminmax())
+    limits = low / 1.2, high * 1.2
+    axes.plot(limits, limits, color="0.6", lw=1, zorder=0)
+    ticks = [2**k for k in range(-7, 16) if limits[0] <= 2**k <= limits[1]]
+    for axis, scale in ((axes.xaxis, axes.set_xscale), (axes.yaxis, axes.set_yscale)):
+        scale("log", base=2)
+        axis.set_ticks(ticks)
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.set(xlim=limits, ylim=limits)
+    axes.set_aspect("equal", adjustable="box")

@@ -75,3 +75,9 @@ def describe(figure: Figure, words: str) -> Figure:
     """The figure, which from now on says in words what it shows: a notebook keeps them beside the picture, as `alt`."""
     figure._repr_mimebundle_ = lambda **_: ({}, {"alt": words})  # no data, only metadata: IPython draws the picture
     return figure
+
+
+def words_of(figure: Figure) -> str:
+    """What a figure says that it shows; "" for one that was not described."""
+    about = getattr(figure, "_repr_mimebundle_", lambda: ({}, {}))()[1]
+    return about.get("alt", "")

@@ -12,7 +12,7 @@ import torch
 from rcnn_tutorial.cli import lab
 from rcnn_tutorial.errors import DataError
 
-COMMANDS = ("detect", "train", "evaluate", "lab", "handout", "benchmark")
+COMMANDS = ("detect", "train", "evaluate", "anchors", "lab", "handout", "benchmark")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in COMMANDS), ["--version"]])
@@ -75,6 +75,11 @@ def test_help_shows_the_defaults_of_both_starting_points(run, capsys):
         (["train", "--data", "toy", "--out", "run", "--seed", "9" * 30], "seed = 999"),
         (["train", "--data", "toy", "--out", "run", "--rpn-channels", "9" * 30], "rpn.channels = 999"),
         (["train", "--data", "toy", "--out", "run", "--scale-jitter", "2", "1"], "scale_jitter = (2.0, 1.0)"),
+        (["anchors"], "--data is missing: toy, voc:DIR or coco:"),
+        (["anchors", "--data", "toy", "--suggest", "0"], "'0'"),
+        (["anchors", "--data", "toy", "--anchor-ratios", "0"], "anchors.ratios = (0.0,)"),
+        (["anchors", "--data", "toy", "--weights", "toy", "--config", "c.json"], "not allowed with argument --weights"),
+        (["anchors", "--data", "toy", "--out", ""], "'' is no folder"),
         (["lab", "--port", "70000"], "'70000'"),
         (["benchmark", "--repeats", "²"], "'²'"),
     ],

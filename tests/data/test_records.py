@@ -31,6 +31,16 @@ def photos(tmp_path, *boxes, difficult=False, size=SIZE, labels=None):
     return PhotoDataset("mine", records, ("cat",))
 
 
+def test_an_outline_is_all_of_an_item_but_its_pixels(tmp_path):
+    dataset = photos(tmp_path, [], [(1, 2, 30, 40), (5, 5, 90, 9)])
+    _, target = dataset[1]
+    (tmp_path / "1.png").write_bytes(b"no picture")
+    outline = dataset.outline(1)
+    assert outline.name == str(tmp_path / "1.png") and outline.size == SIZE
+    assert outline.target["boxes"].tolist() == target["boxes"].tolist() == [[1, 2, 30, 40], [5, 5, 80, 9]]
+    assert outline.target["image_id"] == "1"
+
+
 NOTHING = {
     "no boxes at all": ([[], []], {}, "none of the 2 images has one"),
     "all difficult or crowds": ([[(1, 2, 30, 40)]], {"difficult": True}, "of 1 objects 0 have an empty box, 1 are"),

@@ -57,6 +57,18 @@ def test_an_item_has_the_types_and_ranges_that_detectors_expect(scenes):
     assert len({target["image_id"] for _, target in scenes}) == SCENES
 
 
+def test_an_outline_is_all_of_an_item_but_its_pixels(monkeypatch):
+    scenes = ToyScenes(length=4)
+    image, target = scenes[3]
+    monkeypatch.setattr(toy, "paint_backdrop", lambda *_: pytest.fail("painted"))
+    outline = scenes.outline(-1)
+    assert outline.name == target["image_id"] and outline.size == tuple(image.shape[1:])
+    assert outline.target.keys() == target.keys() and torch.equal(outline.target["boxes"], target["boxes"])
+    assert torch.equal(outline.target["difficult"], target["difficult"])
+    with pytest.raises(IndexError):
+        scenes.outline(len(scenes))
+
+
 def test_every_image_has_contrast(scenes):
     assert min(image.std().item() for image, _ in scenes) > 0.05
 
