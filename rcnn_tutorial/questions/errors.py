@@ -1,4 +1,4 @@
-"""What the lesson on errors asks: what a wrong box costs, five broken detectors, kinds, gains, how sure a number is."""
+"""What the lesson on errors asks: what errors cost, five broken detectors, kinds, gains, how sure a number is."""
 
 import torch
 
@@ -9,9 +9,7 @@ from rcnn_tutorial.scene import Boxes, Scene
 
 __all__ = ["diagnose", "predict", "quiz"]
 
-ANCHORS, RANKING = "the anchors", "the RPN's ranking"
-REGRESSION, SCORES = "the classifier's box regression", "the classifier's scores"
-STAGES = (ANCHORS, RANKING, REGRESSION, SCORES)
+STAGES = ("the anchors", "the RPN's ranking", "the classifier's box regression", "the classifier's scores")
 
 
 def _photo() -> Scene:
@@ -20,31 +18,15 @@ def _photo() -> Scene:
     return Scene(image, [Boxes(boxes, GROUND_TRUTH)])
 
 
-def _which(right: str, **wrong: str) -> Choice:
-    """One of the four stages, in one order each time. wrong: why it is not the other three, by a short name."""
-    names = {"anchors": ANCHORS, "ranking": RANKING, "regression": REGRESSION, "scores": SCORES}
-    return Choice(right, {names[name]: wrong[name] for name in names if name in wrong}, STAGES.index(right), "Stage")
+def _stage(patient: str, right: int, **wrong: str) -> Number:
+    """The number of a stage, 1 to 4. wrong: why it is not another one, by a short name."""
+    names = {"anchors": 1, "ranking": 2, "regression": 3, "scores": 4}
+    return Number(right, patient, wrong={names[name]: says for name, says in wrong.items()})
 
 
 predict = Questions(
     "errors",
     "predictions",
-    Question(
-        "two_classes",
-        "A detector draws a perfect box around a cat and calls it a dog. No other box is on the cat. Which average "
-        "precisions fall?",
-        Choice(
-            "the cat's and the dog's",
-            {
-                "the dog's alone": "A false alarm among the dogs, yes; but nobody found the cat either.",
-                "the cat's alone": "The cat is not found, yes; but the box is also a wrong dog.",
-                "none: the place is right": "A detection is compared with objects of its own class.",
-            },
-            place=1,
-        ),
-        because="One mistake, paid twice: a false dog, and a cat that is not found. That is why it deserves a name of "
-        "its own.",
-    ),
     Question(
         "worth",
         "On 500 drawn scenes the toy detector has an mAP of 0.96. About 1 700 of its 4 800 detections have the right "
@@ -76,85 +58,59 @@ predict = Questions(
     ),
 )
 
+_RECALL = "Its proposals cover what those of the healthy one cover."
+_NO_PROPOSAL = "An object without a proposal never gets to the classifier."
+
 diagnose = Questions(
     "errors",
     "predictions",
     Question(
-        "patient_a",
-        "Patient A?",
-        _which(
-            REGRESSION,
-            anchors="Its proposals cover what those of the healthy one cover.",
-            ranking="The recall at 20 is that of the healthy one.",
-            scores="mAP at 0.5 has hardly changed: the names are right.",
+        "patients",
+        f"Which stage is ill? {', '.join(f'{number} {stage}' for number, stage in enumerate(STAGES, start=1))}.",
+        _stage(
+            "A",
+            3,
+            anchors=_RECALL,
+            ranking=_RECALL,
+            scores="mAP at 0.5 has hardly changed: the names are right, the places are not.",
         ),
-        because="Found and named, but not in place: only the stricter IoU sees it.",
-    ),
-    Question(
-        "patient_b",
-        "Patient B?",
-        _which(
-            SCORES,
-            anchors="Recall is as it was.",
-            ranking="Recall at 20 is as it was.",
-            regression="Then all classes would suffer, and 0.75 more than 0.5.",
+        _stage(
+            "B",
+            4,
+            anchors=_RECALL,
+            ranking=_RECALL,
+            regression="Then all classes would suffer, and AP at 0.75 more than at 0.5.",
         ),
-        because="Two classes near 0, all others well, every proposal there. The gain of mending class errors says the "
-        "same.",
-    ),
-    Question(
-        "patient_c",
-        "Patient C?",
-        _which(
-            RANKING,
+        _stage(
+            "C",
+            2,
             anchors="With 300 proposals nearly every object is covered: some anchor reaches it.",
-            regression="An object without a proposal never gets to the classifier.",
-            scores="An object without a proposal never gets to the classifier.",
+            regression=_NO_PROPOSAL,
+            scores=_NO_PROPOSAL,
         ),
-        because="Recall comes, but late: the good boxes are there, far down in the list.",
-    ),
-    Question(
-        "patient_d",
-        "Patient D?",
-        _which(
-            ANCHORS,
+        _stage(
+            "D",
+            1,
             ranking="Then 300 proposals would cover what 20 do not.",
-            regression="Objects are missed here, not badly placed.",
-            scores="An object without a proposal never gets to the classifier.",
+            regression=_NO_PROPOSAL,
+            scores=_NO_PROPOSAL,
         ),
-        because="Recall never comes: no length of the list covers the objects.",
-    ),
-    Question(
-        "patient_e",
-        "Patient E?",
-        _which(
-            SCORES,
-            anchors="Recall is as it was.",
-            ranking="Recall at 20 is as it was.",
-            regression="Each class has its own four coefficients, but then 0.75 would fall more than 0.5.",
+        _stage(
+            "E",
+            4,
+            anchors=_RECALL,
+            ranking=_RECALL,
+            regression="Each class has its own four coefficients, but then AP at 0.75 would fall more than at 0.5.",
         ),
-        because="One class down, and its objects are covered. Which class takes its place says the confusion matrix.",
+        because="A: found and named, but not in place; only the stricter IoU sees it. B: two classes near 0, all "
+        "others well. C: recall comes, but late. D: recall never comes, however long the list. E: one class down, its "
+        "objects covered.",
     ),
 )
 
 quiz = Questions(
     "errors",
     "quiz",
-    Question(
-        "kind",
-        "A detection says dog. Its best IoU with a dog is 0.35, with a cat 0.6. Which kind?",
-        Choice(
-            "location",
-            {
-                "class": "It would fit the cat; but the first line of the table that fits decides.",
-                "both": "Of the four lines before, one fits already.",
-                "background": "It overlaps two objects by more than 0.1.",
-            },
-            place=1,
-        ),
-        because="0.35 lies between 0.1 and 0.5, and location is asked first: the class may be right, the box is "
-        "too far off.",
-    ),
     Question(
         "where",
         "Yellow: objects. Which of these four boxes can an oracle mend that only **moves** boxes?",
