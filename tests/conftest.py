@@ -2,11 +2,16 @@
 
 import os
 import random
+import threading
 
 import hypothesis
 import numpy as np
 import pytest
 import torch
+
+from rcnn_tutorial import guarded
+
+HANG = 600  # seconds: longer takes only what never ends
 
 torch.set_num_threads(1)
 
@@ -49,3 +54,35 @@ def seeded_test():
 def pytest_xdist_auto_num_workers() -> int:
     """One for each CPU that this process may use; xdist would count the machine's physical cores."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+class Endless:
+    """A function that never returns, as a student may write it; it ends when it is stopped."""
+
+    def __init__(self):
+        self.began, self._ended = threading.Event(), threading.Event()
+
+    def __call__(self):
+        try:
+            self.began.set()
+            while True:
+                pass
+        finally:
+            self._ended.set()
+
+    def ended(self) -> bool:
+        """Whether it was stopped; waits for it, since a thread ends when it gets its turn."""
+        return self._ended.wait(HANG)
+
+
+@pytest.fixture
+def endless(monkeypatch) -> Endless:
+    """A function that never returns, and a patience with readers' functions that is over as soon as it runs."""
+    loop = Endless()
+
+    class Impatient(threading.Thread):
+        def join(self, timeout=None):
+            loop.began.wait()
+
+    monkeypatch.setattr(guarded.threading, "Thread", Impatient)
+    return loop

@@ -14,6 +14,7 @@ from rcnn_tutorial.checks.checking import Check
 from rcnn_tutorial.cli import build_parser
 from rcnn_tutorial.config import VOC_CLASSES
 from rcnn_tutorial.course.files import course_folder
+from rcnn_tutorial.course.measure import MINUTES_APART, measure
 from rcnn_tutorial.data.samples import DISTRIBUTIONS, SAMPLES, load_sample
 
 NOTEBOOKS = course_folder()
@@ -84,8 +85,27 @@ def test_a_lesson_has_its_row_on_both_pages_and_a_thumbnail(lesson):
         assert thumbnail.size == (320, 240)
 
     (row,) = [cells for cells in rows_of(section(TEACHER, "## The lessons")) if f"({lesson.name})" in cells[0]]
-    minutes = re.search(r"\| Time \| (\d+) minutes", nbformat.read(lesson, as_version=4).cells[0].source)
+    text = "\n".join(cell.source for cell in nbformat.read(lesson, as_version=4).cells)
+    minutes = re.search(r"\| Time \| (\d+) minutes", text)
     assert row[1] == minutes[1] and len(row[2]) > 20
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.stem)
+def test_the_minutes_of_a_lesson_are_computed(lesson):
+    """Not to the minute: a sentence more need not change the table."""
+    (row,) = [cells for cells in rows_of(section(TEACHER, "## The lessons")) if f"({lesson.name})" in cells[0]]
+    computed = measure(lesson).minutes
+    assert abs(int(row[1]) - computed) <= MINUTES_APART, f"{computed:.0f}: python -m rcnn_tutorial.course.measure"
+    assert int(row[1]) % 5 == 0
+
+
+def test_every_question_on_the_path_names_the_minute_that_answers_it():
+    path = section(TEACHER, "## 90 minutes")
+    minutes = [int(row[0]) for row in rows_of(path)[1:] if row[0].isdigit()]
+    assert minutes == sorted(set(minutes)) and minutes[0] == 0 and minutes[-1] < 85
+    asked = re.findall(r"^(\d+)\. .*\((\d+)[:)]", path, flags=re.MULTILINE)
+    assert [int(number) for number, _ in asked] == list(range(1, len(asked) + 1)) and len(asked) > 10
+    assert {int(minute) for _, minute in asked} <= set(minutes)
 
 
 def test_the_pictures_are_small_and_all_of_them_are_used():

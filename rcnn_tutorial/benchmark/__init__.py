@@ -6,5 +6,5 @@ package does to itself (weights in channels_last order, batch norm folded where 
 `peer` builds torchvision's Faster R-CNN out of our parts, `measure` runs the sides in turn, `cases` lists what is run.
 """
 
-CASES = ("toy", "infer", "detectors", "start", "explorer", "learning", "growth")
-BY_DEFAULT = CASES[:5]  # the other two take long
+CASES = ("toy", "infer", "detectors", "start", "explorer", "learning", "growth", "generations")
+BY_DEFAULT = CASES[:5]  # the others take long, or compare ours with ours

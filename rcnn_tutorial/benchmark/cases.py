@@ -2,10 +2,11 @@
 
 from rcnn_tutorial.benchmark import CASES as NAMES
 from rcnn_tutorial.benchmark.detectors import detectors
+from rcnn_tutorial.benchmark.generations import generations
 from rcnn_tutorial.benchmark.learning import learning
 from rcnn_tutorial.benchmark.photo import infer
 from rcnn_tutorial.benchmark.slider import explorer
 from rcnn_tutorial.benchmark.start import start
 from rcnn_tutorial.benchmark.toy import growth, toy
 
-CASES = dict(zip(NAMES, (toy, infer, detectors, start, explorer, learning, growth), strict=True))
+CASES = dict(zip(NAMES, (toy, infer, detectors, start, explorer, learning, growth, generations), strict=True))

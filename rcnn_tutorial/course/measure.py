@@ -1,7 +1,8 @@
 """How long a lesson is: `python -m rcnn_tutorial.course.measure [NOTEBOOK ...]` prints a line a lesson.
 
 Words are those of the text; what `<details>` folds away counts apart. Screens are an estimate of what JupyterLab shows
-in a window of 1400 x 900 pixels, from the stored outputs: lines of text and code, the pictures' own sizes.
+in a window of 1400 x 900 pixels, from the stored outputs: lines of text and code, the pictures' own sizes. Minutes are
+an estimate of how long a reader takes who reads what is folded, too, and does the exercises; `MINUTES` says by what.
 """
 
 from __future__ import annotations
@@ -30,7 +31,21 @@ LETTERS = 130  # in a line of text
 TEXT, CODE, TABLE, FORMULA, HEADING, GAP = 22, 17, 30, 50, 55, 30  # pixels: a line or row, and the space between
 EXPLORER, QUESTION = 700, 30  # pixels: a whole explorer; a line of a question
 
+MINUTES = {  # one of these each takes a reader
+    "200 words of text": 1.0,  # technical prose: a newspaper is read at 240
+    "20 lines of code in view": 1.0,
+    "picture": 2.0,
+    "explorer": 3.0,
+    "prediction": 2.0,  # to think, to commit, to read why
+    "exercise": 3.0,
+    "line of a solution": 1.0,  # so that an exercise of three to six lines takes six to nine minutes
+    "bug hunt": 5.0,
+    "quiz": 3.0,
+}
+MINUTES_APART = 5  # at most: what lessons and teacher's page say, a multiple of 5, from what is computed
+
 _FOLD = re.compile(r"<details.*?</details>", re.DOTALL)
+_CHECKED = re.compile(r"^check\.(\w+)\(", re.MULTILINE)  # the cell of an exercise
 
 
 class Measure(NamedTuple):
@@ -40,6 +55,7 @@ class Measure(NamedTuple):
     folded: int
     screens: float  # of SCREEN pixels, estimated
     trues: int  # printed lines that end in True
+    minutes: float  # of a reader who does the exercises, estimated
 
 
 def measure(path: Path) -> Measure:
@@ -49,12 +65,57 @@ def measure(path: Path) -> Measure:
     words, seen = (sum(len(text.split()) for text in some) for some in (texts, [_FOLD.sub("", t) for t in texts]))
     printed = [line for cell in cells for o in cell.get("outputs", []) for line in o.get("text", "").splitlines()]
     trues = sum(line.rstrip().endswith("True") for line in printed)
-    return Measure(seen, words - seen, sum(map(_height, cells)) / SCREEN, trues)
+    minutes = sum(count * MINUTES[what] for what, count in _counts(path, cells, words).items())
+    return Measure(seen, words - seen, sum(map(_height, cells)) / SCREEN, trues, minutes)
 
 
 def most_words(path: Path) -> int:
     """How many words a lesson may show at once."""
     return MOST_WORDS.get(path.stem, MOST_WORDS_ELSE)
+
+
+def _counts(path: Path, cells: list[NotebookNode], words: int) -> dict[str, float]:
+    """How many there are of what takes a reader's time; without a notebook of solutions next to it no line of those."""
+    codes = [cell for cell in cells if cell.cell_type == "code"]
+    live = [cell for cell in codes if _has(cell, "rcnn-wake")]
+    still = [o for cell in codes if cell not in live for o in cell.outputs if "image/jpeg" in o.get("data", {})]
+    forms = [cell for cell in codes if _has(cell, "rcnn-question")]
+    quizzes = [cell for cell in forms if cell.source.strip() == "quiz"]
+    lines = _code_lines([cell for cell in codes if not cell.metadata.get("jupyter", {}).get("source_hidden", False)])
+    exercises = [name for cell in codes for name in _CHECKED.findall(cell.source)]
+    return {
+        "200 words of text": words / 200,
+        "20 lines of code in view": lines / 20,
+        "picture": len(still),
+        "explorer": len(live),
+        "prediction": sum(_questions(cell) for cell in forms if cell not in quizzes),
+        "exercise": len(exercises) - exercises.count("bug_hunt"),
+        "line of a solution": _solution_lines(path.parent / "solutions" / path.name),
+        "bug hunt": exercises.count("bug_hunt"),
+        "quiz": len(quizzes),
+    }
+
+
+def _has(cell: NotebookNode, name: str) -> bool:
+    return any(name in output.get("data", {}).get("text/html", "") for output in cell.outputs)
+
+
+def _questions(cell: NotebookNode) -> int:
+    texts = [output.get("data", {}).get("text/plain", "") for output in cell.outputs]
+    return sum(len(re.findall(r"^\d+\. ", text, re.MULTILINE)) for text in texts)
+
+
+def _code_lines(cells: list[NotebookNode]) -> int:
+    return sum(bool(line.strip()) for cell in cells for line in cell.source.splitlines())
+
+
+def _solution_lines(path: Path) -> int:
+    """Lines inside the functions that solve the exercises; the bug hunt is given, but for a line."""
+    if not path.exists():
+        return 0
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    solved = [cell for cell in cells if set(_CHECKED.findall(cell.source)) - {"bug_hunt"}]
+    return sum(line.startswith("    ") for cell in solved for line in cell.source.splitlines())
 
 
 def _height(cell: NotebookNode) -> float:
@@ -88,13 +149,17 @@ def _output_height(output: NotebookNode) -> float:
 def main(arguments: list[str]) -> int:
     """Print the sizes of the notebooks named, or of all lessons, and their sum."""
     paths = [Path(argument) for argument in arguments] or sorted(course_folder().glob("*.ipynb"))
-    print(f"{'lesson':20}{'words':>7}{'of':>7}{'folded':>8}{'screens':>9}{'True':>6}")
+    print(f"{'lesson':20}{'words':>7}{'of':>7}{'folded':>8}{'screens':>9}{'True':>6}{'minutes':>9}")
     sizes = [measure(path) for path in paths]
     for path, size in zip(paths, sizes, strict=True):
-        print(f"{path.stem:20}{size.words:7}{most_words(path):7}{size.folded:8}{size.screens:9.1f}{size.trues:6}")
-    words, folded, screens, trues = map(sum, zip(*sizes, strict=True))
-    print(f"{'all':20}{words:7}{MOST_WORDS_IN_ALL:7}{folded:8}{screens:9.1f}{trues:6}")
+        print(_row(path.stem, size, most_words(path)))
+    print(_row("all", Measure(*map(sum, zip(*sizes, strict=True))), MOST_WORDS_IN_ALL))
     return 0
+
+
+def _row(name: str, size: Measure, most: int) -> str:
+    row = f"{name:20}{size.words:7}{most:7}{size.folded:8}{size.screens:9.1f}{size.trues:6}"
+    return row + f"{size.minutes:9.0f}"
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ class AnchorExplorer(Explorer):
         corner = {"row": 0, "column": 0}
         return {
             "Corner": corner,
-            "Corner, border 56": corner | {"border": 56},
+            "Corner, border 48": corner | {"border": 48},
             **strides,
             "Scales 1, 2, 4": {"scales": (1, 2, 4)},
             "Ratio 1": {"ratios": (1,)},

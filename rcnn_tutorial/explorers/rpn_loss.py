@@ -341,8 +341,8 @@ class SmoothL1Explorer(Explorer):
             layers.append(Lines(self._curve(right), _RIGHT, width=4))
         return [
             *layers,
-            Lines(self._curve(d.abs()), Role(roles.WHITE, "dashed", "|x|"), width=2),
-            Lines(self._curve(sigma**2 * d**2 / 2), Role(roles.RED, "dashdot", "sigma² x² / 2"), width=2),
+            Lines(self._curve(d.abs()), Role(roles.WHITE, "dashed", "|Δ|"), width=2),
+            Lines(self._curve(sigma**2 * d**2 / 2), Role(roles.RED, "dashdot", "sigma² Δ² / 2"), width=2),
             Lines(self._curve(losses), roles.AFTER, width=4, name="smooth L1"),
         ]
 

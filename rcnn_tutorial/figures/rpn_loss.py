@@ -93,8 +93,8 @@ def coefficients_figure(reference: Tensor, target: Tensor) -> Figure:
     with plots(12, 3.8, 1, 2) as (figure, grid):
         for axes, (title, start, end, shift) in zip(grid, panels, strict=True):
             layers = [
-                Boxes(reference[None], roles.BEFORE, width=4, name="reference P"),
-                Boxes(target[None], roles.AFTER, width=4, name="target G"),
+                Boxes(reference[None], roles.BEFORE, width=4, name="anchor P"),
+                Boxes(target[None], roles.AFTER, width=4, name="object G"),
                 Points(start[None], roles.BEFORE, radius=6, name=""),
                 Points(end[None], roles.AFTER, radius=6, name=""),
                 Lines(torch.stack([start, end])[None], Role("#000000"), arrow=True),

@@ -66,30 +66,28 @@ quiz = Questions(
     "classification",
     "quiz",
     Question(
-        "coco",
-        "How many scores and coefficients does a ROI get with COCO's 80 classes?",
+        "from_outputs",
+        "In a checkpoint, `bbox_pred_net` has 36 outputs. How many **classes** does the detector know, and how many "
+        "outputs has `cls_score_net`?",
         Number(
-            81,
+            8,
+            "classes",
+            wrong={
+                9: "One of the nine fours is background's.",
+                36: "Each class has four of these outputs.",
+                7: "Nine fours, and one of them is background's: 9 − 1.",
+            },
+        ),
+        Number(
+            9,
             "scores",
             wrong={
-                80: "Background is an answer too.",
-                21: "That is with 20 classes.",
+                8: "Background has a score too.",
+                36: "One score for each class, not four.",
                 2: "That is the RPN: object or not.",
             },
         ),
-        Number(
-            324,
-            "coefficients",
-            wrong={
-                320: "Background gets four too; they are never used, but keep the indexing simple.",
-                4: "That is the RPN: here every class has four of its own.",
-                81: "Four for each class, not one.",
-                80: "Four for each class, not one, and background gets four too.",
-                84: "That is with 20 classes.",
-            },
-        ),
-        because="81 scores and 4 · 81 = 324 coefficients. Background has both, though its four coefficients are never "
-        "used.",
+        because="36 / 4 = 9 fours, one of them background's: 8 classes. And 9 scores, background's too.",
     ),
     Question(
         "background_roi",

@@ -135,19 +135,30 @@ quiz = Questions(
         "box should move to. Its mask is 0 in all `4 (C + 1)` columns.",
     ),
     Question(
-        "detached",
-        "The detector's loss says that a ROI should have been further to the left. Does the RPN hear of it?",
-        Choice(
-            "no: the ROI's coordinates are taken for constants",
-            {
-                "yes, through the ROI's coordinates": "They are detached: numbers without a history.",
-                "yes, because it shares the head with the detector": "The head does get a gradient, through the "
-                "features. The RPN's own layers get none.",
-                "no: ROIs are drawn at random": "A draw picks rows; without the detach, these would carry a gradient.",
+        "what_is_compared",
+        "A batch of 128 ROIs holds 20 foreground ones; the detector knows 20 classes. How many rows enter the cross "
+        "entropy, and how many of the 128 · 84 coefficients are compared with a target?",
+        Number(
+            128,
+            "rows",
+            wrong={
+                20: "Background teaches its class too: that it is background.",
+                108: "Foreground has a class to learn as well.",
+                32: "32 is the most foreground that a batch may hold.",
             },
-            place=2,
         ),
-        because="The coordinates are detached; the RPN learns from its own loss only. That is why the paper calls it "
-        "**approximate** joint training. Notebook 05 measures what would flow without the detach.",
+        Number(
+            80,
+            "coefficients",
+            wrong={
+                20: "Four for each foreground row, not one.",
+                512: "A background row has no box to learn.",
+                1680: "The mask is 1 in the four columns of the right class alone.",
+                10752: "The mask is 1 in the right class's four columns of a foreground row, and 0 elsewhere.",
+                128: "That is with 32 foreground rows.",
+            },
+        ),
+        because="All 128 rows have a right class. The mask is 1 in four columns of each foreground row: 20 · 4 = 80 of "
+        "10 752 coefficients.",
     ),
 )

@@ -192,10 +192,10 @@ quiz = Questions(
             wrong={
                 1: "With sigma 1 the bend lies at 1, so the error is on the quadratic part.",
                 0.125: "That is the loss itself, not its slope.",
-                0.25: "The slope of x² / 2 is x.",
+                0.25: "The slope of Δ² / 2 is Δ.",
             },
         ),
         because="128 pixels. With sigma 3 the error lies on the straight part, slope 1. With sigma 1 it lies on the "
-        "quadratic part, slope sigma² · x = 0.5.",
+        "quadratic part, slope sigma² · Δ = 0.5.",
     ),
 )

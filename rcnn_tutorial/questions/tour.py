@@ -11,51 +11,60 @@ predict = Questions(
     "predictions",
     Question(
         "anchors",
-        "How many **anchors** are there on the image of 600 × 800 pixels? And on one of 600 × 902, which the photo of "
-        "the cat becomes?",
-        Number(
-            17100,
-            "on 600 × 800",
-            wrong={
-                16650: "You round down: a last, incomplete row of pixels gets its own row of cells.",
-                16875: "You round at the end: rows and columns are whole numbers each, so round each side.",
-                1900: "These are the cells; at each of them stand nine anchors.",
-                34200: "These are the scores: every anchor has two.",
-                4320000: "You put anchors at every pixel: the head leaves one cell for every 16 × 16 of them.",
-            },
-        ),
+        "How many **anchors** are there on the image of 600 × 902 pixels?",
         Number(
             19494,
-            "on 600 × 902",
             wrong={
                 18648: "You round down: a last, incomplete row or column of pixels gets its own cells.",
                 19152: "You round the columns down: 902 / 16 is 56.4, and the last 6 pixels get a column of cells.",
+                19027: "You round at the end: rows and columns are whole numbers each, so round each side.",
                 2166: "These are the cells; at each of them stand nine anchors.",
+                17100: "So many are there on 600 × 800.",
+                4870800: "You put anchors at every pixel: the head leaves one cell for every 16 × 16 of them.",
             },
         ),
-        because="38 · 50 · 9 = 17 100: 600 / 16 is 37.5, and the half row of cells counts. 38 · 57 · 9 = 19 494.",
+        because="38 · 57 · 9 = 19 494: 600 / 16 is 37.5, and the half row of cells counts; 902 / 16 is 56.4.",
     ),
     Question(
         "rpn_numbers",
-        "How many **numbers** does the RPN give for each anchor?",
-        Number(2, "scores", wrong={1: "One for object, one for background.", 21: "The RPN does not know classes."}),
-        Number(4, "coefficients", wrong={84: "Every class has its own only in the classifier, not in the RPN."}),
-        because="Two scores, background and object, and four coefficients that move the anchor.",
+        "How many **numbers** does the RPN give for this image, in all?",
+        Number(
+            116964,
+            wrong={
+                19494: "That would be one for each anchor.",
+                38988: "These are the scores; every anchor has four coefficients too.",
+                77976: "These are the coefficients; every anchor has two scores too.",
+                97470: "Two scores, not one: background and object.",
+                6: "So many it gives for each anchor.",
+            },
+        ),
+        because="Six for each anchor: two scores, background and object, and four coefficients that move the anchor. "
+        "19 494 · 6 = 116 964.",
     ),
     Question(
         "roi_numbers",
-        "How many numbers does the classification network give for each **ROI**? There are 20 classes.",
-        Number(21, "scores", wrong={20: "Background is an answer too.", 2: "That is the RPN: object or not."}),
+        "`toy`, the detector of lesson 08, knows 10 classes. How many numbers does its classification network give for "
+        "each **ROI**?",
         Number(
-            84,
+            11,
+            "scores",
+            wrong={
+                10: "Background is an answer too.",
+                2: "That is the RPN: object or not.",
+                21: "So many there are with 20 classes.",
+            },
+        ),
+        Number(
+            44,
             "coefficients",
             wrong={
                 4: "That is the RPN: here every class proposes a box of its own.",
-                80: "Background gets four too; they are never used, but keep the indexing simple.",
-                21: "Four for each class, not one.",
+                40: "Background gets four too; they are never used, but keep the indexing simple.",
+                11: "Four for each class, not one.",
+                84: "So many there are with 20 classes.",
             },
         ),
-        because="21 scores, 20 classes and background, and 4 · 21 = 84 coefficients.",
+        because="11 scores, 10 classes and background, and 4 · 11 = 44 coefficients.",
     ),
 )
 

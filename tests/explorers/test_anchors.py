@@ -39,7 +39,7 @@ def test_the_post_s_numbers(anchors):
 
 PRESSED = {  # button -> shapes inside at the cell, anchors, those inside, objects reached
     "Corner": ("0 of 9", "17,100", "5,944", "1 of 2"),
-    "Corner, border 56": ("1 of 9", "17,100", "9,322", "1 of 2"),
+    "Corner, border 48": ("0 of 9", "17,100", "8,758", "1 of 2"),
     "Stride 8": ("8 of 9", "67,500", "23,954", "1 of 2"),
     "Stride 32": ("8 of 9", "4,275", "1,475", "1 of 2"),
     "Scales 1, 2, 4": ("9 of 9", "17,100", "15,202", "1 of 2"),

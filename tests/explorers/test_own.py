@@ -1,7 +1,5 @@
 """The reader's functions in the explorers: the package's own change nothing, wrong ones show, bad ones are refused."""
 
-import threading
-
 import pytest
 import torch
 
@@ -17,10 +15,10 @@ from rcnn_tutorial.explorers.inference_nms import DetectionExplorer
 from rcnn_tutorial.explorers.preprocessing import PreprocessingExplorer
 from rcnn_tutorial.explorers.rpn_loss import AnchorLabelExplorer, SmoothL1Explorer
 from rcnn_tutorial.explorers.suppression import BY_Y, NMSExplorer
+from rcnn_tutorial.explorers.three_generations import GenerationsExplorer
 from rcnn_tutorial.model import build_model
 from rcnn_tutorial.scene import Picture
 
-HANG = 600  # seconds: longer takes only what never ends
 IMAGE = torch.rand(3, 96, 128, generator=torch.Generator().manual_seed(0))
 LARGE = torch.full((3, 600, 800), 0.5)
 OBJECTS = torch.tensor([[20.0, 15, 70, 80]])
@@ -80,6 +78,7 @@ MAKE = {  # class -> what builds it of a trace
     ErrorExplorer: errors,
     ConfusionExplorer: lambda trace: errors(trace, ConfusionExplorer),
     ReliabilityExplorer: scores,
+    GenerationsExplorer: lambda trace: GenerationsExplorer(IMAGE, trace.features[0]),
 }
 ALL = [(kind, name) for kind in MAKE for name in kind.replaceable]
 every_function = pytest.mark.parametrize(("kind", "name"), ALL, ids=lambda one: getattr(one, "__name__", one))
@@ -204,25 +203,15 @@ def test_a_function_that_changes_its_input_is_told_so():
     assert explorer.summary == "Not possible: your iou changes its input; let it work on a copy."
 
 
-def test_an_endless_loop_is_stopped_and_waited_for_once(monkeypatch):
-    began, ended, calls = threading.Event(), threading.Event(), []
+def test_an_endless_loop_is_stopped_and_waited_for_once(endless):
+    calls = []
 
-    class Impatient(threading.Thread):
-        def join(self, timeout=None):
-            began.wait()  # patience is over as soon as the loop runs
-
-    def endless(a, b):
+    def looping(a, b):
         calls.append(1)
-        try:
-            began.set()
-            while True:
-                pass
-        finally:
-            ended.set()
+        endless()
 
-    monkeypatch.setattr(guarded.threading, "Thread", Impatient)
-    explorer = IoUExplorer(IMAGE).use(iou=endless)
-    assert "your iou is still running" in explorer.summary and ended.wait(HANG)
+    explorer = IoUExplorer(IMAGE).use(iou=looping)
+    assert "your iou is still running" in explorer.summary and endless.ended()
     explorer.press("Inside")
     assert "your iou is still running" in explorer.summary and calls == [1]
 

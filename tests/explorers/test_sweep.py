@@ -19,6 +19,7 @@ from rcnn_tutorial.explorers.rpn_loss import ALL, BOTH, NONE, AnchorLabelExplore
 from rcnn_tutorial.explorers.shown import Shown
 from rcnn_tutorial.explorers.sliders import nearest_step
 from rcnn_tutorial.explorers.suppression import NMSExplorer
+from rcnn_tutorial.explorers.three_generations import BOXES, REGIONS, GenerationsExplorer, SelectiveSearchExplorer
 from rcnn_tutorial.explorers.tour import StoryExplorer, TourExplorer
 from rcnn_tutorial.explorers.training import TrainingMonitor
 from rcnn_tutorial.figures.tour import Tour
@@ -78,6 +79,11 @@ def monitor(image, _trace, target):
     return TrainingMonitor(build_model(CONFIG), Scenes(), Scenes([(image, target)]), TOY_TRAINING)
 
 
+def searched(image, _trace, target):
+    names = [CONFIG.classes[label - 1] for label in target["labels"].tolist()]
+    return SelectiveSearchExplorer(image, target["boxes"], names, scale=400)
+
+
 CASES = {  # name -> what builds the explorer of (image, trace, target), and where its controls start
     "anchors": (lambda image, _trace, target: AnchorExplorer(image, objects=target["boxes"]), {}),
     "anchors of a tiny image": (lambda image, *_: AnchorExplorer(image[:, :20, :30], TINY, stride=5), {}),
@@ -103,6 +109,10 @@ CASES = {  # name -> what builds the explorer of (image, trace, target), and whe
     "confusion": (lambda image, _, target: ConfusionExplorer(image, found_in(target), target, CONFIG.classes), {}),
     "reliability": (lambda _image, _, target: ReliabilityExplorer(found_in(target), target, CONFIG.classes), {}),
     "curve": (lambda image, _, target: CurveExplorer([image] * 2, [found_in(target)] * 2, [target] * 2), {}),
+    "merges": (searched, {"view": REGIONS}),
+    "boxes of merges": (searched, {"view": BOXES}),
+    "merges of one color": (lambda image, *_: SelectiveSearchExplorer(image * 0 + 0.5), {"view": REGIONS}),
+    "two generations": (lambda image, trace, _: GenerationsExplorer(image, trace.features[0]), {}),
     "tour": (lambda image, trace, _: TourExplorer(OnAnotherDevice(trace), {"photo": to_cpu(image)}), {}),
     "story": (lambda image, trace, _: StoryExplorer(Tour(image, trace, CONFIG, 16)), {}),
     "monitor": (monitor, {}),
