@@ -18,7 +18,7 @@ from rcnn_tutorial.errors import DataError
 
 STAGES = (
     "tour", "preprocessing", "anchors", "rpn_loss", "proposal_target", "crop_pooling", "classification",
-    "inference_nms", "training", "three_generations",
+    "inference_nms", "training", "three_generations", "errors",
 )  # fmt: skip
 SECTIONS = ("predictions", "quiz", "exercises")
 FOLDER = "answers"
