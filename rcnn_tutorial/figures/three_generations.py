@@ -49,7 +49,7 @@ def seconds_figure(seconds: Mapping[str, Mapping[str, float]]) -> Figure:
 
 @from_any_device
 def recall_figure(counts: Sequence[int], recall: Mapping[str, Sequence[float]]) -> Figure:
-    """How many of the objects the first so many proposals cover, for each way to propose.
+    """The share of the objects that the first so many proposals cover with IoU 0.5, for each way to propose.
 
     counts: numbers of proposals, ascending. recall: way -> the share of the objects at each count.
     """
@@ -60,7 +60,7 @@ def recall_figure(counts: Sequence[int], recall: Mapping[str, Sequence[float]]) 
         axes.set_xscale("log")
         axes.set_xticks(counts, [f"{count:,}" for count in counts])
         axes.minorticks_off()
-        axes.set(ylim=(-0.02, 1.02), xlabel="proposals a photo", ylabel="objects covered (IoU 0.5 or more)")
+        axes.set(ylim=(-0.02, 1.02), xlabel="proposals a photo", ylabel="objects covered")
         axes.legend(loc="lower right")
         axes.grid(axis="y", color="#DDDDDD", linewidth=0.8)
     return figure
@@ -125,8 +125,8 @@ def _diagram(axes: Axes, title: str, parts: Mapping[str, _Part], arrows: Sequenc
         axes.text(*middle, part.text, ha="center", va="center", fontsize=9.5, linespacing=1.05)
     for start, end in arrows:
         _arrow(axes, parts[start], parts[end])
-    axes.text(5, -0.15, words, ha="center", va="top", fontsize=10)
-    axes.set(xlim=(-0.1, 10.1), ylim=(-1.5, 6.1), aspect="equal", title=title)
+    axes.text(5, 0.0, words, ha="center", va="top", fontsize=10)
+    axes.set(xlim=(-0.1, 10.1), ylim=(-0.9, 4.9), aspect="equal", title=title)
     axes.set_axis_off()
 
 
@@ -145,48 +145,47 @@ def _arrow(axes: Axes, start: _Part, end: _Part) -> None:
 
 def _faster(axes: Axes) -> None:
     parts = {
-        "photo": _Part(0, 2, 1.5, 1.6, "photo", "image"),
-        "head": _Part(2.1, 2, 1.5, 1.6, "head"),
-        "map": _Part(4.2, 2, 1.3, 1.6, "map", "map"),
-        "rpn": _Part(3.9, 4.5, 1.9, 1.1, "RPN"),
-        "tail": _Part(6.3, 2, 1.5, 1.6, "tail"),
-        "out": _Part(8.4, 2, 1.6, 1.6, "class\nbox", "out"),
+        "photo": _Part(0, 1.4, 1.5, 1.5, "photo", "image"),
+        "head": _Part(2.1, 1.4, 1.5, 1.5, "head"),
+        "map": _Part(4.2, 1.4, 1.3, 1.5, "map", "map"),
+        "rpn": _Part(3.9, 3.7, 1.9, 1.0, "RPN"),
+        "tail": _Part(6.3, 1.4, 1.5, 1.5, "tail"),
+        "out": _Part(8.4, 1.4, 1.6, 1.5, "class\nbox", "out"),
     }
     arrows = [("photo", "head"), ("head", "map"), ("map", "rpn"), ("map", "tail"), ("tail", "out"), ("rpn", "tail")]
     _diagram(axes, "Faster R-CNN", parts, arrows, "two stages on one map")
 
 
 def _pyramid(axes: Axes) -> None:
-    sides = (2.6, 1.9, 1.2)
-    parts = {"photo": _Part(0, 0.4, 1.3, 1.3, "photo", "image")}
-    for k, side in enumerate(sides):
-        parts[f"up{k}"] = _Part(2.9 - side / 2 + 0.3, 0.4 + 1.9 * k, side, 1.3, "")
-        kind = _Part(6.2 - side / 2, 0.4 + 1.9 * k, side, 1.3, "map", "new")
-        parts[f"map{k}"] = kind
-        parts[f"out{k}"] = _Part(8.1, 0.4 + 1.9 * k, 1.9, 1.3, "RPN\nROIs", "out")
+    parts = {"photo": _Part(0, 0.2, 1.5, 1.1, "photo", "image")}
+    for k, side in enumerate((2.6, 1.9, 1.2)):
+        y = 0.2 + 1.65 * k
+        parts[f"up{k}"] = _Part(3.5 - side / 2, y, side, 1.1, "")
+        parts[f"map{k}"] = _Part(6.5 - side / 2, y, side, 1.1, "map", "new")
+        parts[f"out{k}"] = _Part(8.3, y, 1.7, 1.1, "RPN\nROIs", "out")
     arrows = [("photo", "up0"), ("up0", "up1"), ("up1", "up2"), ("map2", "map1"), ("map1", "map0")]
     arrows += [pair for k in range(3) for pair in ((f"up{k}", f"map{k}"), (f"map{k}", f"out{k}"))]
     _diagram(axes, "FPN", parts, arrows, "a map for each size of object")
 
 
 def _cascade(axes: Axes) -> None:
-    parts = {"map": _Part(0, 2.2, 1.4, 1.5, "map", "map"), "rpn": _Part(1.9, 4.5, 1.6, 1.0, "RPN")}
+    parts = {"map": _Part(0, 1.4, 1.3, 1.5, "map", "map"), "rpn": _Part(1.95, 3.7, 1.6, 1.0, "RPN")}
     for k, threshold in enumerate((0.5, 0.6, 0.7)):
         kind = "network" if k == 0 else "new"
-        parts[f"tail{k}"] = _Part(2.0 + 2.15 * k, 2.2, 1.75, 1.5, f"tail\nIoU {threshold}", kind)
-    parts["out"] = _Part(8.6, 2.2, 1.4, 1.5, "class\nbox", "out")
+        parts[f"tail{k}"] = _Part(1.8 + 2.25 * k, 1.4, 1.85, 1.5, f"tail\nIoU {threshold}", kind)
+    parts["out"] = _Part(8.6, 1.4, 1.4, 1.5, "class\nbox", "out")
     arrows = [("map", "tail0"), ("rpn", "tail0"), ("tail0", "tail1"), ("tail1", "tail2"), ("tail2", "out")]
     _diagram(axes, "Cascade R-CNN", parts, arrows, "each tail gets the boxes of the one before")
 
 
 def _mask(axes: Axes) -> None:
     parts = {
-        "map": _Part(0, 2.2, 1.5, 1.6, "map", "map"),
-        "align": _Part(2.3, 2.2, 2.0, 1.6, "RoIAlign"),
-        "tail": _Part(5.2, 3.6, 1.6, 1.4, "tail"),
-        "mask": _Part(5.2, 0.7, 1.6, 1.4, "convo-\nlutions", "new"),
-        "out": _Part(7.9, 3.6, 2.1, 1.4, "class, box", "out"),
-        "shape": _Part(7.9, 0.7, 2.1, 1.4, "mask", "new"),
+        "map": _Part(0, 1.7, 1.4, 1.5, "map", "map"),
+        "align": _Part(2.1, 1.7, 2.2, 1.5, "RoIAlign"),
+        "tail": _Part(5.0, 2.9, 2.0, 1.3, "tail"),
+        "mask": _Part(5.0, 0.5, 2.0, 1.3, "convo-\nlutions", "new"),
+        "out": _Part(7.7, 2.9, 2.3, 1.3, "class\nbox", "out"),
+        "shape": _Part(7.7, 0.5, 2.3, 1.3, "mask", "new"),
     }
     arrows = [("map", "align"), ("align", "tail"), ("align", "mask"), ("tail", "out"), ("mask", "shape")]
     _diagram(axes, "Mask R-CNN", parts, arrows, "each ROI's pixels that are the object")
@@ -194,10 +193,10 @@ def _mask(axes: Axes) -> None:
 
 def _one_stage(axes: Axes) -> None:
     parts = {
-        "photo": _Part(0, 2.2, 1.5, 1.6, "photo", "image"),
-        "head": _Part(2.2, 2.2, 1.6, 1.6, "head"),
-        "map": _Part(4.5, 2.2, 1.4, 1.6, "maps", "map"),
-        "out": _Part(6.7, 1.8, 3.3, 2.4, "at each cell\nand anchor:\nclass, box", "new"),
+        "photo": _Part(0, 1.7, 1.5, 1.5, "photo", "image"),
+        "head": _Part(2.2, 1.7, 1.5, 1.5, "head"),
+        "map": _Part(4.4, 1.7, 1.6, 1.5, "maps", "map"),
+        "out": _Part(6.7, 1.3, 3.3, 2.3, "at each cell\nand anchor:\nclass, box", "new"),
     }
     arrows = [("photo", "head"), ("head", "map"), ("map", "out")]
     _diagram(axes, "SSD, YOLO, RetinaNet", parts, arrows, "an RPN that knows the classes; no ROIs")
@@ -205,12 +204,12 @@ def _one_stage(axes: Axes) -> None:
 
 def _detr(axes: Axes) -> None:
     parts = {
-        "photo": _Part(0, 2.2, 1.4, 1.6, "photo", "image"),
-        "head": _Part(2.0, 2.2, 1.4, 1.6, "head"),
-        "map": _Part(4.0, 2.2, 1.2, 1.6, "map", "map"),
-        "transformer": _Part(5.8, 2.2, 2.1, 1.6, "trans-\nformer", "new"),
-        "queries": _Part(5.8, 4.6, 2.1, 1.0, "queries", "new"),
-        "out": _Part(8.5, 2.2, 1.5, 1.6, "class\nbox", "out"),
+        "photo": _Part(0, 1.4, 1.5, 1.5, "photo", "image"),
+        "head": _Part(2.0, 1.4, 1.4, 1.5, "head"),
+        "map": _Part(3.9, 1.4, 1.3, 1.5, "map", "map"),
+        "transformer": _Part(5.7, 1.4, 2.2, 1.5, "trans-\nformer", "new"),
+        "queries": _Part(5.7, 3.7, 2.2, 1.0, "queries", "new"),
+        "out": _Part(8.5, 1.4, 1.5, 1.5, "class\nbox", "out"),
     }
     arrows = [("photo", "head"), ("head", "map"), ("map", "transformer"), ("queries", "transformer")]
     _diagram(axes, "DETR", parts, [*arrows, ("transformer", "out")], "no anchors, no suppression")
@@ -222,7 +221,7 @@ SUCCESSORS: tuple[Callable[[Axes], None], ...] = (_faster, _pyramid, _cascade, _
 @from_any_device
 def successors_figure() -> Figure:
     """Faster R-CNN and what came after it, as diagrams; what is new in each is green and has a heavy border."""
-    with plots(12, 4.7, 2, 3) as (figure, grid):
+    with plots(12, 5.1, 2, 3) as (figure, grid):
         for draw, axes in zip(SUCCESSORS, grid.flat, strict=True):
             draw(axes)
     return figure

@@ -85,7 +85,9 @@ def pixels_of(image: Tensor, color: str) -> np.ndarray:
     """The photo in one of COLORS, every channel in [0, 1]: (H, W, 3), in double precision."""
     if color not in COLORS:
         raise ConfigError(f"color {color!r}: unknown; choose one of {', '.join(COLORS)}")
-    pixels = checked_image(image).detach().permute(1, 2, 0).double().clamp(0, 1).cpu().numpy()
+    if not checked_image(image).isfinite().all():
+        raise DataError(f"image of shape {tuple(image.shape)} with nan or infinite values: expected floats in [0, 1]")
+    pixels = image.detach().as_subclass(Tensor).permute(1, 2, 0).double().clamp(0, 1).cpu().numpy()
     if color == "lab":
         return (rgb2lab(pixels) + (0, 128, 128)) / (100, 255, 255)
     return rgb2hsv(pixels) if color == "hsv" else pixels

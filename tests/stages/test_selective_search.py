@@ -180,6 +180,7 @@ def test_every_color_space_finds_the_halves(color):
         (lambda: selective_search(torch.rand(3, 9, 9), scales=()), ConfigError, "at least one"),
         (lambda: selective_search(torch.rand(1, 9, 9)), DataError, "shape"),
         (lambda: selective_search(torch.ones(3, 9, 9, dtype=torch.uint8)), DataError, "divide bytes"),
+        (lambda: selective_search(torch.full((3, 9, 9), float("nan"))), DataError, "nan"),
         (lambda: segments(torch.rand(3, 9, 9), scale=0), ConfigError, "scale = 0"),
         (lambda: segments(torch.rand(3, 9, 9), color="cmyk"), ConfigError, "'cmyk'"),
         (lambda: group(torch.rand(3, 4, 6), STRIPES, traits=()), ConfigError, "traits"),
