@@ -6,8 +6,8 @@ They share head, tail, classification layer and suppression, and differ in who p
     Fast R-CNN    selective search    features: the head sees the photo once, the tail every proposal's crop of the map
     Faster R-CNN  the RPN             features
 
-`Run.seconds` has the parts of PARTS: finding the proposals, the head on the photo (with the RPN, where its boxes are
-used, counted as proposals), and all that is done for each region.
+`Run.seconds` has the parts of PARTS: finding the proposals (by the RPN too), the head on the whole photo, and all that
+is done for each region: crop or warp, tail (and head, in R-CNN), classification, suppression.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ from rcnn_tutorial.stages.rcnn import fit_boxes, fit_ridge, rcnn_detect, warp
 
 PARTS = ("proposals", "network", "per region")
 TOGETHER = 50  # warped pieces that pass the network at a time, which bounds the memory
-BACKGROUND, FOREGROUND, CLOSE = 0.3, 0.5, 0.6  # IoU with an object: no example of a class below, one from, moved from
+BACKGROUND = 0.3  # a proposal whose IoU with all objects is lower is an example of background, ...
+FOREGROUND = 0.5  # ... one with at least this of its object's class, ...
+CLOSE = 0.6  # ... and one with at least this of how to move a box to it (R-CNN paper, appendix C)
 
 Propose = Callable[[Tensor], Tensor]  # an image (3, H, W) -> boxes (R, 4) in its pixels, best first
 
@@ -158,7 +160,7 @@ def own_classifier(model: FasterRCNN, features: Tensor, rois: Tensor, size: tupl
 
 @torch.no_grad()
 def refit(
-    model: FasterRCNN, data: Iterable[tuple[Tensor, dict]], propose: Propose, context: int = 16, penalty: float = 0.1
+    model: FasterRCNN, data: Iterable[tuple[Tensor, dict]], propose: Propose, context: int = 16, penalty: float = 0.01
 ) -> Refit:
     """Fit R-CNN's linear layers to warped pieces of images with known objects. model: in eval mode, left as it is.
 

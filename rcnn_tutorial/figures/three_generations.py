@@ -30,7 +30,7 @@ def seconds_figure(seconds: Mapping[str, Mapping[str, float]]) -> Figure:
     parts = list(next(iter(seconds.values())))
     longest = max(sum(pieces.values()) for pieces in seconds.values())
     paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.9, "pad": 1.5}
-    with plots(9, 0.75 * len(seconds) + 1.5) as (figure, axes):
+    with plots(9, 0.62 * len(seconds) + 1.4) as (figure, axes):
         for row, pieces in enumerate(seconds.values()):
             left = 0.0
             for part, (color, hatch) in zip(parts, _LOOKS, strict=True):
@@ -54,7 +54,7 @@ def recall_figure(counts: Sequence[int], recall: Mapping[str, Sequence[float]]) 
     counts: numbers of proposals, ascending. recall: way -> the share of the objects at each count.
     """
     looks = [(roles.BLUE, "o", "solid"), (roles.RED, "s", "dashed"), (roles.PALETTE[9], "^", "dotted")]
-    with plots(7.5, 4.2) as (figure, axes):
+    with plots(7.5, 2.8) as (figure, axes):
         for (way, shares), (color, marker, dash) in zip(recall.items(), looks, strict=False):
             axes.plot(counts, shares, color=color, marker=marker, linestyle=dash, markersize=7, label=way)
         axes.set_xscale("log")
@@ -92,7 +92,7 @@ def warped_figure(image: Tensor, rois: Tensor, crops: Tensor, plain: Tensor, con
         [Boxes(torch.tensor(filled), ROI, width=1.5), names],
         title=f"warped with context {context}; below: without",
     )
-    return figure_of([photo, warped], 12, shares=[1.25, 0.5 * len(rois)])
+    return figure_of([photo, warped], 9, shares=[1.25, 0.5 * len(rois)])
 
 
 # ---- what came after: small diagrams
@@ -222,7 +222,7 @@ SUCCESSORS: tuple[Callable[[Axes], None], ...] = (_faster, _pyramid, _cascade, _
 @from_any_device
 def successors_figure() -> Figure:
     """Faster R-CNN and what came after it, as diagrams; what is new in each is green and has a heavy border."""
-    with plots(12, 6.4, 2, 3) as (figure, grid):
+    with plots(12, 4.7, 2, 3) as (figure, grid):
         for draw, axes in zip(SUCCESSORS, grid.flat, strict=True):
             draw(axes)
     return figure

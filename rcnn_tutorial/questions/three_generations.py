@@ -150,35 +150,4 @@ quiz = Questions(
         because="47 seconds a photo become 0.22 without the search, and some 49 become 2.2 with it: 22 times. Both "
         "numbers are right; the next paper was about the difference.",
     ),
-    Question(
-        "refit",
-        "R-CNN here has the same head and tail as the other two, but a classifier of its own. Why?",
-        Choice(
-            "features of warped crops differ from those of crops cut out of the map",
-            {
-                "a linear classifier is faster": "Both are linear, and take next to no time.",
-                "selective search gives fewer boxes": "The number of boxes changes nothing in the features of one.",
-                "R-CNN knows more classes": "All three know the same.",
-            },
-            place=2,
-        ),
-        because="In a warped crop an object has another size and shape, and its surroundings end at the border of the "
-        "crop. The classifier of Fast R-CNN has never seen such features: see **What breaks if**.",
-    ),
-    Question(
-        "unseen",
-        "On photos through a microscope, of which no one has labeled any, whose 300 proposals would you try first?",
-        Choice(
-            "those of selective search: nothing in it was trained on other objects",
-            {
-                "those of the RPN: its recall is higher": "Its recall was measured on objects of the kind that it was "
-                "trained on.",
-                "either: proposals know no classes": "The RPN knows none by name, but it learned from photos what an "
-                "object looks like.",
-            },
-            place=1,
-        ),
-        because="Selective search asks for alike colors and close regions, the RPN for what it was taught. With a few "
-        "hundred labeled objects one trains it anew, and it wins again.",
-    ),
 )

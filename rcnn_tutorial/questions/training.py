@@ -74,31 +74,32 @@ quiz = Questions(
     "quiz",
     Question(
         "start",
-        "Your `cross_entropy` starts at 3.04 with 20 classes. Good or bad?",
+        "A detector of nine classes starts with a `cross_entropy` of 4.61. What explains it?",
         Choice(
-            "good",
+            "the loss enters twice, or with a weight of 2",
             {
-                "bad: it should start at ln 20 = 3.00": "Background is an answer too: 21 are equally likely.",
-                "bad: it should start near 0": "Near 0 is where it should end.",
-                "that depends on the photos": "At equal probabilities it does not depend on them.",
-            },
-            place=1,
-        ),
-        because="ln 21 = 3.04. All classes, background among them, are equally likely at the start.",
-    ),
-    Question(
-        "loss_or_map",
-        "After 1 000 steps `loss_box` is higher than at the start and mAP has doubled. Which do you believe?",
-        Choice(
-            "both",
-            {
-                "the loss: something diverges": "Only foreground ROIs have a box loss, and there are more of them now.",
-                "mAP: the loss must be computed wrongly": "It is right: it measures more boxes than at the start.",
-                "neither": "They do not contradict each other.",
+                "nothing: nine classes start there": "Nine classes and background: ln 10 = 2.30.",
+                "background was forgotten": "Then it would start lower, at ln 9 = 2.20.",
+                "the learning rate is too high": "At the first loss no rate has been used yet.",
             },
             place=2,
         ),
-        because="More ROIs are foreground than at the start, and only those have a box loss. mAP is what judges.",
+        because="Ten answers are equally likely, so it should start at ln 10 = 2.30; 4.61 is twice that.",
+    ),
+    Question(
+        "per_foreground",
+        "`loss_box`, a mean over all 48 sampled ROIs, rises from 0.15, with 6 of them foreground, to 0.30, with 24. "
+        "What became of the box loss of *one* foreground ROI?",
+        Choice(
+            "it halved",
+            {
+                "it doubled": "So did the mean over all 48; but background ROIs add nothing to its sum.",
+                "it stayed the same": "0.15 · 48 / 6, and 0.30 · 48 / 24: work them out.",
+                "it fell to a quarter": "There are four times as many, but the sum has doubled.",
+            },
+            place=2,
+        ),
+        because="0.15 · 48 / 6 = 1.2, and 0.30 · 48 / 24 = 0.6. The mean rises because more ROIs have a box loss.",
     ),
     Question(
         "fault",
@@ -122,7 +123,7 @@ quiz = Questions(
             {
                 "anchors and ROIs are sampled at random": "So they are in every kind of training here.",
                 "it stops before the minimum": "Every training does.",
-                "the weights of the four losses are guessed": "All are 1, and the sum is exact.",
+                "the weights of the four losses are guessed": "They say what is minimized; the gradient of that could be exact.",
             },
             place=3,
         ),

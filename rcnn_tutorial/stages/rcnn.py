@@ -43,7 +43,7 @@ def warp(image: Tensor, rois: Tensor, size: int = 224, context: int = 16, mean: 
     return sample_crops((image - color)[None], theta[None], size, align_corners=False) + color  # 0 outside: the mean
 
 
-def fit_ridge(features: Tensor, labels: Tensor, classes: int, penalty: float = 0.1) -> Tensor:
+def fit_ridge(features: Tensor, labels: Tensor, classes: int, penalty: float = 0.01) -> Tensor:
     """One linear classifier a class and one for background, each against all others: weights (D + 1, C + 1), double.
 
     features: (R, D). labels: (R,) class 1..C, 0 for background. Least squares with a penalty, fitted to 1 for the class
@@ -56,7 +56,7 @@ def fit_ridge(features: Tensor, labels: Tensor, classes: int, penalty: float = 0
     return ridge(features, goals, penalty)
 
 
-def fit_boxes(features: Tensor, labels: Tensor, coefficients: Tensor, classes: int, penalty: float = 0.1) -> Tensor:
+def fit_boxes(features: Tensor, labels: Tensor, coefficients: Tensor, classes: int, penalty: float = 0.01) -> Tensor:
     """Regression of a box's coefficients from its features, class by class (appendix C): (D + 1, C + 1, 4), double.
 
     features: (R, D). labels: (R,) 0..C. coefficients: (R, 4), what `encode` says of each proposal and its object;

@@ -75,10 +75,10 @@ MAKE = {  # class -> what builds it of a trace
     PreprocessingExplorer: lambda _: PreprocessingExplorer(IMAGE, OBJECTS),
     CropPoolingExplorer: crops,
     ClassificationExplorer: lambda trace: ClassificationExplorer(IMAGE, trace, CONFIG),
+    GenerationsExplorer: lambda trace: GenerationsExplorer(IMAGE, trace.features[0]),
     ErrorExplorer: errors,
     ConfusionExplorer: lambda trace: errors(trace, ConfusionExplorer),
     ReliabilityExplorer: scores,
-    GenerationsExplorer: lambda trace: GenerationsExplorer(IMAGE, trace.features[0]),
 }
 ALL = [(kind, name) for kind in MAKE for name in kind.replaceable]
 every_function = pytest.mark.parametrize(("kind", "name"), ALL, ids=lambda one: getattr(one, "__name__", one))
