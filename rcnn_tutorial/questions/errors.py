@@ -91,7 +91,7 @@ diagnose = Questions(
         _stage(
             "D",
             1,
-            ranking="Then 300 proposals would cover what 20 do not.",
+            ranking="Then 300 proposals would cover what 25 do not.",
             regression=_NO_PROPOSAL,
             scores=_NO_PROPOSAL,
         ),
@@ -152,20 +152,6 @@ quiz = Questions(
         because="Before: 0.5 · 1 = 0.5. Without the background error nothing right comes after it: still 0.5. With the "
         "location error mended, recall reaches 1 at precision 2/3: 0.5 + 0.5 · 0.667 = 0.833, a gain of 0.333. Both "
         "mended give 1: gains do not add up.",
-    ),
-    Question(
-        "threshold",
-        "You raise the score threshold of the confusion matrix from 0.5 to 0.9. What must happen to column 0?",
-        Choice(
-            "its numbers grow or stay",
-            {
-                "they fall or stay": "Fewer detections take fewer objects, and more are left over.",
-                "nothing: it holds objects, not detections": "It holds those that no detection has taken.",
-            },
-            place=1,
-        ),
-        because="Column 0 is what nobody found. Row 0, the false alarms, shrinks or stays. Every cell of the matrix "
-        "depends on the threshold, AP on none.",
     ),
     Question(
         "photos",
