@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import rcnn_tutorial.checks.errors as check
+from rcnn_tutorial.boxes import box_iou
 from rcnn_tutorial.evaluation import area_ap, confusion_matrix, find_errors, reliability
 from rcnn_tutorial.evaluation.errors import KINDS
 
@@ -89,8 +90,6 @@ def test_correct_answers_of_any_style_pass(exercise, answer):
 
 def scene(seed: int) -> tuple[dict, dict, torch.Tensor]:
     """Detections, best first, on a row of objects; their IoUs."""
-    from rcnn_tutorial.boxes import box_iou
-
     generator = torch.Generator().manual_seed(seed)
     starts = 60.0 * torch.arange(6)  # objects that overlap their neighbors
     objects = torch.stack([starts, 0 * starts, starts + 100, 0 * starts + 10], dim=1)
