@@ -123,7 +123,7 @@ quiz = Questions(
             {
                 "anchors and ROIs are sampled at random": "So they are in every kind of training here.",
                 "it stops before the minimum": "Every training does.",
-                "the weights of the four losses are guessed": "They say what is minimized; its gradient could be exact.",
+                "the weights of the four losses are guessed": "They are part of what is minimized, exactly or not.",
             },
             place=3,
         ),
