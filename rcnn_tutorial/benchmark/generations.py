@@ -9,6 +9,7 @@ from functools import lru_cache, partial
 import torch
 from torch import Tensor
 
+from rcnn_tutorial.benchmark import opencv
 from rcnn_tutorial.benchmark.measure import Row
 from rcnn_tutorial.checkpoints import load_model
 from rcnn_tutorial.data import load_sample
@@ -68,12 +69,17 @@ def taking_turns(detectors: dict[str, Detector], images: Sequence[Tensor], repea
 
 
 def recalls(model: FasterRCNN, data: Pairs, counts: Sequence[int] = COUNTS) -> list[Row]:
-    """Shares of the objects that the first so many boxes of selective search and of the RPN cover with IoU 0.5."""
+    """Shares of the objects that the first so many boxes of selective search and of the RPN cover with IoU 0.5.
+
+    OpenCV's selective search is a third row where it is installed.
+    """
     targets = [target for _, target in data]
     found = {
         "selective search": [selective_search(image, max(counts)) for image, _ in data],
         "RPN": [faster_rcnn(model, image).proposals for image, _ in data],
     }
+    if opencv.is_installed():
+        found["OpenCV's selective search"] = [opencv.opencv_search(image, max(counts)) for image, _ in data]
     return [
         Row(f"recall of {count}, {name}", recall, unit="")
         for name, proposals in found.items()

@@ -27,8 +27,6 @@ OTHERS = roles.OTHER._replace(name="other objects")
 MOST_WIDE = 760  # screen pixels of the matrix
 MOST_OF_PHOTO = 240, 400  # screen pixels, height and width: all of it is seen under the controls
 CELL = Role(roles.WHITE, name="cell in hand")
-
-
 SAME_PLACE = 0.5  # the IoU above which `confusion` pairs
 
 
@@ -73,9 +71,8 @@ class ConfusionExplorer(Explorer):
         self.images, self.found, self.targets = as_lists(images, detections, targets, classes)
         self.classes = tuple(classes)
         count = functools.partial(confusion_matrix, self.found, self.targets, self.classes)
-        self.count = functools.lru_cache(maxsize=4)(
-            count
-        )  # of many photos it takes a while; most controls leave it alone
+        # Of many photos it takes a while, and most controls leave it alone.
+        self.count = functools.lru_cache(maxsize=4)(count)
         first = self.count(threshold, 0.5)
         presets = _presets(first.counts)
         start = next(iter(presets.values()), {"truth": 1, "said": 1})
@@ -92,7 +89,7 @@ class ConfusionExplorer(Explorer):
         size = self.grid.size
         width = min(MOST_WIDE, round(1.6 * size[1]))  # of few classes, type that does not shout
         matrix = Canvas(size=size, width=width, title="Rows: what is there. Columns: what is said")
-        photo = Canvas(self.images[0], title="The boxes behind the number")
+        photo = Canvas(self.images[0], title="Behind the number")
         super().__init__(controls, [matrix, photo], presets)
         self._place_photo()
         self.canvas.observe(self._click, "clicked")

@@ -1,11 +1,15 @@
 """The three generations measured: every row is there, parts add up, recall never falls, a blind detector has none."""
 
+import sys
 from functools import partial
+from types import ModuleType, SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 from rcnn_tutorial.benchmark import generations as case
+from rcnn_tutorial.benchmark import opencv
 from rcnn_tutorial.benchmark.generations import mean_ap, precisions, recalls, remembered, speeds, taking_turns
 from rcnn_tutorial.checkpoints import load_model
 from rcnn_tutorial.generations import PARTS, Run, faster_rcnn
@@ -48,6 +52,52 @@ def test_more_proposals_cover_more_objects(model, scenes):
     for name in ("selective search", "RPN"):
         few, some, many = (shares[f"recall of {count}, {name}"] for count in (5, 20, 60))
         assert 0 <= few <= some <= many <= 1 and many > 0.5
+
+
+class FakeSearch:
+    """Stands for OpenCV's object: two boxes as left, top, width, height."""
+
+    def setBaseImage(self, pixels):  # noqa: N802 (OpenCV's name)
+        self.pixels = pixels
+
+    def switchToSelectiveSearchFast(self):  # noqa: N802
+        pass
+
+    def process(self):
+        assert self.pixels.dtype == np.uint8 and self.pixels.shape[2] == 3
+        assert self.pixels[..., 2].mean() > self.pixels[..., 0].mean()  # blue first, red last
+        return np.array([[0, 0, 128, 128], [10, 20, 30, 40]], dtype=np.int32)
+
+
+@pytest.fixture
+def with_opencv(monkeypatch):
+    ximgproc = ModuleType("cv2.ximgproc")
+    ximgproc.segmentation = SimpleNamespace(createSelectiveSearchSegmentation=FakeSearch)
+    monkeypatch.setitem(sys.modules, "cv2", ModuleType("cv2"))
+    monkeypatch.setitem(sys.modules, "cv2.ximgproc", ximgproc)
+
+
+def test_opencvs_boxes_are_given_by_their_corners(with_opencv):
+    red = torch.tensor([1.0, 0.2, 0.0])[:, None, None].expand(3, 128, 128)
+    assert opencv.is_installed()
+    assert opencv.opencv_search(red, 300).tolist() == [[0, 0, 128, 128], [10, 20, 40, 60]]
+    assert opencv.opencv_search(red, 1).tolist() == [[0, 0, 128, 128]]
+
+
+@pytest.mark.parametrize("modules", [{"cv2": None, "cv2.ximgproc": None}, {"cv2.ximgproc": ModuleType("cv2.ximgproc")}])
+def test_without_opencvs_extra_modules_there_is_no_row_of_it(monkeypatch, model, scenes, modules):
+    monkeypatch.setitem(sys.modules, "cv2", ModuleType("cv2"))
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    assert not opencv.is_installed()
+    assert not any("OpenCV" in row.name for row in recalls(model, scenes[:1], counts=(5,)))
+
+
+def test_opencv_is_a_row_of_its_own(with_opencv, monkeypatch, model, scenes):
+    monkeypatch.setattr(FakeSearch, "setBaseImage", lambda *_: None)
+    monkeypatch.setattr(FakeSearch, "process", lambda _: np.array([[0, 0, 128, 128]], dtype=np.int32))
+    rows = recalls(model, scenes[:1], counts=(5,))
+    assert [row.name for row in rows][-1] == "recall of 5, OpenCV's selective search" and rows[-1].ours == 0
 
 
 def test_map_of_every_detector_and_ablation(model, scenes):
