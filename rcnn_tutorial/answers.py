@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
-
-from IPython import get_ipython
 
 from rcnn_tutorial.atomic import write_atomically
 from rcnn_tutorial.errors import DataError
@@ -24,6 +23,11 @@ SECTIONS = ("predictions", "quiz", "exercises")
 FOLDER = "answers"
 
 _unwritten: dict[Path, dict] = {}  # all that is known of a lesson whose file could not be written
+
+
+def get_ipython():
+    """IPython's shell, or None where there is none. A notebook has imported IPython; who has not, runs in none."""
+    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
 
 
 def folder_of_answers() -> Path | None:

@@ -12,6 +12,7 @@ from rcnn_tutorial.atomic import write_atomically
 from rcnn_tutorial.cli.output import emit
 from rcnn_tutorial.cli.parser import Parser, add_data, add_device, chosen_device, folder, positive, share
 from rcnn_tutorial.errors import DataError
+from rcnn_tutorial.extras import require
 
 
 def add_options(parser: Parser) -> None:
@@ -43,6 +44,8 @@ def run(args: argparse.Namespace) -> None:
     from rcnn_tutorial.evaluation import evaluate
 
     check_options(args)
+    if args.out:  # before the work, which would be lost
+        require("site", "rcnn-tutorial evaluate --errors --out", "jinja2")
     split = "val" if args.split is None and specs.has_splits(args.data) else args.split
     with process_group(chosen_device(args.device)) as device:
         model = load_model(args.weights, device)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rcnn_tutorial.cli.parser import Parser, folder, port
 from rcnn_tutorial.errors import DataError
+from rcnn_tutorial.extras import require
 
 
 def add_options(parser: Parser) -> None:
@@ -22,6 +23,7 @@ def add_options(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Open a copy of the course in JupyterLab, at its start page, on 127.0.0.1 and with Jupyter's token."""
+    require("lab", "rcnn-tutorial lab", "jupyterlab", "jupyter_core")
     from jupyterlab.labapp import LabApp
 
     from rcnn_tutorial.course.start import START

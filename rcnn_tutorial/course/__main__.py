@@ -2,6 +2,21 @@
 
 import sys
 
-from rcnn_tutorial.course.execute import main
+from rcnn_tutorial.errors import ConfigError
+from rcnn_tutorial.extras import require
 
-sys.exit(main(sys.argv[1:]))
+
+def main(arguments: list[str]) -> int:
+    """Execute the notebooks named, or all, where the packages are there that it takes."""
+    try:
+        require("site", "python -m rcnn_tutorial.course", "nbclient", "ipykernel")
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    from rcnn_tutorial.course import execute
+
+    return execute.main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

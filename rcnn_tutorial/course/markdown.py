@@ -15,9 +15,9 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
+from rcnn_tutorial.course.files import TEACHER
 from rcnn_tutorial.errors import DataError
 
-TEACHER = ("README.md", "teacher.html")  # the teacher's page, as file and as page
 WIDE_FORMULA = 36  # characters of TeX; a longer one may be wider than a phone
 WIDE_TABLE = 3  # columns, likewise
 

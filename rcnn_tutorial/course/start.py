@@ -15,8 +15,7 @@ from typing import NamedTuple
 import nbformat
 
 from rcnn_tutorial.assets import asset_path
-from rcnn_tutorial.course.files import course_folder
-from rcnn_tutorial.course.markdown import TEACHER
+from rcnn_tutorial.course.files import TEACHER, course_folder
 from rcnn_tutorial.errors import DataError
 
 START = "start.ipynb"

@@ -6,14 +6,16 @@ import contextlib
 import io
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
 from rcnn_tutorial.evaluation.average_precision import APResult
 from rcnn_tutorial.evaluation.matching import difficult_of, mean_of_known
+
+if TYPE_CHECKING:  # pycocotools is imported by who counts with it, not by every training
+    from pycocotools.coco import COCO
 
 SIZES = ("small", "medium", "large")  # COCO's: areas below 32 x 32, below 96 x 96 and larger, in the photo's own pixels
 
@@ -41,6 +43,8 @@ def ap_by_size(detections: Sequence[dict], targets: Sequence[dict], classes: Seq
 
 def _coco_precision(detections: Sequence[dict], targets: Sequence[dict], classes: Sequence[str]) -> np.ndarray:
     """Precisions (IoU thresholds, recalls, C, all and SIZES); -1 where a class has no object. 100 detections count."""
+    from pycocotools.cocoeval import COCOeval
+
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its progress there
         counter = COCOeval(_coco(targets, classes), _coco(detections, classes), "bbox")
         counter.evaluate()
@@ -54,6 +58,8 @@ def _average(precision: np.ndarray) -> float:
 
 def _coco(images: Sequence[dict], classes: Sequence[str]) -> COCO:
     """Targets or detections as pycocotools' own data structure."""
+    from pycocotools.coco import COCO
+
     annotations = []
     for index, image in enumerate(images):
         corners = image["boxes"].double()

@@ -8,7 +8,7 @@ from axe import violations
 from browser_lab import SCREENSHOTS
 
 from rcnn_tutorial.course.files import course_folder, notebook_paths
-from rcnn_tutorial.course.site import write_site
+from rcnn_tutorial.course.pages import write_site
 
 NOTEBOOKS = [path.relative_to(course_folder()).with_suffix(".html") for path in notebook_paths(course_folder())]
 NAMES = ["index.html", "teacher.html", *(path.as_posix() for path in NOTEBOOKS)]

@@ -10,10 +10,10 @@ import pytest
 from bs4 import BeautifulSoup
 
 from rcnn_tutorial.checks.verdict import Verdict
-from rcnn_tutorial.course import site
+from rcnn_tutorial.course import pages, site
 from rcnn_tutorial.course.files import FURTHER, PAPER, course_folder, notebook_paths
 from rcnn_tutorial.course.markdown import PageRenderer, to_mathml
-from rcnn_tutorial.course.site import make_pages
+from rcnn_tutorial.course.pages import make_pages
 from rcnn_tutorial.errors import DataError
 from rcnn_tutorial.explorers.shown import WAKE, WAKING_LINE
 from rcnn_tutorial.questions.tour import quiz
@@ -66,7 +66,7 @@ def explorer_summaries(notebook: Path) -> list[str]:
     told = []
     for cell in nbformat.read(COURSE / notebook, as_version=4).cells:
         data = [output.get("data", {}) for output in cell.get("outputs", [])]
-        live = [bundle["text/plain"] for bundle in data if site.LIVE_VIEW in bundle]
+        live = [bundle["text/plain"] for bundle in data if pages.LIVE_VIEW in bundle]
         told += [bundle["text/plain"] for bundle in data if "image/jpeg" in bundle and bundle["text/plain"] in live]
     return [words.split(": ", 1)[1] for words in told]
 
@@ -192,7 +192,7 @@ def test_code_that_jupyterlab_folds_is_folded(course):
 def test_an_explorer_becomes_its_still_picture_and_what_it_says(course):
     told = {"text/plain": "NMSExplorer: 3 kept."}
     cell = code("explorer", **{"text/html": WAKING_LINE, "text/plain": WAKE})
-    cell.outputs += code("", **{"image/png": PIXEL}, **told).outputs + code("", **{site.LIVE_VIEW: {}}, **told).outputs
+    cell.outputs += code("", **{"image/png": PIXEL}, **told).outputs + code("", **{pages.LIVE_VIEW: {}}, **told).outputs
     cell.outputs[1].metadata.alt = "3 kept & removed."
     page = BeautifulSoup(make_pages(course(markdown("# Tour"), cell))["00_tour.html"], "html.parser")
     figure = page.main.figure
@@ -215,7 +215,7 @@ def test_pictures_carry_their_words_and_other_outputs_are_text(course):
 
 def test_questions_are_there_to_read_with_folded_answers_and_cards_are_cards(course):
     asked = code("quiz", **{"text/html": quiz.html(), "text/plain": repr(quiz)})
-    asked.outputs += code("", **{site.LIVE_VIEW: {}, "text/plain": "Run"}).outputs
+    asked.outputs += code("", **{pages.LIVE_VIEW: {}, "text/plain": "Run"}).outputs
     verdict = Verdict(True, "It agrees.")
     checked = code("check.f(f)", **{"text/html": verdict._repr_html_(), "text/plain": repr(verdict)})
     page = BeautifulSoup(make_pages(course(markdown("# Tour"), asked, checked))["00_tour.html"], "html.parser")
@@ -284,6 +284,6 @@ def test_wrong_arguments_are_told_in_one_line(capsys, arguments, code):
 
 def test_a_folder_that_cannot_be_is_told_in_one_line(tmp_path, capsys, monkeypatch):
     (tmp_path / "file").write_text("", encoding="utf-8")
-    monkeypatch.setattr(site, "make_pages", lambda course: {"index.html": ""})
+    monkeypatch.setattr(pages, "make_pages", lambda course: {"index.html": ""})
     assert site.main([str(tmp_path / "file")]) == 1
     assert "name another place" in capsys.readouterr().err

@@ -1,0 +1,168 @@
+"""The course as pages to read without a kernel; `course.site` is the command that writes them.
+
+A page stands alone. Style and pictures are embedded, there is no script, and nothing is asked of a network. Formulas
+become MathML, explorers their still pictures, and every picture says in words what it shows: the notebook's outputs
+carry the words as metadata (`figures.style.describe`). How a page looks stands in `templates/`.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import NamedTuple
+
+import jinja2
+import nbformat
+from nbformat import NotebookNode
+from PIL import Image
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+
+from rcnn_tutorial.atomic import write_atomically
+from rcnn_tutorial.course.files import FURTHER, PAPER, TEACHER, course_folder
+from rcnn_tutorial.course.markdown import PageRenderer, to_html
+from rcnn_tutorial.errors import DataError
+
+COURSE = "Faster R-CNN, stage by stage"
+CODE_STYLE = "xcode"  # of Pygments' light styles the one with colors whose contrast is 4.5 and more throughout
+LIVE_VIEW = "application/vnd.jupyter.widget-view+json"
+PICTURES = {"image/png", "image/jpeg"}
+THUMBNAIL = (480, 360)  # pixels
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=lambda name: name.endswith(".html"),
+    undefined=jinja2.StrictUndefined,
+)
+
+
+class Source(NamedTuple):
+    """A file of the course on its way to a page."""
+
+    path: Path
+    name: str  # of the page, relative to the site: "solutions/02_anchors.html"
+    title: str  # its first heading
+    notebook: NotebookNode
+
+
+def write_site(folder: Path) -> list[Path]:
+    """Write all pages of the course to `folder` and return their paths. They are written when all are made.
+
+    Raises DataError naming the notebook that cannot be shown, or the file that cannot be written.
+    """
+    pages = {folder / name: html for name, html in make_pages(course_folder()).items()}
+    for path, html in pages.items():
+        write_atomically(path, html.encode())
+    return list(pages)
+
+
+def make_pages(course: Path) -> dict[str, str]:
+    """All pages of the site, name -> HTML, from the notebooks in the folder `course`."""
+    lessons = [read_source(path, course) for path in sorted(course.glob("*.ipynb"))]
+    solutions = [read_source(path, course) for path in sorted((course / "solutions").glob("*.ipynb"))]
+    papers = [read_source(path, course) for path in sorted((course / PAPER).glob("*.md"))]
+    teacher = [read_source(path, course) for path in course.glob(TEACHER[0])]
+    further = [read_source(path, course) for path in sorted((course / FURTHER).glob("*.md"))]
+    pages = {}
+    for source in lessons + solutions + papers + further + teacher:
+        renderer = PageRenderer(source.path, course)
+        body = make_body(source, renderer)
+        pages[source.name] = make_page(source, body, lessons, renderer.sections, turns(source, lessons))
+    return pages | {"index.html": make_index(lessons, solutions, papers, teacher, course)}
+
+
+def read_source(path: Path, course: Path) -> Source:
+    """Read a notebook, or a Markdown file as a notebook of one cell. Raises DataError when it is neither."""
+    try:
+        if path.suffix == ".md":
+            cells = [nbformat.v4.new_markdown_cell(path.read_text(encoding="utf-8"))]
+            notebook = nbformat.v4.new_notebook(cells=cells)
+        else:
+            notebook = nbformat.read(path, as_version=4)
+    except (ValueError, OSError, nbformat.ValidationError) as error:
+        raise DataError(f"{path}: not a notebook that can be read ({type(error).__name__}); restore it") from error
+    headings = (re.match(r"# +(.+)", cell.source) for cell in notebook.cells if cell.cell_type == "markdown")
+    title = next((found[1].strip() for found in headings if found), None)
+    if title is None:
+        raise DataError(f"{path}: has no title; begin its first cell with a heading")
+    name = TEACHER[1] if path.name == TEACHER[0] else path.relative_to(course).with_suffix(".html").as_posix()
+    return Source(path, name, title, notebook)
+
+
+def make_body(source: Source, renderer: PageRenderer) -> str:
+    """The cells of a notebook as HTML. The renderer collects the page's sections."""
+    return _TEMPLATES.get_template("cells.html").render(
+        cells=source.notebook.cells,
+        markdown=lambda text: to_html(text, renderer),
+        python=lambda code: highlight(code, get_lexer_by_name("ipython3"), HtmlFormatter()),
+        live=LIVE_VIEW,
+    )
+
+
+def make_page(
+    source: Source,
+    body: str,
+    lessons: Sequence[Source],
+    sections: Sequence[tuple[str, str]] = (),
+    turns: Sequence[tuple[str, str, Source]] = (),
+) -> str:
+    """A whole page: head, ways to the other pages, and the `body` between them."""
+    return _TEMPLATES.get_template("page.html").render(
+        name=source.name, title=source.title, course=COURSE, root="../" * source.name.count("/"),
+        code_style=HtmlFormatter(style=CODE_STYLE).get_style_defs(".highlight"),
+        lessons=lessons, sections=sections, turns=turns, body=body,
+    )  # fmt: skip
+
+
+def make_index(
+    lessons: Sequence[Source],
+    solutions: Sequence[Source],
+    papers: Sequence[Source],
+    teacher: Sequence[Source],
+    course: Path,
+) -> str:
+    """The first page: a card a lesson, with its aim and its first picture."""
+    cards = [(lesson, make_aim(lesson, course), make_thumbnail(lesson)) for lesson in lessons]
+    body = _TEMPLATES.get_template("index.html").render(
+        course=COURSE, cards=cards, solutions=solutions, papers=papers, teacher=teacher
+    )
+    return make_page(Source(course, "index.html", COURSE, NotebookNode()), body, lessons)
+
+
+def turns(source: Source, lessons: Sequence[Source]) -> list[tuple[str, str, Source]]:
+    """The pages before and after a lesson; for solutions and papers, their lesson. A link's `rel`, a word, the page."""
+    names = [lesson.name for lesson in lessons]
+    own = Path(source.name).name
+    if own not in names:
+        return []
+    place = names.index(own)
+    if own != source.name:
+        return [("up", "The lesson:", lessons[place])]
+    before = [("prev", "Previous:", lesson) for lesson in lessons[:place][-1:]]
+    return before + [("next", "Next:", lesson) for lesson in lessons[place + 1 :][:1]]
+
+
+def make_aim(lesson: Source, course: Path) -> str:
+    """The first paragraph of a lesson, which says what one learns, as HTML."""
+    first = next(cell.source for cell in lesson.notebook.cells if cell.cell_type == "markdown")
+    paragraphs = [text for text in first.split("\n\n") if not text.startswith(("#", "|"))]
+    return to_html("".join(paragraphs[:1]), PageRenderer(lesson.path, course))
+
+
+def make_thumbnail(lesson: Source) -> str:
+    """The first picture of a lesson, small, as HTML; nothing if it has none."""
+    outputs = [output for cell in lesson.notebook.cells for output in cell.get("outputs", [])]
+    for output in outputs:
+        for kind in PICTURES & output.get("data", {}).keys():
+            picture = Image.open(io.BytesIO(base64.b64decode(output.data[kind]))).convert("RGB")
+            picture.thumbnail(THUMBNAIL)
+            file = io.BytesIO()
+            picture.save(file, format="jpeg", quality=80)
+            small = base64.b64encode(file.getvalue()).decode("ascii")
+            return f'<img src="data:image/jpeg;base64,{small}" alt="{escape(output.metadata.get("alt", ""))}">'
+    return ""
