@@ -5,22 +5,22 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import os
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from rcnn_tutorial.cli.inputs import expand, picture_paths
 from rcnn_tutorial.cli.output import emit
 from rcnn_tutorial.cli.parser import Parser, add_device, chosen_device, folder, share
-from rcnn_tutorial.errors import ConfigError
 
 SCORE = 0.5
 
 
 def add_options(parser: Parser) -> None:
     """Options of the command."""
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="photos to search")
+    what = "photos, folders of photos, or patterns such as *.jpg"
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help=what)
     parser.add_argument("--weights", default="voc", help="voc, toy, or the path of a checkpoint")
     score_help = f"show detections scored at least this, 0 to 1 (default: {SCORE})"
     parser.add_argument("--score", type=share, help=score_help)
@@ -32,8 +32,8 @@ def add_options(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Find the objects in photos; writes annotated pictures and prints what was found."""
-    photos = _without_system_files(args.images)
-    pictures = list(_picture_paths(photos, args.out))
+    inputs = expand(args.images, args.out)
+    photos, pictures = [each.path for each in inputs], picture_paths(inputs, args.out)
 
     from tqdm import tqdm
 
@@ -53,17 +53,6 @@ def run(args: argparse.Namespace) -> None:
         found.append({"image": str(path), "detections": _as_records(detections, model.classes)})
     text = json.dumps(found, indent=2) if args.json else "\n".join(_as_text(found, pictures))
     emit(text, f"the pictures lie in {args.out}")
-
-
-def _without_system_files(images: list[Path]) -> list[Path]:
-    """What `*` finds beside photos, such as Thumbs.db, is left out with a warning, unless nothing else was given."""
-    from rcnn_tutorial.data.files import is_system_file
-
-    photos = [path for path in images if not is_system_file(path.name)]
-    for path in images if photos else ():
-        if path not in photos:
-            warnings.warn(f"left out: {path}: a file that a system keeps, no photo", stacklevel=2)
-    return photos or images
 
 
 def _warn_of_low_score(args: argparse.Namespace, threshold: float) -> None:
@@ -97,17 +86,6 @@ def _as_text(found: list[dict], pictures: list[Path]) -> Iterable[str]:
         for item in entry["detections"]:
             corners = ", ".join(f"{corner:.1f}" for corner in item["box"])
             yield f"  {item['label']} {item['score']:.2f} [{corners}]"
-
-
-def _picture_paths(images: list[Path], out: Path) -> Iterable[Path]:
-    """Where the annotated pictures go. Raises ConfigError where one would replace a photo or another picture."""
-    photos, taken = {os.path.realpath(path) for path in images}, set()
-    for path in images:
-        picture = out / f"{path.stem}_detections{'.jpg' if path.suffix.lower() in ('.jpg', '.jpeg') else '.png'}"
-        if os.path.realpath(picture) in photos | taken:
-            raise ConfigError(f"{path}: {picture} is taken by another of the images; give them to separate commands")
-        taken.add(os.path.realpath(picture))
-        yield picture
 
 
 def _write_picture(path: Path, image, detections: dict, classes: Sequence[str]) -> None:

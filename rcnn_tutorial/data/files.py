@@ -189,6 +189,17 @@ def files_below(folder: Path, endings: Sequence[str]) -> list[Path]:
     return sorted(path for path in found if path.suffix.lower() in endings)
 
 
+def photos_in(folder: Path) -> list[Path]:
+    """The photos in a folder and below it, sorted: in a VOC folder those of JPEGImages come first.
+
+    Raises DataError for a folder without any.
+    """
+    photos = files_below(folder, PHOTO_ENDINGS)
+    if not photos:
+        raise DataError(f"{folder}: holds no photo; put one there")
+    return photos
+
+
 def read_text(path: Path) -> str:
     """The text of a file in UTF-8, or in UTF-16 or UTF-32 as its byte order mark or its zero bytes show.
 
