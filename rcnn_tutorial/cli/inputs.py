@@ -1,9 +1,10 @@
-"""What detect is asked to search: photos, the photos of folders, and patterns that no shell has expanded."""
+"""What detect is asked to search: photos, folders of them, films, cameras, patterns that no shell has expanded."""
 
 from __future__ import annotations
 
 import glob
 import os
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,16 +12,31 @@ from typing import NamedTuple
 
 from rcnn_tutorial.errors import ConfigError, DataError
 
+CAMERA = re.compile(r"camera(?::(\d+))?")
+
 
 class Input(NamedTuple):
-    """A photo and the folder below --out where its picture goes."""
+    """A photo, film or camera, and the folder below --out where its picture goes."""
 
     path: Path
     place: Path = Path()
 
+    @property
+    def camera(self) -> int | None:
+        """The number of the camera that it is; a file of that name comes first."""
+        named = CAMERA.fullmatch(str(self.path))
+        return int(named[1] or 0) if named and not os.path.lexists(self.path) else None
+
+    @property
+    def moves(self) -> bool:
+        """Whether it is a film, told by its ending, or a camera."""
+        from rcnn_tutorial.data.files import FILM_ENDINGS
+
+        return self.camera is not None or self.path.suffix.lower() in FILM_ENDINGS
+
 
 def expand(words: list[Path], out: Path) -> list[Input]:
-    """The photos that the words of the command line stand for, in their order.
+    """The photos, films and cameras that the words of the command line stand for, in their order.
 
     A name that exists is that file, or the photos in that folder and below it, sorted, whose places below `out` are
     those below the folder; pictures of an earlier command, where `out` lies in the folder, are left out. Another name
@@ -68,12 +84,21 @@ def _real(path: Path) -> Path:
 
 
 def picture_paths(inputs: list[Input], out: Path) -> list[Path]:
-    """Where the annotated pictures go. Raises ConfigError where one would replace a photo or another picture."""
+    """Where the annotated pictures and films go. Raises ConfigError where one would replace another or an input."""
     given, taken = {os.path.realpath(each.path) for each in inputs}, {}
-    for path, place in inputs:
-        ending = ".jpg" if path.suffix.lower() in (".jpg", ".jpeg") else ".png"
-        picture = out / place / f"{path.stem}_detections{ending}"
-        if os.path.realpath(picture) in given | taken.keys():
-            raise ConfigError(f"{path}: {picture} is taken by another of the images; give them to separate commands")
-        taken[os.path.realpath(picture)] = picture
+    for each in inputs:
+        picture = out / each.place / _picture_name(each)
+        real = os.path.realpath(picture)
+        if real == os.path.realpath(each.path):
+            raise ConfigError(f"{each.path}: the annotated film would take its place; name another folder with --out")
+        if real in given | taken.keys():
+            words = "is taken by another of the images; give them to separate commands"
+            raise ConfigError(f"{each.path}: {picture} {words}")
+        taken[real] = picture
     return list(taken.values())
+
+
+def _picture_name(each: Input) -> str:
+    if each.moves:
+        return f"{each.path.stem.replace(':', '')}.mp4"
+    return f"{each.path.stem}_detections{'.jpg' if each.path.suffix.lower() in ('.jpg', '.jpeg') else '.png'}"

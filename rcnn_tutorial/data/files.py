@@ -15,6 +15,10 @@ from rcnn_tutorial.errors import DataError
 PHOTO_ENDINGS = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm",
 )  # fmt: skip
+FILM_ENDINGS = (
+    ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".ts", ".mts",
+    ".m2ts", ".3gp",
+)  # fmt: skip
 
 # What Windows, macOS and network disks leave in folders, besides the names with a dot in front.
 SYSTEM_FILES = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "$recycle.bin")
