@@ -99,6 +99,8 @@ def picture_paths(inputs: list[Input], out: Path) -> list[Path]:
 
 
 def _picture_name(each: Input) -> str:
+    if each.camera is not None:
+        return f"camera{each.camera}.mp4"
     if each.moves:
-        return f"{each.path.stem.replace(':', '')}.mp4"
+        return f"{each.path.stem}.mp4"
     return f"{each.path.stem}_detections{'.jpg' if each.path.suffix.lower() in ('.jpg', '.jpeg') else '.png'}"
