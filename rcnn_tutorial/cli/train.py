@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import shlex
-import signal
 import sys
-import threading
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from rcnn_tutorial import spec as specs
 from rcnn_tutorial.cli.idle import check_idle
+from rcnn_tutorial.cli.interrupt import postponed_interrupt
 from rcnn_tutorial.cli.output import emit
 from rcnn_tutorial.cli.parser import Parser, add_data, add_device, chosen_device, folder
 from rcnn_tutorial.config import Config, TrainingConfig
@@ -146,7 +144,7 @@ def _follow(reports: Generator, steps: int, resume: str) -> None:
     from rcnn_tutorial.distributed import gather, is_writer
 
     bar = tqdm(total=steps, desc="train", unit="step", file=sys.stderr, disable=not is_writer())
-    with _postponed_interrupt() as interrupted, bar:
+    with postponed_interrupt() as interrupted, bar:
         for report in reports:
             bar.set_postfix(loss=f"{report.total:.3f}", lr=f"{report.learning_rate:.2g}", refresh=False)
             bar.update(report.step - bar.n)
@@ -157,20 +155,3 @@ def _follow(reports: Generator, steps: int, resume: str) -> None:
                 if not is_writer():
                     sys.exit(Interrupted.exit_code)
                 raise Interrupted(f"interrupted after step {report.step} of {steps}, all saved; go on with {resume}")
-
-
-@contextlib.contextmanager
-def _postponed_interrupt() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into an event to be looked at between two steps."""
-    interrupted = threading.Event()
-
-    def note(*_) -> None:
-        if interrupted.is_set():
-            raise KeyboardInterrupt
-        interrupted.set()
-
-    previous = signal.signal(signal.SIGINT, note)
-    try:
-        yield interrupted
-    finally:
-        signal.signal(signal.SIGINT, previous)

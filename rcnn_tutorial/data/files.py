@@ -15,6 +15,10 @@ from rcnn_tutorial.errors import DataError
 PHOTO_ENDINGS = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm",
 )  # fmt: skip
+FILM_ENDINGS = (
+    ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".ts", ".mts",
+    ".m2ts", ".3gp",
+)  # fmt: skip
 
 # What Windows, macOS and network disks leave in folders, besides the names with a dot in front.
 SYSTEM_FILES = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "$recycle.bin")
@@ -187,6 +191,17 @@ def files_below(folder: Path, endings: Sequence[str]) -> list[Path]:
         folders[:] = [name for name in folders if not is_system_file(name)]
         found += [Path(parent, name) for name in files if not is_system_file(name)]
     return sorted(path for path in found if path.suffix.lower() in endings)
+
+
+def photos_in(folder: Path) -> list[Path]:
+    """The photos in a folder and below it, sorted: in a VOC folder those of JPEGImages come first.
+
+    Raises DataError for a folder without any.
+    """
+    photos = files_below(folder, PHOTO_ENDINGS)
+    if not photos:
+        raise DataError(f"{folder}: holds no photo; put one there")
+    return photos
 
 
 def read_text(path: Path) -> str:

@@ -35,6 +35,11 @@ def read_image(path: str | os.PathLike) -> tv_tensors.Image:
     return tv_tensors.Image(pixels)
 
 
+def image_of(pixels: np.ndarray) -> tv_tensors.Image:
+    """Pixels in memory, RGB (H, W, 3) uint8, as `read_image` gives those of a file: float32 (3, H, W) in [0, 1]."""
+    return tv_tensors.Image(F.to_dtype(torch.tensor(pixels).permute(2, 0, 1).contiguous(), torch.float32, scale=True))
+
+
 def image_size(path: str | os.PathLike) -> tuple[int, int]:
     """(height, width) that `read_image` will give, from the file's header alone. Raises DataError as it does."""
     with _opened(path) as photo:

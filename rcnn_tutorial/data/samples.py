@@ -17,7 +17,7 @@ from torchvision.transforms.v2 import functional as F
 
 from rcnn_tutorial.assets import asset_path
 from rcnn_tutorial.config import VOC_CLASSES
-from rcnn_tutorial.data.files import PHOTO_ENDINGS, files_below
+from rcnn_tutorial.data.files import photos_in
 from rcnn_tutorial.data.images import fit_boxes, read_image
 from rcnn_tutorial.data.voc import open_voc_photo, voc_annotation
 from rcnn_tutorial.errors import ConfigError, DataError
@@ -104,7 +104,7 @@ def open_photo(name_or_path: str | Path) -> tuple[Tensor, dict]:
         return load_sample(str(name_or_path))
     path = Path(name_or_path).expanduser()
     if path.is_dir():
-        path = _photos_in(path)[0]
+        path = photos_in(path)[0]
     image, target = open_voc_photo(path) if voc_annotation(path) else _without_objects(path)
     scale = (MOST_PIXELS / image[0].numel()) ** 0.5
     if scale < 1:
@@ -120,18 +120,10 @@ def open_photos(name_or_path: str | Path) -> dict[str, Tensor]:
     if str(name_or_path) in SAMPLES:
         own = {str(name_or_path): name_or_path}
     elif path.is_dir():
-        own = {photo.relative_to(path).as_posix(): photo for photo in _photos_in(path)[:MOST_PHOTOS]}
+        own = {photo.relative_to(path).as_posix(): photo for photo in photos_in(path)[:MOST_PHOTOS]}
     else:
         own = {path.name: path}
     return {name: open_photo(photo)[0] for name, photo in (own | {name: name for name in SAMPLES}).items()}
-
-
-def _photos_in(folder: Path) -> list[Path]:
-    """The photos in a folder and below it, sorted: in a VOC folder those of JPEGImages come first."""
-    photos = files_below(folder, PHOTO_ENDINGS)
-    if not photos:
-        raise DataError(f"{folder}: holds no photo; put one there")
-    return photos
 
 
 def _without_objects(path: Path) -> tuple[Tensor, dict]:
