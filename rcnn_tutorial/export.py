@@ -1,7 +1,7 @@
 """The detector as an ONNX file, for phones, browsers and other languages: a photo of any size in, detections out.
 
-The stages run as they are where a graph can hold them: networks, arithmetic on boxes, crop pooling. Written out here, for
-one photo, is what they leave to Python's numbers and lists: the size of the scaled photo and the two suppressions.
+The stages run as they are where a graph can hold them: networks, arithmetic on boxes, crop pooling. Written out here,
+for one photo, is what they leave to Python's numbers and lists: the size of the scaled photo, the two suppressions.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ def export_onnx(detector: FasterRCNN, path: str | Path) -> int:
     """Write a detector as an ONNX file, whole or not at all; returns its size in bytes.
 
     In: "image" (3, height, width), RGB floats in [0, 1]. Out: "boxes" (D, 4) in the photo's own pixels, "labels" (D,),
-    "scores" (D,), as `detector([image])[0]` has them: the same labels, the rest but for rounding, see tests/test_export.
+    "scores" (D,): what `detector([image])[0]` gives, but for rounding.
     The class names lie in the file's metadata, under "classes", as a JSON list.
 
-    Raises ConfigError where the packages of the extra `onnx` are missing, for another ending than .onnx, and for RoIPool,
-    whose operator in ONNX rounds otherwise; DataError where the file cannot be written.
+    Raises ConfigError where the packages of the extra `onnx` are missing, for another ending than .onnx, and for
+    RoIPool, which torch's exporter cannot translate; DataError where the file cannot be written.
     """
     check_request(path, detector.config.crop_pooling.method)
     photo = ExportableDetector(detector)
@@ -71,7 +71,9 @@ def check_request(path: str | Path, pooling: str = "crop") -> None:
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
         raise ConfigError(f"{' and '.join(missing)} missing; install with: pip install onnx onnxscript onnxruntime")
     if pooling == "pool":
-        raise ConfigError("crop_pooling.method = 'pool': ONNX has no RoIPool that rounds alike; train with crop or align")
+        raise ConfigError(
+            "crop_pooling.method = 'pool': torch cannot export RoIPool; train with crop or align"
+        )
 
 
 class ExportableDetector(nn.Module):
@@ -79,7 +81,7 @@ class ExportableDetector(nn.Module):
 
     def __init__(self, detector: FasterRCNN):
         super().__init__()
-        self.detector = detector.to("cpu").for_inference()  # a copy, its batch norms folded
+        self.detector = detector.for_inference().to("cpu", torch.float32)  # a copy, its batch norms folded
         self.config = detector.config
         self.cell: Tensor  # (A, 4) the anchors of the first cell
         self.register_buffer("cell", generate_anchors(1, 1, detector.stride, self.config.anchors))
@@ -93,7 +95,7 @@ class ExportableDetector(nn.Module):
         return found.boxes, found.labels, found.scores
 
     def propose(self, features: Tensor, sizes: Tensor) -> Tensor:
-        """`proposal_layer` for one photo. features: (1, channels, h, w). sizes: (1, 2). Returns (R, 4) scaled pixels."""
+        """`proposal_layer` for one photo: (R, 4) scaled pixels. features: (1, channels, h, w). sizes: (1, 2)."""
         rpn = self.detector.rpn(features)
         before, after = self.config.proposals.top_n(training=False)
         scores, order = rpn.foreground[0].sort(descending=True)  # (N,) each

@@ -20,7 +20,8 @@ from rcnn_tutorial.errors import ConfigError, ProcessLost, TutorialError
 
 PROGRAM = "rcnn-tutorial"
 
-COMMANDS = (detect, train, evaluate, anchors, export, lab, handout, benchmark)  # each has add_options(parser) and run(args)
+# Each has add_options(parser) and run(args).
+COMMANDS = (detect, train, evaluate, anchors, export, lab, handout, benchmark)
 SHARED = (train, evaluate)  # several processes of torchrun share their work
 
 
