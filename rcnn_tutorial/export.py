@@ -71,9 +71,7 @@ def check_request(path: str | Path, pooling: str = "crop") -> None:
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
         raise ConfigError(f"{' and '.join(missing)} missing; install with: pip install onnx onnxscript onnxruntime")
     if pooling == "pool":
-        raise ConfigError(
-            "crop_pooling.method = 'pool': torch cannot export RoIPool; train with crop or align"
-        )
+        raise ConfigError("crop_pooling.method = 'pool': torch cannot export RoIPool; train with crop or align")
 
 
 class ExportableDetector(nn.Module):
