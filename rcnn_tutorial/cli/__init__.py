@@ -13,14 +13,15 @@ import warnings
 from collections.abc import Sequence
 
 import rcnn_tutorial
-from rcnn_tutorial.cli import anchors, benchmark, detect, evaluate, handout, lab, train
+from rcnn_tutorial.cli import anchors, benchmark, detect, evaluate, export, handout, lab, train
 from rcnn_tutorial.cli.output import forgiving, say
 from rcnn_tutorial.cli.parser import Parser
 from rcnn_tutorial.errors import ConfigError, ProcessLost, TutorialError
 
 PROGRAM = "rcnn-tutorial"
 
-COMMANDS = (detect, train, evaluate, anchors, lab, handout, benchmark)  # each has add_options(parser) and run(args)
+# Each has add_options(parser) and run(args).
+COMMANDS = (detect, train, evaluate, anchors, export, lab, handout, benchmark)
 SHARED = (train, evaluate)  # several processes of torchrun share their work
 
 

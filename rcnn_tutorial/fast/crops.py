@@ -11,8 +11,8 @@ MANY_CHANNELS = 256  # below, torch's and torchvision's own operators are as fas
 
 
 def worthwhile(features: Tensor) -> bool:
-    """Whether a table of feature vectors is the faster way: on a CPU, with many channels."""
-    return on_cpu(features) and features.shape[1] >= MANY_CHANNELS
+    """Whether a table of feature vectors is the faster way: on a CPU, with many channels, and not in an ONNX file."""
+    return on_cpu(features) and features.shape[1] >= MANY_CHANNELS and not torch.compiler.is_exporting()
 
 
 def grid_sample(features: Tensor, grid: Tensor, align_corners: bool) -> Tensor:
