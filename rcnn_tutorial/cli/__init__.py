@@ -13,14 +13,23 @@ import warnings
 from collections.abc import Sequence
 
 import rcnn_tutorial
-from rcnn_tutorial.cli import anchors, benchmark, detect, evaluate, handout, lab, train
+from rcnn_tutorial.cli import anchors, benchmark, detect, evaluate, handout, lab, serve, train
 from rcnn_tutorial.cli.output import forgiving, say
 from rcnn_tutorial.cli.parser import Parser
 from rcnn_tutorial.errors import ConfigError, ProcessLost, TutorialError
 
 PROGRAM = "rcnn-tutorial"
 
-COMMANDS = (detect, train, evaluate, anchors, lab, handout, benchmark)  # each has add_options(parser) and run(args)
+COMMANDS = (
+    detect,
+    train,
+    evaluate,
+    anchors,
+    lab,
+    handout,
+    serve,
+    benchmark,
+)  # each has add_options(parser) and run(args)
 SHARED = (train, evaluate)  # several processes of torchrun share their work
 
 
