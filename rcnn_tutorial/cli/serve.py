@@ -36,9 +36,9 @@ def run(args: argparse.Namespace) -> None:
         raise ConfigError("--lan: this machine is on no network; connect it, or leave --lan away")
     with SiteServer(args.folder, EVERYWHERE if args.lan else args.host, args.port) as server:
         addresses = [address(host, server.server_port) for host in hosts]
-        emit("\n".join([f"{args.folder} is shown at", *addresses, *([qr_code(addresses[0])] if args.lan else [])]))
-        say("rcnn-tutorial", "Ctrl-C ends it")
         try:
+            emit("\n".join([f"{args.folder} is shown at", *addresses, *([qr_code(addresses[0])] if args.lan else [])]))
+            say("rcnn-tutorial", "Ctrl-C ends it")
             server.serve_forever()
         except KeyboardInterrupt:  # the usual end, not a failure
             say("rcnn-tutorial", "ended; the pages are no longer shown")
