@@ -86,3 +86,4 @@ def _number(kind: type, low: float, high: float, words: str) -> Callable[[str], 
 share = _number(float, 0, 1, "number between 0 and 1")
 positive = _number(int, 1, math.inf, "whole number above 0")
 port = _number(int, 1, 65535, "port, which is a number from 1 to 65535")
+port_or_any = _number(int, 0, 65535, "port, which is a number from 1 to 65535, or 0 for any that is free")

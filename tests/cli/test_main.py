@@ -12,7 +12,7 @@ import torch
 from rcnn_tutorial.cli import lab
 from rcnn_tutorial.errors import DataError
 
-COMMANDS = ("detect", "train", "evaluate", "anchors", "export", "lab", "handout", "benchmark")
+COMMANDS = ("detect", "train", "evaluate", "anchors", "export", "lab", "handout", "serve", "benchmark")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in COMMANDS), ["--version"]])
@@ -81,6 +81,8 @@ def test_help_shows_the_defaults_of_both_starting_points(run, capsys):
         (["anchors", "--data", "toy", "--weights", "toy", "--config", "c.json"], "not allowed with argument --weights"),
         (["anchors", "--data", "toy", "--out", ""], "'' is no folder"),
         (["lab", "--port", "70000"], "'70000'"),
+        (["serve", "--port", "-1"], "'-1'"),
+        (["serve", "--lan", "--host", "127.0.0.1"], "not allowed with argument"),
         (["benchmark", "--repeats", "²"], "'²'"),
     ],
 )
