@@ -20,6 +20,7 @@ DISTRIBUTIONS = {
     "bs4": "beautifulsoup4",
     "jupyter_core": "jupyter-core",
     "skimage": "scikit-image",
+    "yaml": "pyyaml",
 }  # where the package to install has another name than the one to import
 
 # Files that import what an extra brings; all others get along with the package alone.
@@ -117,7 +118,7 @@ def test_what_tests_import_is_declared_and_the_other_way_round():
     imported = set().union(*(packages_of_file(path, own) for path in TESTS))
     assert imported <= BASE.union(*EXTRAS.values()) | {"comm"}  # of ipywidgets
     assert EXTRAS["dev"] | EXTRAS["browser"] <= imported | BY_OTHER_WAYS.keys()
-    assert "rcnn-tutorial[lab,site]" in PROJECT["optional-dependencies"]["dev"]
+    assert "rcnn-tutorial[lab,onnx,site]" in PROJECT["optional-dependencies"]["dev"]
 
 
 @pytest.mark.parametrize("path", notebook_paths(course_folder()), ids=lambda path: path.stem)
@@ -156,7 +157,7 @@ def test_which_imports_count_at_once():
 THIRD_PARTY = {
     "torch", "torchvision", "numpy", "matplotlib", "PIL", "ipywidgets", "IPython", "anywidget", "tqdm", "safetensors",
     "pycocotools", "skimage", "scipy", "defusedxml", "psutil", "nbformat", "packaging", "traitlets", "jupyterlab",
-    "jupyter_core", "jinja2", "latex2mathml", "mistune", "pygments", "nbclient", "ipykernel",
+    "jupyter_core", "jinja2", "latex2mathml", "mistune", "pygments", "nbclient", "ipykernel", "segno",
 }  # fmt: skip
 FOR_PICTURES = {"matplotlib", "skimage", "scipy", "IPython", "ipywidgets", "anywidget", "jupyterlab", "jinja2"}
 
