@@ -8,7 +8,7 @@ USER student
 WORKDIR /home/student
 RUN python -m venv venv
 # PyTorch's CPU builds: without the GPU libraries, which are most of the 5 GB of a plain install.
-RUN pip install --index-url https://download.pytorch.org/whl/cpu "torch>=2.11" "torchvision>=0.26"
+RUN pip install uv && uv pip install --python venv/bin/python --torch-backend=cpu "torch>=2.11" "torchvision>=0.26"
 
 # What .devcontainer builds on: the project itself comes with the folder that VS Code mounts.
 FROM torch AS workshop
@@ -18,7 +18,7 @@ USER student
 
 FROM torch
 COPY --chown=student . project
-RUN pip install ./project && rm -rf project
+RUN pip install "./project[lab]" && rm -rf project
 RUN python -c "from pathlib import Path; from rcnn_tutorial.course.handout import copy_course; copy_course(Path('course'))"
 EXPOSE 8888
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s \

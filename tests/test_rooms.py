@@ -17,7 +17,7 @@ from rcnn_tutorial.course.start import START
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 TORCH = [need for need in PROJECT["dependencies"] if re.match(r"torch(vision)?>", need)]
-CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+CPU_BUILDS = "--torch-backend=cpu"  # uv knows where they are
 ROOMS = (
     "Dockerfile",
     ".dockerignore",
@@ -50,17 +50,18 @@ def ci_steps() -> list[dict]:
 
 
 @pytest.mark.parametrize("name", ROOMS)
-def test_a_room_names_no_host_but_pytorchs_index(name):
-    assert set(re.findall(r"https?://[^\s\"')]+", text_of(name))) <= {CPU_INDEX, "http://127.0.0.1:8888/api"}
+def test_a_room_names_no_other_host(name):
+    assert set(re.findall(r"https?://[^\s\"')]+", text_of(name))) <= {"http://127.0.0.1:8888/api"}
 
 
-def test_the_rooms_ask_for_the_versions_of_the_project():
-    pip = parsed("environment.yml")["dependencies"][-1]["pip"]
-    assert pip == [f"--extra-index-url {CPU_INDEX}", *TORCH, "--editable ."]
-    lines = [line for line in text_of("binder/requirements.txt").splitlines() if not line.startswith("#")]
-    assert lines == pip[:-1]
-    (install,) = [rest for word, rest in instructions() if word == "RUN" and CPU_INDEX in rest]
-    assert shlex.split(install) == ["pip", "install", "--index-url", CPU_INDEX, *TORCH]
+def test_the_rooms_ask_for_the_versions_and_the_extra_of_the_project():
+    *conda, pip = parsed("environment.yml")["dependencies"]
+    assert [need.replace("pytorch-cpu", "torch") for need in conda if "torch" in need] == TORCH
+    (install,) = [rest for word, rest in instructions() if word == "RUN" and CPU_BUILDS in rest]
+    assert shlex.split(install)[-2:] == TORCH and CPU_BUILDS in text_of("binder/postBuild")
+    asked = "\n".join([*pip["pip"], text_of("binder/postBuild"), text_of("Dockerfile")])
+    assert re.findall(r"(?:\.|project)\[(\w+)\]", asked) == ["lab"] * 3
+    assert "lab" in PROJECT["optional-dependencies"]
 
 
 def test_the_rooms_have_a_python_that_the_project_takes_and_the_same():
@@ -138,7 +139,7 @@ def test_ci_tries_three_systems_with_the_oldest_and_the_newest_torch():
     matrix = job["strategy"]["matrix"]
     assert {system.split("-")[0] for system in matrix["os"]} == {"ubuntu", "macos", "windows"}
     assert matrix["torch"] == [" ".join(need.replace(">=", "==") + ".*" for need in TORCH), "torch torchvision"]
-    assert text_of(".github/workflows/test.yml").count(CPU_INDEX) == 1
+    assert text_of(".github/workflows/test.yml").count(CPU_BUILDS) == 1
 
 
 def test_ci_calls_what_exists():
