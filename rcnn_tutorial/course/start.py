@@ -26,17 +26,17 @@ TEXT = """\
 Take the lessons in order. In each choose **Run > Run All Cells** first, and again when you come back to it: that brings
 its explorers to life.
 
-<div style="display: grid; gap: 8px; line-height: 1.2;
- grid-template-columns: repeat(auto-fill, minmax(min(100%, 270px), 1fr))">
+<div style="display: grid; gap: 6px; line-height: 1.15; font-size: 92%;
+ grid-template-columns: repeat(auto-fill, minmax(min(100%, 200px), 1fr))">
 {cards}
 <div><small>The files here are your own: change what you like. What you answer is kept in <code>answers</code>.
 {solutions}</small></div>
 </div>
 """
 CARD = """\
-<div style="display: flex; gap: 10px; align-items: flex-start">
+<div style="display: flex; gap: 8px; align-items: flex-start">
 <a href="{file}" tabindex="-1" style="flex-shrink: 0">
-<img src="attachment:{picture}" alt="{title}" width="84" height="63"></a>
+<img src="attachment:{picture}" alt="{title}" width="64" height="48"></a>
 <div><a href="{file}"><b>{title}</b></a><br><small>{minutes} min · {aim}</small></div>
 </div>"""
 

@@ -110,7 +110,7 @@ def test_tab_reaches_everything_and_the_focus_is_seen(open_page, name):
 
 def test_enter_opens_an_answer_and_closes_it(open_page):
     page = open_page("02_anchors.html")
-    answer = page.locator("main > details").first
+    answer = page.locator("main > details", has=page.get_by_text("Answer", exact=True)).first
     page.evaluate(STOPS)
     for _ in range(200):
         page.keyboard.press("Tab")

@@ -34,7 +34,7 @@ def test_all_lessons_are_seen_at_first_sight(start, screen, theme):
     change_theme(start, theme)
     pictures = start.locator(f"{PAGE} img")
     assert pictures.count() == LESSONS
-    shown = "all => all.filter((one) => one.complete && one.naturalWidth === 320 && one.width === 84).length"
+    shown = "all => all.filter((one) => one.complete && one.naturalWidth === 320 && one.width === 64).length"
     assert pictures.evaluate_all(shown) == LESSONS
     panel = start.locator(".jp-WindowedPanel-outer").bounding_box()
     text = start.locator(PAGE).bounding_box()
