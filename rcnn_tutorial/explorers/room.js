@@ -1,6 +1,6 @@
 // How much room a window leaves to a picture. One text with canvas.js, which follows it.
 
-const [EDGES, BELOW, LEAST] = [36, 140, 200]; // screen pixels: around an explorer, below a picture, a picture's least
+const [EDGES, BELOW, LEAST] = [52, 140, 200]; // screen pixels: around an explorer, below a picture, a picture's least
 
 // The height for the pictures of a canvas; of those that stand one below the other none can have it all.
 function room(el, stage, panel) {
