@@ -1,7 +1,7 @@
 """The course as pages that need no kernel; `course.site` is the command that writes them.
 
 A page stands alone. Style, pictures and its one script are embedded, and nothing is asked of a network. Formulas become
-MathML, explorers live ones (`course.live`) over their still pictures, and every picture says in words what it shows: the
+MathML, the still pictures of explorers live ones (`course.live`), and every picture says in words what it shows: the
 notebook's outputs carry the words as metadata (`figures.style.describe`). How a page looks stands in `templates/`.
 """
 
@@ -32,7 +32,7 @@ from rcnn_tutorial.course.scripts import style_files
 from rcnn_tutorial.errors import DataError
 
 COURSE = "Faster R-CNN, stage by stage"
-CODE_STYLE = "xcode"  # of Pygments' light styles the one with colors whose contrast is 4.5 and more throughout
+CODE_STYLES = ("xcode", "monokai")  # light and dark; of Pygments' those whose contrast is 4.5 and more throughout
 LIVE_VIEW = "application/vnd.jupyter.widget-view+json"
 PICTURES = {"image/png", "image/jpeg"}
 THUMBNAIL = (480, 360)  # pixels
@@ -121,7 +121,7 @@ def make_page(
     """A whole page: head, ways to the other pages, and the `body` between them."""
     return _TEMPLATES.get_template("page.html").render(
         name=source.name, title=source.title, course=COURSE, root="../" * source.name.count("/"),
-        code_style=HtmlFormatter(style=CODE_STYLE).get_style_defs(".highlight"),
+        code_styles=[HtmlFormatter(style=style).get_style_defs(".highlight") for style in CODE_STYLES],
         lessons=lessons, sections=sections, turns=turns, body=body,
         alive=alive, script_hash=script_hash(alive.script) if alive else "", canvas_style=CANVAS_STYLE,
     )  # fmt: skip

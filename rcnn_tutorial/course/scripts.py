@@ -19,5 +19,5 @@ def sources() -> dict[str, str]:
 
 def style_files() -> list[Path]:
     """The style of an explorer on a page: that of its widgets, then the page's own."""
-    web, explorers = _FOLDERS[:2]
-    return [explorers / "canvas.css", explorers / "ranking.css", web / "host.css"]
+    web, explorers, questions = _FOLDERS
+    return [explorers / "canvas.css", explorers / "ranking.css", questions / "form.css", web / "host.css"]

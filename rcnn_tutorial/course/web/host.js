@@ -1,25 +1,41 @@
-// The explorers of a page: the notebook's canvas, the browser's own inputs, and the twins in the place of Python.
+// The explorers and the questions of a page: the notebook's canvas and form, the browser's own inputs, and the twins in
+// the place of Python.
 //
-// The page holds, as text, what `course/live.py` packed: a <script type="application/json" id="explorers"> and, in base64
-// and deflated, its arrays in <script type="text/plain" id="arrays">. Each explorer replaces the still picture in
-// <div data-explorer="NUMBER">.
+// The page holds, as text, what `course/live.py` packed: a <script type="application/json" id="live"> and, in base64 and
+// deflated, its arrays in <script type="text/plain" id="arrays">. Each explorer replaces the still picture in
+// <div data-explorer="NUMBER">, a form the questions in <div data-questions="NUMBER">.
 
 import { render as drawCanvas } from "./canvas.js";
 import { control, make } from "./controls.js";
+import { render as drawForm } from "./form.js";
+import { outcome } from "./marking.js";
 import { Model } from "./model.js";
 import { render as drawList } from "./ranking.js";
 import { Game, Unpacked } from "./state.js";
 import { render as drawSummary } from "./summary.js";
 
 export async function start(twins) {
-  const places = document.querySelectorAll("[data-explorer]");
-  if (!places.length) return;
+  const { explorers, questions } = JSON.parse(document.getElementById("live").textContent);
+  const all = (kind) => document.querySelectorAll(`[data-${kind}]`);
+  for (const place of all("questions")) ask(place, questions[place.dataset.questions]);
   const unpacked = new Unpacked(await inflate(document.getElementById("arrays").textContent));
-  const explorers = JSON.parse(document.getElementById("explorers").textContent);
-  for (const place of places) {
+  for (const place of all("explorer")) {
     const explorer = unpacked.read(explorers[place.dataset.explorer]);
     new Panel(place, explorer, twins[explorer.module][explorer.kind]);
   }
+}
+
+// Questions that mark an answer; it is kept as long as the page is open.
+function ask(place, { questions, keys }) {
+  const model = new Model({ questions, outcomes: questions.map(() => ({})) }, {
+    told({ commit, again, values }) {
+      const set = (number, one) => model.show({ outcomes: model.get("outcomes").map((old, i) => (i === number ? one : old)) });
+      if (commit !== undefined) set(commit, outcome(keys[commit], values));
+      else set(again, {});
+    },
+  });
+  place.replaceChildren();
+  drawForm({ model, el: place });
 }
 
 async function inflate(base64) {
