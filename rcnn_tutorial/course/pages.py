@@ -11,6 +11,7 @@ import base64
 import hashlib
 import io
 import re
+import zipfile
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -32,6 +33,7 @@ from rcnn_tutorial.course.scripts import style_files
 from rcnn_tutorial.errors import DataError
 
 COURSE = "Faster R-CNN, stage by stage"
+ARCHIVE = "faster_rcnn_course"  # the file with all pages, and the folder in it
 CODE_STYLES = ("xcode", "monokai")  # light and dark; of Pygments' those whose contrast is 4.5 and more throughout
 LIVE_VIEW = "application/vnd.jupyter.widget-view+json"
 PICTURES = {"image/png", "image/jpeg"}
@@ -55,14 +57,25 @@ class Source(NamedTuple):
 
 
 def write_site(folder: Path) -> list[Path]:
-    """Write all pages of the course to `folder` and return their paths. They are written when all are made.
+    """Write all pages of the course, and one file with all of them, to `folder`; return the paths of the pages.
 
-    Raises DataError naming the notebook that cannot be shown, or the file that cannot be written.
+    They are written when all are made. Raises DataError naming the notebook that cannot be shown, or the file that
+    cannot be written.
     """
-    pages = {folder / name: html for name, html in make_pages(course_folder(), live_lessons()).items()}
-    for path, html in pages.items():
-        write_atomically(path, html.encode())
-    return list(pages)
+    pages = {name: html.encode() for name, html in make_pages(course_folder(), live_lessons()).items()}
+    for name, html in pages.items():
+        write_atomically(folder / name, html)
+    write_atomically(folder / f"{ARCHIVE}.zip", archive(pages))
+    return [folder / name for name in pages]
+
+
+def archive(pages: Mapping[str, bytes]) -> bytes:
+    """All pages as a zip file, in a folder of their own; the same bytes whenever it is made."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
+        for name, html in pages.items():
+            packed.writestr(zipfile.ZipInfo(f"{ARCHIVE}/{name}"), html, zipfile.ZIP_DEFLATED)
+    return file.getvalue()
 
 
 def make_pages(course: Path, live: Mapping[str, Live] | None = None) -> dict[str, str]:
@@ -142,7 +155,7 @@ def make_index(
     """The first page: a card a lesson, with its aim and its first picture."""
     cards = [(lesson, make_aim(lesson, course), make_thumbnail(lesson)) for lesson in lessons]
     body = _TEMPLATES.get_template("index.html").render(
-        course=COURSE, cards=cards, solutions=solutions, papers=papers, teacher=teacher
+        course=COURSE, archive=f"{ARCHIVE}.zip", cards=cards, solutions=solutions, papers=papers, teacher=teacher
     )
     return make_page(Source(course, "index.html", COURSE, NotebookNode()), body, lessons)
 
