@@ -79,7 +79,7 @@ class ExportableDetector(nn.Module):
 
     def __init__(self, detector: FasterRCNN):
         super().__init__()
-        self.detector = detector.for_inference().to("cpu", torch.float32)  # a copy, its batch norms folded
+        self.detector = detector.for_inference().to("cpu", torch.float32).to(memory_format=torch.contiguous_format)
         self.config = detector.config
         self.cell: Tensor  # (A, 4) the anchors of the first cell
         self.register_buffer("cell", generate_anchors(1, 1, detector.stride, self.config.anchors))
@@ -100,7 +100,9 @@ class ExportableDetector(nn.Module):
         scores, order = scores[:before], order[:before]  # (K,) each
         anchors = self.anchors(*features.shape[-2:])  # (N, 4)
         boxes = clip(decode(rpn.coefficients[0, order], anchors[order]), sizes)  # (K, 4)
-        return boxes[nms(boxes, scores, self.config.proposals.nms_threshold)[:after]]
+        rois = boxes[nms(boxes, scores, self.config.proposals.nms_threshold)[:after]]
+        torch._check(rois.shape[0] >= 1)  # the best box stays; older recorders want to know
+        return rois
 
     def anchors(self, rows: int, columns: int) -> Tensor:
         """`generate_anchors`, its cell given: (rows * columns * A, 4)."""

@@ -58,19 +58,19 @@ def counts(lessons: Iterable[dict], section: str) -> tuple[int, int]:
 
 
 def misconceptions(reports: Sequence[Report]) -> list[tuple[str, int]]:
-    """ "02_anchors, iou: You ..." and the number of reports that name it, the most frequent first."""
+    """Each as "02_anchors, iou: You ...", and the number of reports that name it; the most frequent first."""
     told: Counter[str] = Counter()
     for report in reports:
         for lesson, answers in report.lessons.items():
             for exercise, entry in answers.get("exercises", {}).items():
-                known = entry.get("misconceptions")
-                words = (
-                    {plain(word, SENTENCE) for word in known if isinstance(word, str)}
-                    if isinstance(known, list)
-                    else ()
-                )
-                told.update(f"{lesson}, {plain(exercise)}: {word}" for word in words)
+                told.update(f"{lesson}, {plain(exercise)}: {words}" for words in _sentences(entry))
     return sorted(told.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _sentences(entry: dict) -> set[str]:
+    """The misconceptions of an exercise; none where the file holds something else in their place."""
+    known = entry.get("misconceptions")
+    return {plain(words, SENTENCE) for words in known if isinstance(words, str)} if isinstance(known, list) else set()
 
 
 def as_csv(reports: Sequence[Report]) -> str:
