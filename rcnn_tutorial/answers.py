@@ -70,9 +70,14 @@ def read(path: Path) -> tuple[dict, str]:
         return {}, ""
     except (ValueError, OSError, RecursionError) as error:
         return {}, f"{FOLDER}/{path.name} cannot be read ({type(error).__name__})"
-    if isinstance(known, dict) and all(_is_section(name, entries) for name, entries in known.items()):
+    if is_lesson(known):
         return known, ""
     return {}, f"{FOLDER}/{path.name} holds something else than answers"
+
+
+def is_lesson(known) -> bool:
+    """Whether what a file holds has the form of a lesson's answers."""
+    return isinstance(known, dict) and all(_is_section(name, entries) for name, entries in known.items())
 
 
 def _is_section(name: str, entries) -> bool:

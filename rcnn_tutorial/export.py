@@ -46,8 +46,9 @@ def export_onnx(detector: FasterRCNN, path: str | Path) -> int:
     with torch.inference_mode():
         photo(example)  # what `devices.constant` keeps is made here, not while the tensors below have no numbers
     anything = torch.export.Dim.DYNAMIC
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of one library about another
+    # Warnings are of one library about another. Whether oneDNN convolves depends on sizes, and torch 2.11 would know it
+    # for all photos at once: so it does not.
+    with warnings.catch_warnings(action="ignore"), torch.backends.mkldnn.flags(enabled=False):
         program = torch.onnx.export(
             photo,
             (example,),
@@ -79,7 +80,8 @@ class ExportableDetector(nn.Module):
 
     def __init__(self, detector: FasterRCNN):
         super().__init__()
-        self.detector = detector.for_inference().to("cpu", torch.float32)  # a copy, its batch norms folded
+        # A copy, its batch norms folded. Another order of the weights would make torch 2.11 ask for sizes again.
+        self.detector = detector.for_inference().to("cpu", torch.float32).to(memory_format=torch.contiguous_format)
         self.config = detector.config
         self.cell: Tensor  # (A, 4) the anchors of the first cell
         self.register_buffer("cell", generate_anchors(1, 1, detector.stride, self.config.anchors))
@@ -100,7 +102,9 @@ class ExportableDetector(nn.Module):
         scores, order = scores[:before], order[:before]  # (K,) each
         anchors = self.anchors(*features.shape[-2:])  # (N, 4)
         boxes = clip(decode(rpn.coefficients[0, order], anchors[order]), sizes)  # (K, 4)
-        return boxes[nms(boxes, scores, self.config.proposals.nms_threshold)[:after]]
+        rois = boxes[nms(boxes, scores, self.config.proposals.nms_threshold)[:after]]
+        torch._check(rois.shape[0] >= 1)  # the best box stays; torch 2.11 does not know
+        return rois
 
     def anchors(self, rows: int, columns: int) -> Tensor:
         """`generate_anchors`, its cell given: (rows * columns * A, 4)."""

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Sequence
 
 import rcnn_tutorial
-from rcnn_tutorial.cli import anchors, benchmark, detect, evaluate, export, handout, lab, serve, train
+from rcnn_tutorial.cli import anchors, benchmark, detect, evaluate, export, handout, lab, reports, serve, train
 from rcnn_tutorial.cli.output import forgiving, say
 from rcnn_tutorial.cli.parser import Parser
 from rcnn_tutorial.errors import ConfigError, ProcessLost, TutorialError
@@ -21,7 +21,7 @@ from rcnn_tutorial.errors import ConfigError, ProcessLost, TutorialError
 PROGRAM = "rcnn-tutorial"
 
 # Each has add_options(parser) and run(args).
-COMMANDS = (detect, train, evaluate, anchors, export, lab, handout, serve, benchmark)
+COMMANDS = (detect, train, evaluate, anchors, export, lab, handout, reports, serve, benchmark)
 SHARED = (train, evaluate)  # several processes of torchrun share their work
 
 

@@ -98,13 +98,18 @@ def write_handout(folder: Path) -> Copied:
     lessons[folder / START] = start_page(solutions=False)
     for path in [path for part in (FURTHER, PAPER) for path in sorted((course / part).glob("*.md"))]:
         lessons[folder / path.relative_to(course)] = path.read_text(encoding="utf-8").partition("\n## Answers\n")[0]
-    there = [path for path in lessons if path.exists()]
+    return write_new(lessons)
+
+
+def write_new(contents: dict[Path, str]) -> Copied:
+    """Write the files that are missing. Raises DataError, with nothing written, where one is there and differs."""
+    there = [path for path in contents if path.exists()]
     for path in there:
-        if not path.is_file() or path.read_bytes() != lessons[path].encode():
+        if not path.is_file() or path.read_bytes() != contents[path].encode():
             raise DataError(f"{path}: is there already and differs; name another folder, or move it away")
-    written = [path for path in lessons if path not in there]
+    written = [path for path in contents if path not in there]
     for path in written:
-        write_atomically(_prepared(path), lessons[path].encode())
+        write_atomically(_prepared(path), contents[path].encode())
     return Copied(written, [])
 
 

@@ -90,7 +90,10 @@ def test_detect_leaves_out_what_a_system_keeps_beside_photos(run, weights, photo
 def test_detect_never_replaces_a_photo_or_another_picture(run, weights, photos, capsys, tmp_path):
     twin = tmp_path / "first_detections.png"
     twin.write_bytes(Path(photos[0]).read_bytes())
-    for images in ([photos[0], twin], [photos[0], photos[0]]):
+    same = tmp_path / "folder" / "first.png"
+    same.parent.mkdir()
+    same.write_bytes(twin.read_bytes())
+    for images in ([photos[0], twin], [photos[0], same]):
         assert run(["detect", *images, "--weights", weights, "--out", tmp_path]) == 2
         assert "first_detections.png is taken" in capsys.readouterr().err
     assert twin.read_bytes() == Path(photos[0]).read_bytes()

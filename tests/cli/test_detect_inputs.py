@@ -77,6 +77,25 @@ def test_a_folder_without_photos_is_one_line(run, tmp_path, complaint):
     assert f"error: {tmp_path / 'empty'}: holds no photo" in complaint()
 
 
+def test_films_of_a_folder_are_left_out_with_a_warning(run, album, capsys):
+    (album / "sub" / "a.mp4").touch()
+    (album / "out").mkdir()
+    (album / "out" / "b.mp4").touch()  # of an earlier command
+    with pytest.warns(UserWarning, match=r"left out: \S+a.mp4: in a folder only photos are searched; name its films"):
+        assert len(expand([album], album / "out")) == 4
+    (album.parent / "films").mkdir()
+    (album.parent / "films" / "a.mp4").touch()
+    assert run(["detect", album.parent / "films"]) == 1
+    assert "name its films" in capsys.readouterr().err
+
+
+def test_what_is_named_twice_comes_once_and_two_of_one_name_are_refused(run, album, complaint, monkeypatch):
+    monkeypatch.chdir(album)
+    assert names(["b.jpg", "*.jpg", "sub", "b.jpg", "sub"]) == ["b.jpg", "sub/a.png", "sub/deeper/c [1].jpeg"]
+    assert run(["detect", "a.PNG", "sub/a.png"]) == 2
+    assert "is taken by another of the images" in complaint()
+
+
 def test_a_second_command_leaves_out_the_pictures_of_the_first(run, weights, photos, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for _ in range(2):

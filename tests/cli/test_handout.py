@@ -9,3 +9,9 @@ def test_handout_lists_what_it_wrote(run, tmp_path, capsys):
     (tmp_path / "class" / "00_tour.ipynb").write_text("marked", encoding="utf-8")
     assert run(["handout", tmp_path / "class"]) == 1
     assert "00_tour.ipynb: is there already and differs" in capsys.readouterr().err
+
+
+def test_for_nbgrader_each_lesson_lies_in_a_folder_of_its_own(run, tmp_path, capsys):
+    assert run(["handout", "--nbgrader", tmp_path / "source"]) == 0
+    written = capsys.readouterr().out.split()
+    assert written == [str(path) for path in sorted((tmp_path / "source").glob("*/*.ipynb"))] and written

@@ -12,7 +12,7 @@ import torch
 from rcnn_tutorial.cli import lab
 from rcnn_tutorial.errors import DataError
 
-COMMANDS = ("detect", "train", "evaluate", "anchors", "export", "lab", "handout", "serve", "benchmark")
+COMMANDS = ("detect", "train", "evaluate", "anchors", "export", "lab", "handout", "reports", "serve", "benchmark")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in COMMANDS), ["--version"]])
