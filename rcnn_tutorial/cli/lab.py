@@ -11,6 +11,13 @@ from rcnn_tutorial.cli.output import say
 from rcnn_tutorial.cli.parser import Parser, folder, port
 from rcnn_tutorial.extras import require
 
+# JupyterLab would ask the network for extensions, news and a newer version of itself, by way of a proxy if one is set.
+WITHOUT_NETWORK = (
+    "--LabApp.extension_manager=readonly",
+    "--LabApp.news_url=None",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+)
+
 
 def add_options(parser: Parser) -> None:
     """Options of the command."""
@@ -33,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
 
     folder = folder_to_work_in(args.folder)
     arguments = [f"--ServerApp.root_dir={folder}", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={args.port}"]
-    arguments.append(f"--LabApp.default_url=/lab/tree/{START}")
+    arguments += [f"--LabApp.default_url=/lab/tree/{START}", *WITHOUT_NETWORK]
     if not args.browser:
         arguments.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from rcnn_tutorial.cli import lab
 from rcnn_tutorial.course import files
 
 
@@ -26,7 +27,17 @@ def test_lab_serves_the_course_on_this_machine_alone(run, user, allowed, monkeyp
     assert "--ServerApp.ip=127.0.0.1" in options and "--ServerApp.port=9999" in options
     assert "--no-browser" in options
     assert ("--allow-root" in options) is allowed
+    assert set(lab.WITHOUT_NETWORK) <= set(options)
     assert not any("token" in option or "password" in option for option in options)  # Jupyter's own stay on
+
+
+def test_what_keeps_jupyterlab_from_asking_the_network_are_options_of_it():
+    from jupyterlab.labapp import LabApp
+
+    app = LabApp()
+    app.parse_command_line([*lab.WITHOUT_NETWORK])
+    assert (app.extension_manager, app.news_url) == ("readonly", None)
+    assert app.check_for_updates_class.__name__ == "NeverCheckForUpdate"
 
 
 def test_the_copy_of_a_clone_is_unknown_to_git():
