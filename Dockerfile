@@ -22,5 +22,5 @@ RUN pip install "./project[lab]" && rm -rf project
 RUN python -c "from pathlib import Path; from rcnn_tutorial.course.handout import copy_course; copy_course(Path('course'))"
 EXPOSE 8888
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8888/api', timeout=5)"]
+    CMD ["python", "-c", "import os; os.environ['no_proxy'] = '*'; from urllib.request import urlopen; urlopen('http://127.0.0.1:8888/api', timeout=5)"]
 CMD ["jupyter", "lab", "--no-browser", "--ip=0.0.0.0", "--port=8888", "--ServerApp.root_dir=/home/student/course", "--LabApp.default_url=/lab/tree/start.ipynb"]

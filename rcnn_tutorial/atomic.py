@@ -13,7 +13,7 @@ def write_atomically(path: str | Path, data: bytes) -> None:
     Raises DataError, the old content in place, when the disk is full or the place cannot be written to.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.tmp")  # a killed process leaves one behind; the next write replaces it
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # others may write this file at the same moment
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
@@ -30,3 +30,9 @@ def write_atomically(path: str | Path, data: bytes) -> None:
         directory = os.open(path.parent, os.O_RDONLY)
         os.fsync(directory)
         os.close(directory)
+
+
+def remove_leftovers(folder: Path, name: str) -> None:
+    """Remove what processes that were killed as they wrote the file `name` left beside it; nobody may write it now."""
+    for path in folder.glob(f".{name}.[0-9]*.tmp"):
+        path.unlink(missing_ok=True)

@@ -150,7 +150,8 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+            # Copies, since a file that is mapped into memory cannot be replaced on Windows, as a resumed run does.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (it is no dict)
     except (SafetensorError, OSError) as error:
         raise DataError(f"{path}: damaged, or not a safetensors file ({error}); fetch or train it again") from None
     try:

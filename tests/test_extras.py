@@ -24,10 +24,10 @@ def without(monkeypatch):
 
 
 def test_what_is_there_passes_and_what_is_not_is_named(without):
-    require("lab", "rcnn-tutorial lab", "jupyterlab", "jupyter_core")
-    without("jupyterlab", "jupyter_core")
-    with pytest.raises(ConfigError, match="^rcnn-tutorial lab needs jupyterlab and jupyter_core, not installed here; "):
-        require("lab", "rcnn-tutorial lab", "jupyterlab", "jupyter_core")
+    require("site", "this", "nbclient", "ipykernel")
+    without("nbclient", "ipykernel")
+    with pytest.raises(ConfigError, match="^this needs nbclient and ipykernel, not installed here; "):
+        require("site", "this", "nbclient", "ipykernel")
     with pytest.raises(ConfigError, match='needs no_such_module, .*; run: pip install "rcnn-tutorial\\[site\\]"$'):
         require("site", "this", "json", "no_such_module")
 

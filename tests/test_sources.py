@@ -27,6 +27,21 @@ def depends_on_the_locale(call: ast.Call, name: str, keywords: dict) -> bool:
     return of_a_path or "text" in keywords and name in ("run", "Popen", "check_output")
 
 
+def depends_on_the_system(call: ast.Call, name: str, keywords: dict) -> bool:
+    """Whether text is written with the line ends of the system at hand, other ones on Windows."""
+    if name == "write_text":
+        return "newline" not in keywords
+    if name != "open" or not isinstance(call.func, ast.Name) or ast.unparse(call.args[0]) == "os.devnull":
+        return False
+    mode = ast.literal_eval([*call.args[1:2], keywords.get("mode", ast.Constant("r"))][0])
+    return "b" not in mode and "r" not in mode and "newline" not in keywords
+
+
+@pytest.mark.parametrize("path", PACKAGE, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_what_is_written_has_the_same_line_ends_everywhere(path):
+    assert [found[0].lineno for found in calls_in(path) if depends_on_the_system(*found)] == []
+
+
 @pytest.mark.parametrize("path", [*PACKAGE, *TESTS], ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_text_has_an_encoding(path):
     lines = [found[0].lineno for found in calls_in(path) if depends_on_the_locale(*found)]
@@ -52,6 +67,23 @@ def test_what_depends_on_the_locale(source, expected, tmp_path):
     path.write_text(source, encoding="utf-8")
     (call,) = calls_in(path)
     assert depends_on_the_locale(*call) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("open(path, 'a', encoding='utf-8')", True),
+        ("open(path, 'w', encoding='utf-8', newline='\\n')", False),
+        ("open(path, 'wb')", False),
+        ("open(path, encoding='utf-8')", False),
+        ("open(os.devnull, 'w', encoding='utf-8')", False),
+        ("path.write_text('a', encoding='utf-8')", True),
+    ],
+)
+def test_what_depends_on_the_system(source, expected):
+    (call,) = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id
+    assert depends_on_the_system(call, name, {word.arg: word.value for word in call.keywords}) == expected
 
 
 def test_no_test_sleeps():

@@ -91,17 +91,22 @@ def _real(path: Path) -> Path:
 
 def picture_paths(inputs: list[Input], out: Path) -> list[Path]:
     """Where the annotated pictures and films go. Raises ConfigError where one would replace another or an input."""
-    given, taken = {os.path.realpath(each.path) for each in inputs}, {}
+    given, taken = {_place_on_disk(each.path) for each in inputs}, {}
     for each in inputs:
         picture = out / each.place / _picture_name(each)
-        real = os.path.realpath(picture)
-        if real == os.path.realpath(each.path):
+        real = _place_on_disk(picture)
+        if real == _place_on_disk(each.path):
             raise ConfigError(f"{each.path}: the annotated film would take its place; name another folder with --out")
         if real in given | taken.keys():
             words = "is taken by another of the images; give them to separate commands"
             raise ConfigError(f"{each.path}: {picture} {words}")
         taken[real] = picture
     return list(taken.values())
+
+
+def _place_on_disk(path: Path) -> str:
+    """What two names of one file have in common; on Windows they may differ in case."""
+    return os.path.normcase(os.path.realpath(path))
 
 
 def _picture_name(each: Input) -> str:

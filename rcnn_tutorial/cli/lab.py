@@ -7,9 +7,16 @@ import os
 import sys
 from pathlib import Path
 
+from rcnn_tutorial.cli.output import say
 from rcnn_tutorial.cli.parser import Parser, folder, port
-from rcnn_tutorial.errors import DataError
 from rcnn_tutorial.extras import require
+
+# JupyterLab would ask the network for extensions, news and a newer version of itself, by way of a proxy if one is set.
+WITHOUT_NETWORK = (
+    "--LabApp.extension_manager=readonly",
+    "--LabApp.news_url=None",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+)
 
 
 def add_options(parser: Parser) -> None:
@@ -23,36 +30,22 @@ def add_options(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Open a copy of the course in JupyterLab, at its start page, on 127.0.0.1 and with Jupyter's token."""
-    require("lab", "rcnn-tutorial lab", "jupyterlab", "jupyter_core")
-    from jupyterlab.labapp import LabApp
-
+    require("lab", "rcnn-tutorial lab", "jupyterlab")
+    from rcnn_tutorial.course.places import find_places
     from rcnn_tutorial.course.start import START
 
-    _check_jupyter_folders()
+    if said := find_places():
+        say("rcnn-tutorial", said)
+    from jupyterlab.labapp import LabApp  # now: it asks for its folders as it is imported
+
     folder = folder_to_work_in(args.folder)
     arguments = [f"--ServerApp.root_dir={folder}", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={args.port}"]
-    arguments.append(f"--LabApp.default_url=/lab/tree/{START}")
+    arguments += [f"--LabApp.default_url=/lab/tree/{START}", *WITHOUT_NETWORK]
     if not args.browser:
         arguments.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         arguments.append("--allow-root")  # in a bare container root is the only user
     LabApp.launch_instance(arguments)
-
-
-def _check_jupyter_folders() -> None:
-    """Raise DataError where Jupyter cannot keep its own files, of which it would complain in many tracebacks."""
-    from jupyter_core import paths
-
-    for path in (paths.jupyter_runtime_dir(), paths.jupyter_data_dir(), paths.jupyter_config_dir()):
-        try:
-            os.makedirs(path, mode=0o700, exist_ok=True)
-            if not os.access(path, os.W_OK):
-                raise PermissionError(None, "it cannot be written to")
-        except OSError as error:
-            raise DataError(
-                f"{path}: Jupyter cannot keep its files there ({error.strerror}); set HOME to a folder of your own, or "
-                "JUPYTER_RUNTIME_DIR, JUPYTER_DATA_DIR and JUPYTER_CONFIG_DIR"
-            ) from error
 
 
 def folder_to_work_in(folder: Path | None) -> Path:

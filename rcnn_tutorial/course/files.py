@@ -1,5 +1,6 @@
 """Where the notebooks of the course lie."""
 
+import os
 from pathlib import Path
 
 from rcnn_tutorial.errors import DataError
@@ -20,9 +21,11 @@ def course_folder() -> Path:
 
 
 def working_folder() -> Path:
-    """Where a reader's copy of the course goes: beside the notebooks of a clone; without one, where the reader is."""
+    """Where a reader's copy of the course goes: beside the notebooks of a clone of the reader's own, else here."""
     course = course_folder()
-    return Path("rcnn_course") if course.is_relative_to(_PACKAGE) else course.with_name("course")
+    beside = course.with_name("course")
+    own = os.access(beside if beside.exists() else beside.parent, os.W_OK)
+    return beside if own and not course.is_relative_to(_PACKAGE) else Path("rcnn_course")
 
 
 def notebook_paths(folder: Path) -> list[Path]:

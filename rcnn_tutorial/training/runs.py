@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from rcnn_tutorial import distributed
-from rcnn_tutorial.atomic import write_atomically
+from rcnn_tutorial.atomic import remove_leftovers, write_atomically
 from rcnn_tutorial.checkpoints import Checkpoint, load_training, save_training
 from rcnn_tutorial.config import Config, TrainingConfig
 from rcnn_tutorial.errors import ConfigError, DataError, TutorialError
@@ -193,6 +193,8 @@ def _claim(folder: Path, resume: bool) -> Claim:
         claimed.close()
         goes_on = "pass --resume to go on from it, or " if _is_run(folder) else ""
         raise ConfigError(f"{folder / present[0]} exists already; {goes_on}name another --out")
+    for name in (CHECKPOINT, CONFIG, MODEL, LOG):
+        remove_leftovers(folder, name)
     return claimed
 
 
@@ -253,7 +255,8 @@ class Log:
 
     def _rewrite(self, path: Path, lines: list[str]) -> None:
         write_atomically(path, "".join(lines).encode())
-        self.file = open(path, "a", buffering=1, encoding="utf-8")  # line by line: others may follow a run
+        # Line by line, since others may follow a run; with the line ends of `write_atomically` on Windows too.
+        self.file = open(path, "a", buffering=1, encoding="utf-8", newline="\n")
 
 
 def _lines(path: Path) -> list[str]:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from rcnn_tutorial.cli.inputs import expand, picture_paths
-from rcnn_tutorial.errors import DataError
+from rcnn_tutorial.cli.inputs import Input, expand, picture_paths
+from rcnn_tutorial.errors import ConfigError, DataError
 
 
 @pytest.fixture
@@ -43,6 +43,14 @@ def test_pictures_of_a_folder_keep_their_places_below_it(album, tmp_path):
     pictures = [picture.relative_to(tmp_path / "out").as_posix() for picture in picture_paths(inputs, tmp_path / "out")]
     below = ["a_detections.png", "b_detections.jpg", "sub/a_detections.png", "sub/deeper/c [1]_detections.jpg"]
     assert pictures == below
+
+
+def test_names_that_differ_in_case_are_one_where_the_system_says_so(tmp_path, monkeypatch):
+    inputs = [Input(Path("a/cat.jpg")), Input(Path("b/Cat.jpg"))]
+    assert len(picture_paths(inputs, tmp_path)) == 2
+    monkeypatch.setattr("os.path.normcase", str.lower)  # as on Windows
+    with pytest.raises(ConfigError, match="Cat_detections.jpg is taken by another of the images"):
+        picture_paths(inputs, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,11 @@
 """rcnn-tutorial lab: served here alone, on a copy, at its start page; what it says of the copy."""
 
+import os
+from pathlib import Path
+
 import pytest
 
+from rcnn_tutorial.cli import lab
 from rcnn_tutorial.course import files
 
 
@@ -23,7 +27,17 @@ def test_lab_serves_the_course_on_this_machine_alone(run, user, allowed, monkeyp
     assert "--ServerApp.ip=127.0.0.1" in options and "--ServerApp.port=9999" in options
     assert "--no-browser" in options
     assert ("--allow-root" in options) is allowed
+    assert set(lab.WITHOUT_NETWORK) <= set(options)
     assert not any("token" in option or "password" in option for option in options)  # Jupyter's own stay on
+
+
+def test_what_keeps_jupyterlab_from_asking_the_network_are_options_of_it():
+    from jupyterlab.labapp import LabApp
+
+    app = LabApp()
+    app.parse_command_line([*lab.WITHOUT_NETWORK])
+    assert (app.extension_manager, app.news_url) == ("readonly", None)
+    assert app.check_for_updates_class.__name__ == "NeverCheckForUpdate"
 
 
 def test_the_copy_of_a_clone_is_unknown_to_git():
@@ -53,15 +67,14 @@ def test_lab_tells_in_a_line_what_it_wrote_and_in_another_what_it_kept(run, monk
     assert capsys.readouterr().err == f"{mine}: 2 files written\n"
 
 
-@pytest.mark.parametrize("variable", ["JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR"])
-@pytest.mark.parametrize("place", ["file/below", "/proc/nowhere", "file"])
-def test_lab_names_a_folder_that_jupyter_cannot_write_to_before_it_copies(
-    run, variable, place, monkeypatch, tmp_path, complaint
-):
-    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+def test_lab_says_where_jupyter_keeps_its_files_without_a_home(run, monkeypatch, tmp_path, complaint):
+    from jupyterlab.labapp import LabApp
+
+    started = []
+    monkeypatch.setattr(LabApp, "launch_instance", lambda _: started.append(os.environ["JUPYTER_CONFIG_DIR"]))
     for name in ("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name))
-    monkeypatch.setenv(variable, str(tmp_path / place))
-    assert run(["lab", tmp_path / "mine"]) == 1
-    assert str(tmp_path / place) in (text := complaint()) and "set HOME" in text
-    assert not (tmp_path / "mine").exists()
+    (tmp_path / "JUPYTER_CONFIG_DIR").write_text("no folder", encoding="utf-8")
+    assert run(["lab", tmp_path / "mine"]) == 0
+    assert (text := complaint()).startswith(f"rcnn-tutorial: {tmp_path / 'JUPYTER_CONFIG_DIR'}: cannot be written to")
+    assert str(Path(started[0]).parent) in text

@@ -22,6 +22,16 @@ def test_the_course_lies_in_the_package_once_installed_and_beside_it_in_a_clone(
     assert course_folder() == package / "_notebooks" and files.working_folder() == Path("rcnn_course")
 
 
+@pytest.mark.parametrize("not_mine", ["project", "project/course"])
+def test_the_copy_goes_where_the_reader_is_when_the_clone_is_somebody_elses(monkeypatch, tmp_path, not_mine):
+    (tmp_path / "project/notebooks").mkdir(parents=True)
+    monkeypatch.setattr(files, "_PACKAGE", tmp_path / "project/rcnn_tutorial")
+    if not_mine == "project/course":
+        (tmp_path / not_mine).mkdir()
+    monkeypatch.setattr(files.os, "access", lambda path, _: path != tmp_path / not_mine)  # root may write anywhere
+    assert files.working_folder() == Path("rcnn_course")
+
+
 def test_checkpoints_of_jupyter_are_no_lessons(tmp_path):
     for name in ("b.ipynb", "a.ipynb", ".ipynb_checkpoints/a.ipynb"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -51,6 +51,17 @@ def test_a_folder_is_claimed_once_and_free_after_release(tmp_path):
     Claim(claimed.folder).close()
 
 
+def test_what_a_killed_training_left_half_written_goes_with_the_next_one(tmp_path):
+    left, foreign = tmp_path / ".checkpoint.safetensors.4711.tmp", tmp_path / ".notes.txt.4711.tmp"
+    for path in (left, foreign, tmp_path / "log.jsonl"):
+        path.write_bytes(b"")
+    with pytest.raises(ConfigError, match="is running there"), closing(claim(tmp_path, resume=True)):
+        assert not left.exists() and foreign.exists()
+        left.write_bytes(b"")
+        claim(tmp_path, resume=True)
+    assert left.exists()  # it may be of the one that runs
+
+
 @pytest.mark.parametrize("kind", ["alone", "fork"])
 def test_another_process_is_kept_out_until_the_first_is_killed(tmp_path, kind):
     if kind == "fork" and not hasattr(os, "fork"):
