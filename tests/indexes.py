@@ -40,9 +40,8 @@ class Indexes:
 
     def add(self, name: str, version: str, *requires: str, backend: str = "", **options) -> None:
         """Put a wheel into the plain index or, with a `backend` such as cpu, into that of PyTorch's own."""
-        write_wheel(
-            self.folder / (f"whl/{backend}" if backend else "simple") / name, name, version, requires, **options
-        )
+        index = self.folder / (f"whl/{backend}" if backend else "simple")
+        write_wheel(index / name.replace("_", "-"), name, version, requires, **options)
 
     def environment(self) -> dict[str, str]:
         """Variables under which uv and pip find these indexes and nothing else, no setting of the user's either."""

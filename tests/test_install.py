@@ -1,4 +1,4 @@
-"""What `make` installs from indexes that stand in for the real ones: which torch, which tools, and what it says of it."""
+"""What `make` and uv install from stand-ins for the indexes: which torch, which tools, and what make says of it."""
 
 import re
 import shutil
