@@ -4,9 +4,19 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-# The stamp holds the place and the pyproject.toml that were installed; while both are the same, nothing is.
+# A stamp for each extra, lab and dev, holds the place and the pyproject.toml that were installed; while both are the
+# same, nothing is.
 STAMP := $(VENV)/installed
 WANTED := { pwd; cat pyproject.toml; }
+ENSURE = $(WANTED) | cmp -s - $(STAMP)-$(1) || $(MAKE) --no-print-directory EXTRA=$(1) $(STAMP)
+
+# Which of PyTorch's builds uv takes: auto looks for a GPU; UV_TORCH_BACKEND=cpu make lab does without it.
+BACKEND := $(or $(UV_TORCH_BACKEND),auto)
+UV := $(VENV)/bin/uv pip install --quiet --compile-bytecode --python $(RUN)
+# Does PyTorch's own index have them? No answer within these seconds is a no: some networks swallow what they forbid.
+ASK_SECONDS ?= 10
+ASK = UV_HTTP_RETRIES=1 UV_HTTP_CONNECT_TIMEOUT=$(ASK_SECONDS) UV_HTTP_TIMEOUT=$(ASK_SECONDS) $(UV) --dry-run --torch-backend=$(BACKEND) torch torchvision
+PIP := $(RUN) -m pip install --quiet
 
 # Processes that test side by side: as many as there are CPUs (see tests/conftest.py), or WORKERS=2 make test.
 WORKERS ?= auto
@@ -21,7 +31,8 @@ NBVAL := --nbval --nbval-cell-timeout=600 --nbval-kernel-startup-timeout=600 --n
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
-lab: install ## open JupyterLab on the course
+lab: ## open JupyterLab on the course
+	@$(call ENSURE,lab)
 	@$(RUN) -m rcnn_tutorial lab
 
 test: install ## run all tests; every notebook too, its outputs compared
@@ -57,8 +68,8 @@ clean: ## remove the environment, builds and caches
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
 	find rcnn_tutorial tests -name __pycache__ -prune -exec rm -rf {} +
 
-install: ## create .venv; only when it is missing or pyproject.toml changed
-	@$(WANTED) | cmp -s - $(STAMP) || $(MAKE) --no-print-directory $(STAMP)
+install: ## create .venv, the tests' tools too; only when it is missing or pyproject.toml changed
+	@$(call ENSURE,dev)
 
 .PHONY: $(STAMP)
 $(STAMP):
@@ -68,8 +79,15 @@ $(STAMP):
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	    { echo '$(PYTHON) -m venv is missing; on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
 	@$(RUN) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	@rm -f $(STAMP)
-	@echo 'Installing into $(VENV) (about 5 GB, once)' >&2
-	@$(RUN) -m pip install --quiet uv || echo 'uv cannot be had; pip takes its place' >&2
-	@$(VENV)/bin/uv pip install --quiet --compile-bytecode --python $(RUN) --editable '.[dev]' || $(RUN) -m pip install --quiet --editable '.[dev]'
-	@$(WANTED) >$(STAMP)
+	@rm -f $(STAMP)*
+	@echo 'Installing .[$(EXTRA)] into $(VENV), once' >&2
+	@$(PIP) uv || echo 'uv cannot be had; pip takes its place' >&2
+	@if $(ASK) >/dev/null 2>&1 && $(UV) --torch-backend=$(BACKEND) --editable '.[$(EXTRA)]'; then \
+	    way='uv --torch-backend=$(BACKEND)'; \
+	elif test -x $(VENV)/bin/uv && env -u UV_TORCH_BACKEND $(UV) --editable '.[$(EXTRA)]'; then \
+	    way="uv, plain index, as PyTorch's own gave no build for this machine"; \
+	else \
+	    way='pip, plain index, as uv did not work'; $(PIP) --editable '.[$(EXTRA)]'; \
+	fi && $(RUN) -c 'import torch; print("torch", torch.__version__, end=", ")' >&2 && \
+	    du -sk $(VENV) | awk -v way="$$way" '{ printf "%.1f GB in $(VENV), by %s\n", $$1 * 1024 / 1e9, way }' >&2
+	@for extra in lab $(EXTRA); do $(WANTED) >$(STAMP)-$$extra; done

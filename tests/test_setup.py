@@ -67,7 +67,7 @@ def test_first_make_creates_the_environment_and_installs_with_uv(project):
     assert code == 0
     assert "fake-python -m venv --clear .venv" in calls
     (install,) = installs(calls)
-    assert install.startswith("uv pip install ") and install.endswith(" --editable .[dev]")
+    assert install.startswith("uv pip install ") and install.endswith(" --torch-backend=auto --editable .[dev]")
     assert calls[-1].startswith("python -m pytest ") and " -n auto " in calls[-1]
     assert " -n 8 " in project.make("test", WORKERS="8")[2][-1]
 
@@ -81,6 +81,20 @@ def test_nothing_is_installed_again_until_pyproject_changes(project):
     settings.write_text(settings.read_text(encoding="utf-8") + "\n# another line\n", encoding="utf-8")
     _, _, calls = project.make("test")
     assert len(installs(calls)) == 1 and not any("-m venv" in call for call in calls)
+
+
+def test_each_target_installs_what_it_needs_and_no_more(project):
+    for target, extras in (("lab", ["lab"]), ("lab", []), ("test", ["dev"]), ("test", []), ("lab", [])):
+        calls = installs(project.make(target)[2])
+        assert [call.split("[")[1] for call in calls] == [f"{extra}]" for extra in extras], target
+
+
+def test_a_new_pyproject_makes_the_tests_tools_be_installed_again_too(project):
+    project.make("test")
+    with open(project.folder / "pyproject.toml", "a", encoding="utf-8") as settings:
+        settings.write("\n# another line\n")
+    assert [call[-5:] for call in installs(project.make("lab")[2])] == ["[lab]"]
+    assert [call[-5:] for call in installs(project.make("test")[2])] == ["[dev]"]
 
 
 def test_a_copied_project_does_not_run_the_code_of_the_one_it_was_copied_from(project):
