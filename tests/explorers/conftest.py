@@ -3,11 +3,15 @@
 from types import SimpleNamespace
 from unittest.mock import Mock
 
-import ipywidgets
 import pytest
-from ipykernel.comm import Comm
+from ipywidgets.widgets import widget
 
-MAKER = "comm.create_comm" if ipywidgets.version_info[0] >= 8 else "ipywidgets.widgets.widget.Comm"
+if hasattr(widget, "Comm"):  # ipywidgets 7
+    MAKER, Comm = "ipywidgets.widgets.widget.Comm", widget.Comm
+else:
+    from comm.base_comm import BaseComm as Comm
+
+    MAKER = "comm.create_comm"
 
 
 @pytest.fixture
