@@ -11,11 +11,19 @@ from rcnn_tutorial.cli.parser import Parser, folder
 def add_options(parser: Parser) -> None:
     """Options of the command."""
     parser.add_argument("folder", type=folder, metavar="DIR", help="where the copies go")
+    wheel, github = "the package, a path or an address", "https://github.com/OWNER/REPOSITORY/tree/BRANCH/FOLDER"
+    parser.add_argument(
+        "--wheel", default="", metavar="WHEEL", help=f"for Colab and Kaggle: {wheel}; a cell installs it"
+    )
+    parser.add_argument("--github", default="", metavar="ADDRESS", help=f"where you publish the copies, {github}")
+    parser.add_argument("--pages", default="", metavar="ADDRESS", help="where you publish what make site writes")
 
 
 def run(args: argparse.Namespace) -> None:
     """Write copies of the lessons for students: nothing run, no solutions."""
     from rcnn_tutorial.course.handout import write_handout
+    from rcnn_tutorial.course.hosted import Published
 
-    if written := write_handout(args.folder).written:
+    published = Published(args.wheel, args.github, args.pages)
+    if written := write_handout(args.folder, published).written:
         emit("\n".join(map(str, written)), f"the copies lie in {args.folder}")

@@ -29,7 +29,9 @@ def test_a_live_view_hides_what_is_stored_of_it_until_it_is_gone(browser):
         assert pictures.last.is_visible()
 
 
-@pytest.mark.parametrize("before", [(PICTURE,), (WAKING_LINE,), (WAKING_LINE, PICTURE, '<p class="rcnn-canvas">another</p>')])
+@pytest.mark.parametrize(
+    "before", [(PICTURE,), (WAKING_LINE,), (WAKING_LINE, PICTURE, '<p class="rcnn-canvas">another</p>')]
+)
 def test_other_outputs_stay(browser, before):
     with open_canvas(browser, Canvas(PHOTO), outputs(*before, BODY)) as shown:
         shown.settle()
