@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from rcnn_tutorial.cli import build_parser
 from rcnn_tutorial.course import handout
@@ -116,15 +117,13 @@ def test_the_development_container_builds_a_stage_that_exists():
 
 
 def test_vs_code_takes_widgets_from_the_environment_alone():
-    """Its Jupyter extension asks the networks that are listed first, and this environment last."""
-    rooms = (
-        parsed(".vscode/settings.json"),
-        parsed(".devcontainer/devcontainer.json")["customizations"]["vscode"]["settings"],
-    )
-    assert [room["jupyter.widgetScriptSources"] for room in rooms] == [[], []]
-    assert all(
-        (ROOT / path).exists() for path in re.findall(r"tests[/\w]*", " ".join(rooms[0]["python.testing.pytestArgs"]))
-    )
+    """Its Jupyter extension asks the networks that a machine's settings list, none at first, before this environment.
+    A container's settings are a machine's; those of a folder may not say it."""
+    folder = parsed(".vscode/settings.json")
+    container = parsed(".devcontainer/devcontainer.json")["customizations"]["vscode"]["settings"]
+    assert container["jupyter.widgetScriptSources"] == [] and "jupyter.widgetScriptSources" not in folder
+    paths = re.findall(r"tests[/\w]*", " ".join(folder["python.testing.pytestArgs"]))
+    assert paths and all((ROOT / path).exists() for path in paths)
 
 
 def test_conda_and_binder_call_what_exists():
@@ -139,7 +138,23 @@ def test_ci_tries_three_systems_with_the_oldest_and_the_newest_torch():
     matrix = job["strategy"]["matrix"]
     assert {system.split("-")[0] for system in matrix["os"]} == {"ubuntu", "macos", "windows"}
     assert matrix["torch"] == [" ".join(need.replace(">=", "==") + ".*" for need in TORCH), "torch torchvision"]
-    assert text_of(".github/workflows/test.yml").count(CPU_BUILDS) == 1
+    assert text_of(".github/workflows/test.yml").count(CPU_BUILDS) == len(parsed(".github/workflows/test.yml")["jobs"])
+
+
+def test_ci_tries_what_colab_has():
+    """The oldest versions that the project takes are Colab's: a newer one would replace what its kernel is running."""
+    job = parsed(".github/workflows/test.yml")["jobs"]["colab"]
+    kept = dict(pin.split("==") for pin in job["env"]["COLAB"].split())
+    needs = {
+        need.name: need
+        for need in map(Requirement, [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["site"]])
+    }
+    assert set(kept) == {"ipywidgets", "ipython", "traitlets", "ipykernel"}
+    assert all(needs[name].specifier.contains(version) for name, version in kept.items())
+    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
+    commands = "\n".join(step.get("run", "") for step in job["steps"])
+    paths = re.findall(r"(?<![\w.\\/])(?:tests|notebooks)(?:/\w+)*", commands)
+    assert len(paths) == 3 and all((ROOT / path).exists() for path in paths)
 
 
 def test_ci_calls_what_exists():

@@ -15,6 +15,7 @@ import nbformat
 from rcnn_tutorial.answers import FOLDER
 from rcnn_tutorial.atomic import write_atomically
 from rcnn_tutorial.course.files import FURTHER, PAPER, course_folder
+from rcnn_tutorial.course.hosted import Published, prepare
 from rcnn_tutorial.course.start import START, start_page
 from rcnn_tutorial.errors import DataError
 
@@ -88,13 +89,14 @@ def _fingerprint(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def write_handout(folder: Path) -> Copied:
+def write_handout(folder: Path, published: Published | None = None) -> Copied:
     """Write lessons, their pages and a start page to `folder`, without outputs, answers and the way to solutions.
 
-    All or nothing: raises DataError when a lesson of the same name lies there with other content.
+    published: where notebook services find the course. All or nothing: raises DataError when a lesson of the same name
+    lies there with other content, ConfigError for an address that cannot be one.
     """
-    course = course_folder()
-    lessons = {folder / path.name: student_copy(path) for path in sorted(course.glob("*.ipynb"))}
+    course, published = course_folder(), (published or Published()).checked()
+    lessons = {folder / path.name: student_copy(path, published) for path in sorted(course.glob("*.ipynb"))}
     lessons[folder / START] = start_page(solutions=False)
     for path in [path for part in (FURTHER, PAPER) for path in sorted((course / part).glob("*.md"))]:
         lessons[folder / path.relative_to(course)] = path.read_text(encoding="utf-8").partition("\n## Answers\n")[0]
@@ -113,13 +115,14 @@ def write_new(contents: dict[Path, str]) -> Copied:
     return Copied(written, [])
 
 
-def student_copy(path: Path) -> str:
-    """The lesson as a student gets it: nothing run, no link to its solutions."""
+def student_copy(path: Path, published: Published) -> str:
+    """The lesson as a student gets it: nothing run, no link to its solutions, the way to it in notebook services."""
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         cell.source = SOLUTION_LINK.sub("", cell.source)
         if cell.cell_type == "code":
             cell.execution_count, cell.outputs = None, []
+    prepare(notebook, path.name, published)
     return nbformat.writes(notebook).rstrip("\n") + "\n"
 
 

@@ -3,19 +3,18 @@
 from pathlib import Path
 
 from rcnn_tutorial.explorers.canvas import SCRIPTS, Canvas
+from rcnn_tutorial.questions.form import Form
 
-PARTS = SCRIPTS[:-1]  # of canvas.js, no modules of their own
-_FOLDERS = [
-    Path(__file__).parent / "web",
-    Path(__file__).parents[1] / "explorers",
-    Path(__file__).parents[1] / "questions",
-]
+PARTS = SCRIPTS[:-1]  # no modules of their own
+_PACKAGE = Path(__file__).parents[1]
+_FOLDERS = [_PACKAGE / folder for folder in ("course/web", "explorers", "questions")]
 
 
 def sources() -> dict[str, str]:
-    """Name -> text of every module. Those of which the canvas is made are one, as the widget has them."""
+    """Name -> text of every module. What widgets join of several files is one here too."""
     files = [path for folder in _FOLDERS for path in sorted(folder.glob("*.js"))]
-    return {path.name: path.read_text(encoding="utf-8") for path in files} | {"canvas.js": Canvas._esm}
+    joined = {"canvas.js": Canvas._esm, "form.js": Form._esm}
+    return {path.name: path.read_text(encoding="utf-8") for path in files} | joined
 
 
 def style_files() -> list[Path]:

@@ -1,7 +1,7 @@
 // Shows what Python computed: one frame of layers over one image, and handles. No decision about detection is taken
-// here. `View` lives on the page and talks to Python. Python puts three files before this one: the `Painter` of painter.js
-// draws the layers; room.js says how large the picture may be; a `Handle` of handle.js is a box to move, an element over
-// the canvas.
+// here. `View` lives on the page and talks to Python. Python puts four files before this one: the `Painter` of painter.js
+// draws the layers; room.js says how large the picture may be; still.js hides the stored picture; a `Handle` of handle.js is
+// a box to move, an element over the canvas.
 //
 // Zoomed in, the handles lie on a sheet larger than the stage, and the stage is scrolled; the canvas stays in the stage
 // and shows the part that is seen.
@@ -11,6 +11,7 @@ const ZOOM_KEYS = { "+": 1.5, "=": 1.5, "-": 1 / 1.5, 0: 0 };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const TURNS = { PageUp: 1, PageDown: -1 };
 const PANELS = ".jp-WindowedPanel-outer, .jp-NotebookPanel-notebook"; // what shows a notebook in JupyterLab
+const STILLS = ["img", ".rcnn-wake"]; // the outputs before a live view, see shown.py
 const RIM = 5; // screen pixels between a handle and its name, for the ring that shows the focus
 
 function render({ model, el }) {
@@ -73,6 +74,7 @@ class View {
       (this.el.closest(".rcnn-explorer") ?? this.el).addEventListener("focusin", keepKeys); // now it is on the page
     });
     this.observer.observe(this.el);
+    this.showStills = hideStills(this.el, STILLS);
     const live = (act) => (event) => this.frame && act(event);
     const on = (name, act) => this.stage.addEventListener(name, live(act), { passive: false });
     on("pointerdown", (event) => this.press(event));
@@ -87,6 +89,7 @@ class View {
   destroy() {
     for (const [event, act] of Object.entries(this.changes)) this.model.off(event, act);
     this.observer.disconnect();
+    this.showStills();
     this.bitmap?.close();
     this.bitmap = null;
   }

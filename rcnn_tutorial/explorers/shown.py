@@ -9,12 +9,15 @@ the style (a notebook that is not trusted, a code host) cannot have the live vie
 import base64
 import io
 
+from anywidget import AnyWidget
 from IPython.display import display
+from ipywidgets import Widget
 from matplotlib.figure import Figure
 
 from rcnn_tutorial.figures.drawing import figure_of
 from rcnn_tutorial.figures.style import describe
 
+LIVE_VIEW = "application/vnd.jupyter.widget-view+json"
 WAKE = "A still picture. Run > Run All Cells brings it to life."
 # Line, picture and view are neighbors in the output area. A view lives if it has a canvas, and nothing disconnected.
 _STYLE = """
@@ -27,6 +30,18 @@ LINE:has(+ OUTPUT + OUTPUT .rcnn-canvas):not(:has(+ OUTPUT + OUTPUT DEAD)) { dis
 _STYLE = _STYLE.replace("LINE", "OUTPUT:has(.rcnn-wake)").replace("OUTPUT", ".jp-OutputArea-child")
 _STYLE = _STYLE.replace("DEAD", ".jupyter-widgets-disconnected")
 WAKING_LINE = f'<style>{_STYLE}</style><p class="rcnn-wake">{WAKE}</p>'
+
+
+def live_view(widget: Widget, words: str, like: AnyWidget | None = None) -> tuple[dict, dict]:
+    """Data and metadata of the output that a page replaces with a live widget, whatever the version of ipywidgets.
+
+    The metadata are anywidget's: Colab shows a widget of another make only where they name the script that can, and a
+    plain widget with such inside has none of its own. words: what a page without widgets shows.
+    like: the AnyWidget inside; None: `widget` is one itself.
+    """
+    _, metadata = AnyWidget._repr_mimebundle_(like or widget)
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    return {"text/plain": words, LIVE_VIEW: view}, metadata
 
 
 class Shown:
@@ -55,7 +70,8 @@ class Shown:
     def _ipython_display_(self, **_kwargs) -> None:
         display({"text/html": WAKING_LINE, "text/plain": WAKE}, raw=True)
         self._handle = display(self.still(), metadata=self._metadata(), raw=True, display_id=True)
-        display(self._repr_mimebundle_(), raw=True)
+        data, metadata = self._repr_mimebundle_()
+        display(data, metadata=metadata, raw=True)
 
     def renew_still(self) -> None:
         """Put the present picture in the place of the one that was stored when the widget was displayed.
@@ -65,7 +81,6 @@ class Shown:
         if self._handle is not None:
             self._handle.update(self.still(), metadata=self._metadata(), raw=True)
 
-    def _repr_mimebundle_(self, **kwargs) -> dict:
+    def _repr_mimebundle_(self, **_kwargs) -> tuple[dict, dict]:
         """The live view, and in words what it shows: the whole sentence, which ipywidgets would cut."""
-        bundle = super()._repr_mimebundle_(**kwargs)
-        return (bundle[0] if isinstance(bundle, tuple) else bundle) | {"text/plain": repr(self)}
+        return live_view(self, repr(self), like=self.canvases[0])

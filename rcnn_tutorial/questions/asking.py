@@ -34,6 +34,7 @@ from IPython.display import display
 
 from rcnn_tutorial import answers
 from rcnn_tutorial.errors import ConfigError
+from rcnn_tutorial.explorers.shown import live_view
 from rcnn_tutorial.questions.form import Form
 from rcnn_tutorial.questions.picture import COLORS, Picture, Spot
 from rcnn_tutorial.questions.text import marked_up, number_in, plain, written
@@ -173,9 +174,8 @@ class Questions:
 
     def _ipython_display_(self, **_kwargs) -> None:
         display({"text/html": self.html(), "text/plain": repr(self)}, raw=True)
-        live = self.form()._repr_mimebundle_()
-        live = live[0] if isinstance(live, tuple) else live
-        display(live | {"text/plain": WAKE}, raw=True)
+        data, metadata = live_view(self.form(), WAKE)
+        display(data, metadata=metadata, raw=True)
 
 
 def _still(question: Question) -> str:

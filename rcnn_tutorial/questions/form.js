@@ -14,6 +14,7 @@ function render({ model, el }) {
   const show = () => model.get("outcomes").forEach((outcome, i) => items[i].show(outcome));
   model.on("change:outcomes", show);
   show();
+  return hideStills(el, [".rcnn-question"]);
 }
 export default { render };
 

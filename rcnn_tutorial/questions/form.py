@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rcnn_tutorial.questions.asking import Question, Questions
 
 _HERE = pathlib.Path(__file__).parent
+_STILL = _HERE.parent / "explorers" / "still.js"
 
 
 class Form(WholeWidget):
@@ -25,7 +26,7 @@ class Form(WholeWidget):
     with keeping it); or `problem` alone, for what is no answer.
     """
 
-    _esm = _HERE / "form.js"
+    _esm = "\n".join(path.read_text(encoding="utf-8") for path in (_STILL, _HERE / "form.js"))
     _css = _HERE / "form.css"
     questions = traitlets.List().tag(sync=True)
     outcomes = traitlets.List().tag(sync=True)

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from rcnn_tutorial.explorers.canvas import Canvas
 
-OPEN = """async ([source, css, state]) => {
+BODY = '<main class="rcnn-explorer"><div style="width: 100%"></div></main>'
+OPEN = """async ([source, css, state, body]) => {
     const revive = (value) =>
         value?.bytes !== undefined ? new DataView(Uint8Array.from(atob(value.bytes), (c) => c.charCodeAt(0)).buffer)
         : Array.isArray(value) ? value.map(revive)
@@ -30,7 +31,7 @@ OPEN = """async ([source, css, state]) => {
         },
         answer(message) { heard["msg:custom"].forEach((act) => act(message)); },
     };
-    document.body.innerHTML = '<main class="rcnn-explorer"><div style="width: 100%"></div></main>';
+    document.body.innerHTML = body;
     document.head.appendChild(document.createElement("style")).textContent = css;
     const widget = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
     window.close_canvas = widget.default.render({ model, el: document.querySelector("main > div") });
@@ -40,19 +41,18 @@ OPEN = """async ([source, css, state]) => {
 class CanvasPage:
     """The canvas, its page and its handles."""
 
-    def __init__(self, page, canvas: Canvas):
+    def __init__(self, page, canvas: Canvas, body: str = BODY):
         self.page, self.python = page, canvas
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
         page.set_content('<!DOCTYPE html><html lang="en"><head><title>Canvas</title></head><body></body></html>')
-        page.evaluate(OPEN, [canvas._esm, str(canvas._css), self.state()])
+        page.evaluate(OPEN, [canvas._esm, str(canvas._css), self.state(), body])
         self.wait_for_frame()
 
     def state(self, *names: str) -> dict:
         """Traits of the Python side as JSON can hold them."""
-        names = names or ("image", "frame", "summary", "possible", "handles", "angles")
-        return {name: _plain(getattr(self.python, name)) for name in names}
+        return state_of(self.python, *names)
 
     def receive(self, *names: str) -> None:
         """Send traits of the Python side to the page and wait until they are drawn."""
@@ -96,11 +96,17 @@ class CanvasPage:
         return sheet["x"] + x * sheet["width"] / width, sheet["y"] + y * sheet["height"] / height
 
 
+def state_of(canvas: Canvas, *names: str) -> dict:
+    """These traits of a canvas, or all, as JSON can hold them."""
+    names = names or ("image", "frame", "summary", "possible", "handles", "angles")
+    return {name: _plain(getattr(canvas, name)) for name in names}
+
+
 @contextmanager
-def open_canvas(browser, canvas: Canvas, **options):
-    """The canvas in a browser context with these options; no script error may happen in it."""
+def open_canvas(browser, canvas: Canvas, body: str = BODY, **options):
+    """The canvas in a browser context with these options, in the div of main; no script error may happen in it."""
     context = browser.new_context(viewport={"width": 1000, "height": 900}, **options)
-    shown = CanvasPage(context.new_page(), canvas)
+    shown = CanvasPage(context.new_page(), canvas, body)
     yield shown
     context.close()
     assert shown.errors == []

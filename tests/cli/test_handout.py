@@ -15,3 +15,9 @@ def test_for_nbgrader_each_lesson_lies_in_a_folder_of_its_own(run, tmp_path, cap
     assert run(["handout", "--nbgrader", tmp_path / "source"]) == 0
     written = capsys.readouterr().out.split()
     assert written == [str(path) for path in sorted((tmp_path / "source").glob("*/*.ipynb"))] and written
+
+
+def test_assignments_have_no_cell_that_installs_and_no_links(run, tmp_path, capsys):
+    assert run(["handout", "--nbgrader", "--wheel", "course.whl", tmp_path / "source"]) == 2
+    assert "leave out --wheel, --github and --pages" in capsys.readouterr().err
+    assert not (tmp_path / "source").exists()
