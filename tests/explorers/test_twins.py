@@ -33,7 +33,6 @@ NO_TWIN_YET = {
     "crops of the photo",
     "crops of its cells",
     "classification",
-    "detections",
     "errors",
     "confusion",
     "reliability",
