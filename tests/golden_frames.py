@@ -15,6 +15,7 @@ from rcnn_tutorial.explorers.twin import Pack, exported, module_of
 from rcnn_tutorial.scene import Boxes
 
 COMBINATIONS = 12  # of random values for all controls and handles
+TURNS = (-45, -1, 20)  # degrees, by the round grip of a handle
 HOVERED = 12  # boxes of a layer, at most, whose hover texts are compared
 
 
@@ -36,6 +37,7 @@ def sweep_of(explorer: Explorer) -> Iterator[dict]:
     choices |= {name: boxes_for(canvas, name) for canvas in explorer.canvases for name in canvas.handles}
     for name, values in choices.items():
         yield from ({name: value} for value in values)
+    yield from ({"angles": {name: angle}} for canvas in explorer.canvases for name in canvas.angles for angle in TURNS)
     chance = random.Random(0)
     for _ in range(COMBINATIONS * (len(choices) > 1)):
         yield {name: chance.choice(values) for name, values in choices.items()}
@@ -64,7 +66,8 @@ def boxes_for(canvas: Canvas, name: str) -> list[list[float]]:
 def frame_of(explorer: Explorer, asked: dict) -> dict[str, Any]:
     """What the explorer draws and says when `asked` is set from its first state."""
     explorer.press("Reset")
-    explorer.set(**asked)
+    explorer.set(**{name: value for name, value in asked.items() if name != "angles"})
+    explorer.canvas.turn(**asked.get("angles", {}))
     return {"asked": plain(asked)} | seen(explorer)
 
 
