@@ -1,0 +1,59 @@
+// Non-maximum suppression of `stages/nms.py`.
+
+import { boxArea, range } from "./boxes.js";
+
+const f = Math.fround;
+const TINY = 2 ** -126; // the smallest normal number of single precision
+
+// Indices of the highest rank first; of equal ranks the first one.
+export function descending(ranks) {
+  return range(ranks.length).sort((a, b) => ranks[b] - ranks[a] || a - b);
+}
+
+// Indices of the boxes that greedy suppression keeps, at most so many, in the order of `ranks`: (K,).
+//
+// boxes: (N, 4). ranks: (N,), highest first. threshold: boxes whose IoU with a kept one exceeds it are removed; it is
+// not rounded to single precision, as in torchvision.
+export function nms(boxes, ranks, threshold, most = Infinity) {
+  const order = descending(ranks);
+  const sorted = columns(boxes, order);
+  const kept = new Int32Array(order.length); // places in the order
+  let count = 0;
+  for (let place = 0; place < order.length && count < most; place++)
+    if (!silenced(sorted, kept, count, place, threshold)) kept[count++] = place;
+  return Array.from(kept.subarray(0, count), (place) => order[place]);
+}
+
+// The same, one kept box at a time: { kept, suppressed, remaining }, indices of boxes. The threshold is rounded, as there.
+export function* nmsSteps(boxes, ranks, threshold) {
+  const order = descending(ranks);
+  const sorted = columns(boxes, order);
+  let places = range(order.length); // in the order of `ranks`
+  while (places.length) {
+    const [kept, ...others] = places;
+    const [suppressed, remaining] = [[], []];
+    for (const k of others) (silenced(sorted, [kept], 1, k, f(threshold)) ? suppressed : remaining).push(k);
+    places = remaining;
+    yield { kept: order[kept], suppressed: suppressed.map((k) => order[k]), remaining: remaining.map((k) => order[k]) };
+  }
+}
+
+// The boxes in this order, a column for each corner and for the area: millions of pairs are looked at in no time.
+function columns(boxes, order) {
+  const [x1, y1, x2, y2] = range(4).map((side) => Float32Array.from(order, (i) => boxes[i][side]));
+  return { x1, y1, x2, y2, area: Float32Array.from(order, (i) => boxArea(boxes[i])) };
+}
+
+// Whether box k overlaps one of the first `count` of the kept by more than the threshold (`boxIou` of columns).
+function silenced({ x1, y1, x2, y2, area }, kept, count, k, threshold) {
+  const [left, top, right, bottom, own] = [x1[k], y1[k], x2[k], y2[k], area[k]];
+  for (let place = 0; place < count; place++) {
+    const i = kept[place];
+    if (x1[i] >= right || x2[i] <= left || y1[i] >= bottom || y2[i] <= top) continue; // most lie far apart
+    const width = f(Math.min(x2[i], right) - Math.max(x1[i], left));
+    const height = f(Math.min(y2[i], bottom) - Math.max(y1[i], top));
+    const intersection = f(width * height);
+    if (f(intersection / Math.max(f(f(area[i] + own) - intersection), TINY)) > threshold) return true;
+  }
+  return false;
+}
