@@ -1,6 +1,8 @@
-// Replays golden frames with the twins: node replay.mjs SCRIPT FRAMES. Prints what differs, a line each; see test_twins.py.
+// Replays golden frames with the twins: node replay.mjs SCRIPT FRAMES. Prints what differs, a line each; see
+// test_twins.py.
 //
-// FRAMES is JSON: { kind, module, controls, canvases, tensors, pack, frames: [{ asked, state, ranges, rest, summary, scenes }] }.
+// FRAMES is JSON: { kind, module, controls, canvases, tensors, pack, frames: [{ asked, clicked, heard, state,
+// ranges, rest, aside, summary, scenes }] }: `asked` is set, then a place is clicked, then the words are heard.
 
 import { readFileSync } from "node:fs";
 import vm from "node:vm";
@@ -17,16 +19,20 @@ const explorer = new Unpacked(bytes).read(golden.explorer);
 const TOLERANCE = { data: 1e-3, pixels: 1 };
 const differences = [];
 for (const frame of golden.frames) {
-  const say = (what, mine, right) =>
-    differences.push(`${JSON.stringify(frame.asked)}: ${what}: ${JSON.stringify(mine)?.slice(0, 300)}, Python ${JSON.stringify(right)?.slice(0, 300)}`);
+  const { asked, clicked, heard } = frame;
+  const say = (what, ...values) => {
+    const [mine, right] = values.map((value) => JSON.stringify(value)?.slice(0, 300));
+    differences.push(`${JSON.stringify({ asked, clicked, heard })}: ${what}: ${mine}, Python ${right}`);
+  };
   const game = new Game(twin, explorer);
-  if (frame.clicked) game.click(frame.clicked);
-  else if (frame.heard) for (const word of frame.heard) game.hear(word);
-  else game.set(frame.asked);
+  game.set(asked);
+  if (clicked) game.click(clicked.at, clicked.picture);
+  for (const word of heard) game.hear(word);
   if (game.summary !== frame.summary) say("summary", game.summary, frame.summary);
   compare("state", game.values, frame.state, say);
   compare("ranges", game.ranges, frame.ranges, say);
   compare("rest", game.rest, frame.rest, say);
+  compare("aside", game.aside, frame.aside, say);
   if (!game.possible) continue;
   frame.scenes.forEach((right, i) => compareScene(`picture ${i}`, game.scenes[i], right, say));
 }
