@@ -181,6 +181,11 @@ class Scene:
         return tuple(self.size or to_uint8(self.image).shape[:2])
 
 
+def heat_colors() -> np.ndarray:
+    """The colors of a heat map, from the lowest value's to the highest's: (256, 3), uint8."""
+    return (matplotlib.colormaps[Heatmap.colormap](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
+
+
 def label_place(box: Sequence[float], size: Sequence[float], frame: Sequence[float], taken: list) -> tuple:
     """Where the text of a box goes, x1, y1, x2, y2: over, inside or under it, where no text is yet, within the frame.
 

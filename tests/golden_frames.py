@@ -16,6 +16,7 @@ from rcnn_tutorial.explorers.twin import Pack, exported, module_of
 from rcnn_tutorial.scene import Boxes
 
 COMBINATIONS = 12  # of random values for all controls and handles
+TURNS = (-45, -1, 20)  # degrees, by the round grip of a handle
 HOVERED = 12  # boxes of a layer, at most, whose hover texts are compared
 CLICKED = (0.03, 0.27, 0.52, 0.77, 0.96)  # where pictures are clicked, in shares of their sides
 
@@ -41,6 +42,7 @@ def sweep_of(explorer: Explorer) -> Iterator[dict]:
     choices |= {name: boxes_for(canvas, name) for canvas in explorer.canvases for name in canvas.handles}
     for name, values in choices.items():
         yield from ({name: value} for value in values)
+    yield from ({"angles": {name: angle}} for canvas in explorer.canvases for name in canvas.angles for angle in TURNS)
     chance = random.Random(0)
     for _ in range(COMBINATIONS * (len(choices) > 1)):
         yield {name: chance.choice(values) for name, values in choices.items()}
@@ -86,7 +88,8 @@ def words_of(explorer: Explorer) -> Iterator[list[dict]]:
 def frame_of(explorer: Explorer, asked: dict, clicked: dict | None = None, heard: Sequence[dict] = ()) -> dict:
     """What the explorer draws and says when `asked` is set from its first state, and then the reader does this."""
     explorer.press("Reset")
-    explorer.set(**asked)
+    explorer.set(**{name: value for name, value in asked.items() if name != "angles"})
+    explorer.canvas.turn(**asked.get("angles", {}))
     if clicked:
         explorer.canvases[clicked["picture"]].clicked = clicked["at"]
     for word in heard:

@@ -19,6 +19,7 @@
 // the { ranges, set } that come with a change; `clicked([x, y], controls, tensors, ranges, picture)` and, of what stands
 // beside the picture, `heard(word, controls, tensors, ranges)` return the controls to set.
 
+import { anchorSizes, baseAnchors, gridOf, insideImage } from "./anchor_grid.js";
 import { boxArea, boxIou, centerAndSize, encode, range, shifted } from "./boxes.js";
 import { boxes, CHOSEN, GROUND, GROUND_TRUTH, Impossible, lines, OTHER, PALETTE, PLAIN, points, RED, role } from "./scene.js";
 import { fixed, general, roundHalfEven, thousands } from "./text.js";
@@ -29,10 +30,10 @@ export const AnchorExplorer = {
   draw({ scales, ratios, stride, column, row, border }, { size, room, objects, base_size: base, reach, colors }) {
     if (!scales.length || !ratios.length)
       throw new Impossible("without a scale and a ratio there is no anchor; tick at least one of each");
-    const [rows, columns] = grid(size, stride);
+    const [rows, columns] = gridOf(size, stride);
     const at = [Math.min(row, rows - 1), Math.min(column, columns - 1)];
-    const sizes = anchorSizes(base, scales, ratios); // (A, 2)
-    const shapes = sizes.map(([w, h]) => [base / 2 - w / 2, base / 2 - h / 2, base / 2 + w / 2, base / 2 + h / 2]);
+    const config = { base_size: base, scales, ratios };
+    const [sizes, shapes] = [anchorSizes(config), baseAnchors(config)]; // (A, 2), (A, 4)
     const cells = range(rows).map((y) => range(columns).map((x) => shapes.map((shape) => shifted(shape, [x * stride, y * stride]))));
     const inside = (box) => insideImage(box, size, border);
     const within = cells.flat(2).filter(inside);
@@ -56,7 +57,7 @@ export const AnchorExplorer = {
   // A finer or a coarser grid: the cell at the same place of the photo.
   changed(name, { stride, column, row }, before, { size }, ranges) {
     if (name !== "stride") return {};
-    const most = grid(size, stride).map((cells) => cells - 1); // of a row, of a column
+    const most = gridOf(size, stride).map((cells) => cells - 1); // of a row, of a column
     const place = (at, last) => Math.min(roundHalfEven((at * before.stride) / stride), last);
     const reach = (name, last) => ({ max: Math.max(ranges[name].max, last) });
     return {
@@ -70,22 +71,7 @@ export const AnchorExplorer = {
   },
 };
 
-// Rows and columns of the feature map.
-const grid = (size, stride) => size.map((side) => Math.ceil(side / stride));
 const moved = ([x, y], by) => [x + by, y + by];
-
-// Width and height of every shape, ratio-major, as `stages/anchors.py` makes them: (A, 2).
-function anchorSizes(base, scales, ratios) {
-  return ratios.flatMap((ratio) => {
-    const width = roundHalfEven((base ** 2 / ratio) ** 0.5);
-    const height = roundHalfEven(width * ratio);
-    return scales.map((scale) => [width * scale, height * scale]);
-  });
-}
-
-function insideImage([x1, y1, x2, y2], [height, width], border) {
-  return x1 >= -border && y1 >= -border && x2 <= width + border && y2 <= height + border;
-}
 
 // The largest IoU of each object with any of the anchors; 0 where there is no anchor.
 const bestOverlaps = (objects, anchors) =>

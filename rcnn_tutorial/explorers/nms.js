@@ -12,7 +12,8 @@ export function descending(ranks) {
 
 // Indices of the boxes that greedy suppression keeps, at most so many, in the order of `ranks`: (K,).
 //
-// boxes: (N, 4). ranks: (N,), highest first. threshold: boxes whose IoU with a kept one exceeds it are removed.
+// boxes: (N, 4). ranks: (N,), highest first. threshold: boxes whose IoU with a kept one exceeds it are removed; it is
+// not rounded to single precision, as in torchvision.
 export function nms(boxes, ranks, threshold, most = Infinity) {
   const order = descending(ranks);
   const sorted = columns(boxes, order);
@@ -23,7 +24,7 @@ export function nms(boxes, ranks, threshold, most = Infinity) {
   return Array.from(kept.subarray(0, count), (place) => order[place]);
 }
 
-// The same, one kept box at a time: { kept, suppressed, remaining }, indices of boxes.
+// The same, one kept box at a time: { kept, suppressed, remaining }, indices of boxes. The threshold is rounded, as there.
 export function* nmsSteps(boxes, ranks, threshold) {
   const order = descending(ranks);
   const sorted = columns(boxes, order);
@@ -31,7 +32,7 @@ export function* nmsSteps(boxes, ranks, threshold) {
   while (places.length) {
     const [kept, ...others] = places;
     const [suppressed, remaining] = [[], []];
-    for (const k of others) (silenced(sorted, [kept], 1, k, threshold) ? suppressed : remaining).push(k);
+    for (const k of others) (silenced(sorted, [kept], 1, k, f(threshold)) ? suppressed : remaining).push(k);
     places = remaining;
     yield { kept: order[kept], suppressed: suppressed.map((k) => order[k]), remaining: remaining.map((k) => order[k]) };
   }

@@ -14,6 +14,7 @@ from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.explorers.canvas import ROOMY, Canvas, Handle
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
 from rcnn_tutorial.explorers.own import Own, OwnError, like_the_package_s
+from rcnn_tutorial.fields import to_dict
 from rcnn_tutorial.figures.rpn_loss import BEST, TYPE_A, TYPE_B
 from rcnn_tutorial.guarded import same
 from rcnn_tutorial.roles import Role
@@ -85,7 +86,7 @@ class AnchorLabelExplorer(Explorer):
         self.inside = inside_image(self.anchors, self.size[None], config.anchor_targets.border)  # (1, N)
         self.centers = spread_centers(self.anchors, config, stride)  # (N, 2)
         self.names = [f"{width:g}×{height:g}" for width, height in anchor_sizes(config.anchors).tolist()]
-        self.defaults = config
+        self.defaults, self.stride = config, stride
         side = max(_SMALLEST, min(256, height, width))
         controls = {
             **target_controls(config.anchor_targets),
@@ -102,6 +103,11 @@ class AnchorLabelExplorer(Explorer):
         handle = Handle(roles.GROUND_TRUTH, box, name="movable object")
         self._seen = list(box)
         super().__init__(controls, Canvas(image, handles={"object": handle}), presets=self._questions())
+
+    def tensors(self) -> dict:
+        """What the twin draws from; it makes the anchors itself."""
+        config = {"anchors": to_dict(self.defaults.anchors), "anchor_targets": to_dict(self.defaults.anchor_targets)}
+        return config | {"size": self.size, "stride": self.stride, "objects": self.objects}
 
     def _questions(self) -> dict:
         height, width = self.size.tolist()
@@ -303,6 +309,12 @@ class SmoothL1Explorer(Explorer):
         presets = {"Sigma 3": {"sigma": 3.0}, "Sigma 1": {"sigma": 1.0}}
         super().__init__(controls, Canvas(size=self.SIZE, roomy=ROOMY), presets=presets)
         self.canvas.observe(self._choose_difference, "clicked")
+
+    def tensors(self) -> dict:
+        """What the twin draws from."""
+        margins = {"left": self.LEFT, "right": self.RIGHT, "up": self.UP, "down": self.DOWN}
+        sides = {"size": self.SIZE, "margins": margins, "reach": self.REACH, "top": self.TOP}
+        return sides | {"differences": self.differences}
 
     def draw(self) -> str:
         """Draw the curve, the point on it and its tangent; say in which part it lies."""

@@ -1,0 +1,94 @@
+// The target layers, `stages/anchor_target.py` and `stages/proposal_target.py`, in the browser: what every anchor and
+// every ROI of one image is to learn. Thresholds are rounded to single precision, as torch rounds them.
+
+import { boxIou, encode, range } from "./boxes.js";
+import { shuffledCandidates } from "./sampling.js";
+import { roundHalfEven } from "./text.js";
+
+const f = Math.fround;
+export const [FOREGROUND, BACKGROUND, DONT_CARE] = [1, 0, -1];
+
+// Every anchor's label before sampling, with the overlaps that decided it:
+// { labels, overlaps, closest, typeA, typeB }, (N,) each; `closest` is the object of the largest overlap.
+//
+// anchors: (N, 4). objects: (G, 4). inside: (N,), false for anchors that do not count.
+export function assignAnchors(anchors, objects, inside, config) {
+  const rows = range(anchors.length).filter((i) => inside[i]);
+  const table = new Map(rows.map((i) => [i, objects.map((object) => boxIou(anchors[i], object))])); // i -> (G,)
+  const best = objects.map((_, g) => rows.reduce((most, i) => Math.max(most, table.get(i)[g]), 0)); // (G,)
+  const none = () => Array(anchors.length).fill(false);
+  const found = { labels: Array(anchors.length).fill(DONT_CARE), typeA: none(), typeB: none() };
+  const [overlaps, closest] = [Array(anchors.length).fill(0), Array(anchors.length).fill(0)];
+  for (const i of rows) {
+    [overlaps[i], closest[i]] = largest(table.get(i));
+    found.typeA[i] = table.get(i).some((iou, g) => iou === best[g] && iou > 0);
+    found.typeB[i] = overlaps[i] >= f(config.positive_overlap);
+    const background = overlaps[i] < f(config.negative_overlap);
+    const foreground = (found.typeA[i] || found.typeB[i]) && !(config.clobber_positives && background);
+    found.labels[i] = foreground ? FOREGROUND : background ? BACKGROUND : DONT_CARE;
+  }
+  return { ...found, overlaps, closest };
+}
+
+// At most batch_size * foreground_fraction foreground, filled up with background, the rest forgotten: (N,).
+//
+// labels: (N,). keys: (N,) random numbers, the highest of which stay.
+export function sampleLabels(labels, keys, config) {
+  const most = Math.floor(config.batch_size * config.foreground_fraction);
+  const foreground = shuffledCandidates(labels.map((label) => label === FOREGROUND), keys, most);
+  const room = config.batch_size - foreground.length;
+  const background = shuffledCandidates(labels.map((label) => label === BACKGROUND), keys, room);
+  const sampled = Array(labels.length).fill(DONT_CARE);
+  for (const i of [...foreground, ...background]) sampled[i] = labels[i];
+  return sampled;
+}
+
+// Every ROI's overlap with its closest object, and its kind: { overlaps, closest, foreground, background }, (R,) each.
+//
+// boxes: (R, 4). valid: (R,), false for padding. objects: (G, 4). Where nothing qualifies all are background.
+export function assignRois(boxes, valid, objects, config) {
+  const [high, low] = [f(config.background_high), f(config.background_low)];
+  const found = boxes.map((box) => largest(objects.map((object) => boxIou(box, object)))); // (R, 2)
+  const overlaps = found.map(([iou]) => iou);
+  const foreground = overlaps.map((iou, i) => valid[i] && iou >= f(config.foreground_threshold));
+  let background = overlaps.map((iou, i) => valid[i] && iou < high && iou >= low);
+  if (!foreground.some(Boolean) && !background.some(Boolean)) background = [...valid];
+  return { overlaps, closest: found.map(([, object]) => object), foreground, background };
+}
+
+// batch_size ROIs: { chosen, isForeground }, (S,) each, foreground first; `chosen` are indices.
+//
+// At most foreground_fraction of them are foreground. Kinds that are too few are drawn again in turn: background always,
+// foreground only where there is no background. keys: (R,) random numbers, which order the candidates.
+export function sampleRois({ foreground, background }, keys, config) {
+  const size = config.batch_size;
+  const [inFront, behind] = [foreground, background].map((candidates) => shuffledCandidates(candidates, keys, size));
+  const most = roundHalfEven(size * config.foreground_fraction);
+  const share = behind.length ? Math.min(foreground.filter(Boolean).length, most) : size;
+  const pick = (place) => (place < share ? inFront[place % inFront.length] : behind[(place - share) % behind.length]);
+  return { chosen: range(size).map(pick), isForeground: range(size).map((place) => place < share) };
+}
+
+// The sampled ROIs and what the classifier should say of each: { rois, labels, coefficients, chosen, overlaps }, (S, ...)
+// each, and the `assignment` before sampling.
+//
+// proposals: { boxes, valid }. truth: { boxes, labels }, label 0 where padded. keys: (R,) random numbers.
+export function proposalTargets({ boxes, valid }, truth, keys, config) {
+  const assignment = assignRois(boxes, valid, truth.boxes, config);
+  const { chosen, isForeground } = sampleRois(assignment, keys, config);
+  const rois = chosen.map((i) => boxes[i]); // (S, 4)
+  const objects = chosen.map((i) => assignment.closest[i]); // (S,)
+  const labels = objects.map((object, s) => (isForeground[s] ? truth.labels[object] : 0));
+  const coefficients = rois.map((roi, s) => normalized(encode(truth.boxes[objects[s]], roi), config)); // (S, 4)
+  return { rois, labels, coefficients, chosen, overlaps: chosen.map((i) => assignment.overlaps[i]), assignment };
+}
+
+// (t - mean) / std for each of the four coefficients.
+export function normalized(coefficients, { target_means: means, target_stds: stds }) {
+  return coefficients.map((t, i) => f(f(t - f(means[i])) / f(stds[i])));
+}
+
+// The largest of a row of numbers from 0 up, and the first place that has it; [0, 0] of none.
+function largest(numbers) {
+  return numbers.reduce(([most, at], number, i) => (number > most ? [number, i] : [most, at]), [0, 0]);
+}
