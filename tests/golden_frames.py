@@ -1,8 +1,9 @@
 """Golden frames: what explorers draw and say over their sweeps; `explorers/replay.mjs` compares the twins with it."""
 
 import base64
+import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import ipywidgets as widgets
@@ -12,10 +13,12 @@ from explorer_cases import values_of
 from rcnn_tutorial.explorers.canvas import Canvas, message
 from rcnn_tutorial.explorers.explorer import Explorer
 from rcnn_tutorial.explorers.twin import Pack, exported, module_of
-from rcnn_tutorial.scene import Boxes
+from rcnn_tutorial.scene import Boxes, to_uint8
 
 COMBINATIONS = 12  # of random values for all controls and handles
+TURNS = (-45, -1, 20)  # degrees, by the round grip of a handle
 HOVERED = 12  # boxes of a layer, at most, whose hover texts are compared
+CLICKED = (0.03, 0.27, 0.52, 0.77, 0.96)  # where pictures are clicked, in shares of their sides
 
 
 def golden(explorer: Explorer) -> dict[str, Any]:
@@ -23,9 +26,22 @@ def golden(explorer: Explorer) -> dict[str, Any]:
     pack = Pack()
     sent = exported(explorer, pack)
     frames = [frame_of(explorer, asked) for asked in sweep_of(explorer)]
+    starts = [{}, *explorer.presets.values()]
+    frames += [frame_of(explorer, asked, clicked=click) for asked in starts for click in clicks_of(explorer)]
+    frames += [frame_of(explorer, asked, heard=words) for asked in starts for words in words_of(explorer)]
     explorer.press("Reset")
+    forget_still_images(frames)
     names = {"kind": type(explorer).__name__, "module": module_of(explorer), "explorer": sent}
     return names | {"pack": base64.b64encode(pack.bytes).decode("ascii"), "frames": frames}
+
+
+def forget_still_images(frames: list[dict]) -> None:
+    """A picture whose image nothing changes goes without it: thousands of equal pixels need not be compared."""
+    for number, first in enumerate(frames[0]["scenes"]):
+        scenes = [frame["scenes"][number] for frame in frames]
+        if all(scene["image"]["file"] == first["image"]["file"] for scene in scenes):
+            for scene in scenes:
+                scene["image"] = None
 
 
 def sweep_of(explorer: Explorer) -> Iterator[dict]:
@@ -36,6 +52,7 @@ def sweep_of(explorer: Explorer) -> Iterator[dict]:
     choices |= {name: boxes_for(canvas, name) for canvas in explorer.canvases for name in canvas.handles}
     for name, values in choices.items():
         yield from ({name: value} for value in values)
+    yield from ({"angles": {name: angle}} for canvas in explorer.canvases for name in canvas.angles for angle in TURNS)
     chance = random.Random(0)
     for _ in range(COMBINATIONS * (len(choices) > 1)):
         yield {name: chance.choice(values) for name, values in choices.items()}
@@ -61,11 +78,33 @@ def boxes_for(canvas: Canvas, name: str) -> list[list[float]]:
     ]
 
 
-def frame_of(explorer: Explorer, asked: dict) -> dict[str, Any]:
-    """What the explorer draws and says when `asked` is set from its first state."""
+def clicks_of(explorer: Explorer) -> Iterator[dict]:
+    """Clicks on its pictures, as far as it listens to them: which picture, and where."""
+    for number, canvas in enumerate(explorer.canvases):
+        if canvas._trait_notifiers.get("clicked"):
+            height, width = canvas.size
+            places = itertools.product(CLICKED, CLICKED)
+            yield from ({"picture": number, "at": [round(x * width, 1), round(y * height, 1)]} for x, y in places)
+
+
+def words_of(explorer: Explorer) -> Iterator[list[dict]]:
+    """What the list of suppression says: steps, each box picked, and picks one after the other."""
+    if hasattr(explorer, "ranking"):
+        rows = range(len(explorer.ranking.frame["rows"]) + 1)  # and one that is not there
+        yield from ([word, {"go": -1}] for word in [{"go": 1}, *({"pick": row} for row in rows)])
+        yield from ([{"go": 1}, *({"pick": row} for row in rows if row != left), {"go": -1}] for left in rows)
+
+
+def frame_of(explorer: Explorer, asked: dict, clicked: dict | None = None, heard: Sequence[dict] = ()) -> dict:
+    """What the explorer draws and says when `asked` is set from its first state, and then the reader does this."""
     explorer.press("Reset")
-    explorer.set(**asked)
-    return {"asked": plain(asked)} | seen(explorer)
+    explorer.set(**{name: value for name, value in asked.items() if name != "angles"})
+    explorer.canvas.turn(**asked.get("angles", {}))
+    if clicked:
+        explorer.canvases[clicked["picture"]].clicked = clicked["at"]
+    for word in heard:
+        explorer.ranking._handle_custom_msg(word, [])
+    return {"asked": plain(asked), "clicked": clicked, "heard": list(heard)} | seen(explorer)
 
 
 def seen(explorer: Explorer) -> dict[str, Any]:
@@ -79,6 +118,7 @@ def seen(explorer: Explorer) -> dict[str, Any]:
             name: {"min": slider.min, "max": slider.max, "step": slider.step} for name, slider in sliders.items()
         },
         "rest": explorer._idle,
+        "aside": plain(explorer.ranking.frame) if hasattr(explorer, "ranking") else None,
         "scenes": [scene_of(canvas) for canvas in explorer.canvases],
     }
 
@@ -92,7 +132,14 @@ def scene_of(canvas: Canvas) -> dict[str, Any]:
     ]
     turnable = {key: style.turnable for key, style in canvas.handle_styles.items()}
     look = {"size": list(canvas.size), "title": canvas.title, "turnable": turnable}
-    return look | {"layers": plain(layers), "hovers": hovers}
+    return look | {"layers": plain(layers), "hovers": hovers, "image": image_of(canvas)}
+
+
+def image_of(canvas: Canvas) -> dict[str, Any]:
+    """The image under the layers: as the file that goes to the browser, and its pixels."""
+    pixels = np.zeros((0, 0, 3), np.uint8) if canvas.picture is None else to_uint8(canvas.picture)
+    texts = {"file": canvas.image, "data": pixels.tobytes()}
+    return {"shape": pixels.shape} | {name: base64.b64encode(data).decode("ascii") for name, data in texts.items()}
 
 
 def plain(value: Any) -> Any:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rcnn_tutorial import roles
 from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.roles import Role, ink_on
-from rcnn_tutorial.scene import Boxes, Heatmap, Lines, Points, Scene, label_place
+from rcnn_tutorial.scene import Boxes, Heatmap, Lines, Points, Scene, heat_colors, label_place
 
 BOXES = torch.tensor([[10.0, 20.0, 110.0, 220.0], [50.0, 60.0, 70.0, 80.0]])
 ROLES = [value for value in vars(roles).values() if isinstance(value, Role)]
@@ -75,6 +75,12 @@ def test_texts_of_boxes_that_share_a_corner_keep_apart():
     assert taken[:2] == [(50, 35, 130, 50), (50, 50, 130, 65)]
     assert len(set(taken)) == 3
     assert label_place([280.0, 50, 299, 90], (80, 15), (300, 300), [])[2] == 300  # at the right edge it grows leftward
+
+
+def test_the_colors_of_a_heatmap_are_those_that_it_draws():
+    drawn = Heatmap(torch.arange(256.0)[None]).rgba()[0, :, :3]  # (256, 3)
+    assert np.abs(heat_colors().astype(int) - drawn).max() <= 1
+    assert heat_colors().shape == (256, 3)
 
 
 def test_no_class_has_the_color_of_a_role():

@@ -15,7 +15,7 @@ from rcnn_tutorial.explorers.explorer import Explorer, choice, flag, integer
 from rcnn_tutorial.explorers.own import Own
 from rcnn_tutorial.figures import crop_pooling as geometry
 from rcnn_tutorial.roles import Role
-from rcnn_tutorial.scene import Boxes, Heatmap, Layer, Lines, Picture, Points
+from rcnn_tutorial.scene import Boxes, Heatmap, Layer, Lines, Picture, Points, heat_colors, to_uint8
 from rcnn_tutorial.stages.crop_pooling import crop_pool, crop_theta, sample_crops
 
 MOST_DEGREES = 45  # either way
@@ -67,6 +67,12 @@ class CropPoolingExplorer(Explorer):
         pictures[1].add_class("rcnn-aside")  # the ROI is dragged on the first
         super().__init__(controls, pictures, presets(roi.tolist(), width))
         self.canvas.observe(self._follow, "angles")
+
+    def tensors(self) -> dict:
+        """What the twin draws from. The photo goes as bytes: a fourth of the size, and half a level is not seen."""
+        photo = to_uint8(self.photo[0]).transpose(2, 0, 1)  # (3, H, W)
+        maps = {"photo": photo, "features": self.features[0], "stride": self.stride, "viridis": heat_colors()}
+        return maps | {"methods": geometry.METHODS, "most_degrees": MOST_DEGREES, "most_points": MOST_POINTS}
 
     def _follow(self, change) -> None:
         """The slider says how far the reader has turned the ROI by its grip."""
@@ -142,7 +148,8 @@ class CropPoolingExplorer(Explorer):
         turned = f", turned by {self.rotation.value}°" if self.rotation.value else ""
         sentence = f"{roi_in_words(roi)}{turned}: {size} × {size} samples"
         if size > 1:
-            step = [float((point - points[0, 0]).norm()) for point in (points[0, 1], points[1, 0])]
+            # Rounded twice, lest the last bit of a sum decide what is halfway between two tenths.
+            step = [round(float((point - points[0, 0]).norm()), 3) for point in (points[0, 1], points[1, 0])]
             sentence += f", {step[0]:.1f} pixels apart across, {step[1]:.1f} down"
         beyond = f" {outside} lie beyond the map's last centers, where it fades to 0." if outside else ""
         return layers, f"{sentence}.{beyond}"

@@ -88,6 +88,10 @@ class NMSExplorer(Explorer):
         self.canvas.observe(self._click, "clicked")
         self.ranking.on_msg(self._told)
 
+    def tensors(self) -> dict:
+        """What the twin draws from."""
+        return {"boxes": self.boxes, "scores": self.scores, "size": self.canvas.size}
+
     def _left(self):
         return [*super()._left(), self.ranking]
 

@@ -44,3 +44,6 @@ export function signed(x, digits) {
   const text = fixed(x, digits);
   return text.startsWith("-") ? text : `+${text}`;
 }
+
+// round(x, digits)
+export const rounded = (x, digits) => Number(fixed(x, digits));

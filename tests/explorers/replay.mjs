@@ -1,6 +1,8 @@
-// Replays golden frames with the twins: node replay.mjs SCRIPT FRAMES. Prints what differs, a line each; see test_twins.py.
+// Replays golden frames with the twins: node replay.mjs SCRIPT FRAMES. Prints what differs, a line each; see
+// test_twins.py.
 //
-// FRAMES is JSON: { kind, module, controls, canvases, tensors, pack, frames: [{ asked, state, ranges, rest, summary, scenes }] }.
+// FRAMES is JSON: { kind, module, controls, canvases, tensors, pack, frames: [{ asked, clicked, heard, state,
+// ranges, rest, aside, summary, scenes }] }: `asked` is set, then a place is clicked, then the words are heard.
 
 import { readFileSync } from "node:fs";
 import vm from "node:vm";
@@ -17,18 +19,25 @@ const explorer = new Unpacked(bytes).read(golden.explorer);
 const TOLERANCE = { data: 1e-3, pixels: 1 };
 const differences = [];
 for (const frame of golden.frames) {
-  const say = (what, mine, right) =>
-    differences.push(`${JSON.stringify(frame.asked)}: ${what}: ${JSON.stringify(mine)?.slice(0, 300)}, Python ${JSON.stringify(right)?.slice(0, 300)}`);
+  const { asked, clicked, heard } = frame;
+  const say = (what, ...values) => {
+    const [mine, right] = values.map((value) => JSON.stringify(value)?.slice(0, 300));
+    differences.push(`${JSON.stringify({ asked, clicked, heard })}: ${what}: ${mine}, Python ${right}`);
+  };
   const game = new Game(twin, explorer);
-  if (frame.clicked) game.click(frame.clicked);
-  else if (frame.heard) for (const word of frame.heard) game.hear(word);
-  else game.set(frame.asked);
+  game.set(asked);
+  if (clicked) game.click(clicked.at, clicked.picture);
+  for (const word of heard) game.hear(word);
   if (game.summary !== frame.summary) say("summary", game.summary, frame.summary);
   compare("state", game.values, frame.state, say);
   compare("ranges", game.ranges, frame.ranges, say);
   compare("rest", game.rest, frame.rest, say);
+  compare("aside", game.aside, frame.aside, say);
   if (!game.possible) continue;
-  frame.scenes.forEach((right, i) => compareScene(`picture ${i}`, game.scenes[i], right, say));
+  frame.scenes.forEach((right, i) => {
+    compareScene(`picture ${i}`, game.scenes[i], right, say);
+    compareImage(`picture ${i} image`, game.scenes[i].image ?? explorer.canvases[i].image, right.image, say);
+  });
 }
 console.log(differences.join("\n"));
 process.exit(differences.length ? 1 : 0);
@@ -37,8 +46,8 @@ function compareScene(where, mine, right, say) {
   compare(`${where} size`, mine.size, right.size, say);
   compare(`${where} title`, mine.title, right.title, say);
   compare(`${where} turnable`, mine.turnable, right.turnable, say);
-  if (mine.layers.length !== right.layers.length)
-    return say(`${where} layers`, mine.layers.map(({ kind, name }) => `${kind} ${name}`), right.layers.map(({ kind, name }) => `${kind} ${name}`));
+  const names = ({ layers }) => layers.map(({ kind, name }) => `${kind} ${name}`);
+  if (mine.layers.length !== right.layers.length) return say(`${where} layers`, names(mine), names(right));
   mine.layers.forEach((layer, i) => {
     const { data, ...look } = right.layers[i];
     const here = `${where} layer ${i} (${look.name || look.kind})`;
@@ -47,6 +56,15 @@ function compareScene(where, mine, right, say) {
     compareNumbers(here, own, data, look.kind === "pixels" ? TOLERANCE.pixels : TOLERANCE.data, say);
     right.hovers?.[i]?.forEach((text, k) => text === textOf(k) || say(`${here} hover ${k}`, textOf(k), text));
   });
+}
+
+// `right`: null where no control changes the image. A file must be the very same, pixels may differ a little.
+function compareImage(where, mine, right, say) {
+  if (right === null) return;
+  const bytes = (text) => [...Buffer.from(text, "base64")];
+  if (!mine?.shape) return compareNumbers(where, mine ?? [], bytes(right.file), 0, say);
+  compare(`${where} size`, mine.shape, right.shape, say);
+  compareNumbers(where, mine.data, bytes(right.data), TOLERANCE.pixels, say);
 }
 
 function compareNumbers(where, mine, right, tolerance, say) {

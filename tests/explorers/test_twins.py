@@ -6,12 +6,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import torch
 from explorer_cases import CASES, IMAGE, TARGET, small_trace
 from golden_frames import golden
 
 from rcnn_tutorial.course.bundle import bundle
 from rcnn_tutorial.course.scripts import sources
 from rcnn_tutorial.explorers.explorer import Explorer
+from rcnn_tutorial.explorers.suppression import NMSExplorer
 from rcnn_tutorial.explorers.twin import module_of
 
 REPLAY = Path(__file__).with_name("replay.mjs")
@@ -19,20 +21,11 @@ NO_TWIN_YET = {
     "preprocessing",
     "preprocessing of a column",
     "preprocessing of a row",
-    "crops",
-    "crops of the photo",
-    "crops of its cells",
     "classification",
-    "NMS",
-    "detections",
     "errors",
     "confusion",
     "reliability",
     "curve",
-    "merges",
-    "boxes of merges",
-    "merges of one color",
-    "two generations",
     "tour",
     "story",
     "monitor",
@@ -65,6 +58,13 @@ def test_a_twin_draws_and_says_what_python_does(name, trace, tmp_path):
     explorer.set(**start)
     explorer._first = explorer._state()  # the sweep begins here, and Reset comes back to it
     assert replayed(explorer, tmp_path) == ""
+
+
+@needs_node
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_the_twin_of_suppression_knows_no_boxes_and_boxes_that_tie(count, tmp_path):
+    boxes = torch.tensor([[0.0, 0, 100, 60], [0, 0, 100, 18], [70, 20, 90, 60]])[:count]  # the IoU of two is 0.3
+    assert replayed(NMSExplorer(IMAGE, boxes, torch.full((count,), 0.5)), tmp_path) == ""
 
 
 @needs_node
