@@ -77,6 +77,11 @@ class DetectionExplorer(Explorer):
         }
         super().__init__(controls, Canvas(image), presets)
 
+    def tensors(self) -> dict:
+        """What the twin draws from."""
+        layer = {"boxes": self.boxes, "probabilities": self.probabilities, "valid": self.valid}
+        return layer | {"objects": self.objects, "classes": self.classes}
+
     def draw(self) -> str:
         """Draw what the inference layer detects; count it."""
         threshold, probabilities = self.score_threshold.value, self.probabilities

@@ -21,7 +21,6 @@ NO_TWIN_YET = {
     "preprocessing",
     "preprocessing of a column",
     "preprocessing of a row",
-    "detections",
     "errors",
     "confusion",
     "reliability",
