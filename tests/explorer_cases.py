@@ -1,5 +1,7 @@
 """Every explorer on a small photo, and how far its controls go: what the sweeps of the tests set."""
 
+import dataclasses
+
 import ipywidgets as widgets
 import torch
 
@@ -65,6 +67,10 @@ def preprocessing(size=(96, 128)):
     return lambda image, _trace, target: PreprocessingExplorer(image[:, : size[0], : size[1]], target["boxes"])
 
 
+def classification_alone(image, trace, _target):
+    return ClassificationExplorer(image, dataclasses.replace(trace, ground_truth=None), CONFIG)
+
+
 def found_in(target):
     """Detections: the objects, and each once more as the other class; scores below 1."""
     boxes, labels = target["boxes"], target["labels"]
@@ -100,6 +106,7 @@ CASES = {  # name -> what builds the explorer of (image, trace, target), and whe
     "crops of the photo": (crops, {"map": PHOTO, "method": "align"}),
     "crops of its cells": (crops, {"map": CELLS, "method": "pool"}),
     "classification": (lambda image, trace, _: ClassificationExplorer(image, trace, CONFIG), {}),
+    "classification without targets": (classification_alone, {}),
     "NMS": (lambda image, trace, _: NMSExplorer(image, trace.proposals.boxes[0], trace.proposals.scores[0]), {}),
     "detections": (lambda image, trace, target: DetectionExplorer(image, trace, CONFIG, target["boxes"]), {}),
     "errors": (lambda image, _, target: ErrorExplorer([image] * 2, [found_in(target)] * 2, [target] * 2, "abc"), {}),

@@ -143,8 +143,10 @@ def image_of(canvas: Canvas) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Buffers and tuples as lists of numbers."""
+    """Buffers and tuples as lists of numbers, pixels as base64."""
     match value:
+        case memoryview(format="B"):
+            return base64.b64encode(value).decode("ascii")
         case memoryview():
             return np.asarray(value).flatten().tolist()
         case dict():

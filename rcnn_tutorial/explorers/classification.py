@@ -15,6 +15,7 @@ from rcnn_tutorial.explorers.bars import SIZE, TOP, Bar, bars, level
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, choice, number
 from rcnn_tutorial.explorers.own import Own
+from rcnn_tutorial.fields import to_dict
 from rcnn_tutorial.model import Trace
 from rcnn_tutorial.scene import Boxes, Layer
 from rcnn_tutorial.stages.classification import RoiOutputs, classification_loss
@@ -109,6 +110,15 @@ class ClassificationExplorer(Explorer):
             self.labels = truth.labels[0, index] * assignment.foreground[0]  # (R,)
             self.matched = truth.boxes[0, index]  # (R, 4)
             self.objects = truth.boxes[0, truth.valid[0]] / self.trace.preprocessed.scales[0]  # (G, 4)
+
+    def tensors(self) -> dict:
+        """What the twin draws from: what the classifier says of every ROI, the objects, and what decodes the boxes."""
+        said, photo, truth = self.trace.proposed, self.trace.preprocessed, self.trace.ground_truth
+        outputs = {"rois": said.rois[0], "scores": said.scores[0], "coefficients": said.coefficients[0]}  # (R, ...)
+        sizes = {"size": photo.original_sizes[0], "scale": float(photo.scales[0])}
+        objects = truth and {"boxes": truth.boxes[0, truth.valid[0]], "labels": truth.labels[0, truth.valid[0]]}
+        config = {name: to_dict(getattr(self.config, name)) for name in ("proposal_targets", "classification")}
+        return outputs | sizes | config | {"truth": objects, "classes": self.classes}
 
     def draw(self) -> str:
         """Draw the ROI, its boxes and the likeliest classes; say what it adds to the loss."""

@@ -15,7 +15,7 @@ from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, integer, number
 from rcnn_tutorial.explorers.own import Own, OwnError, like_the_package_s
 from rcnn_tutorial.roles import Role
-from rcnn_tutorial.scene import Boxes, Layer, Picture
+from rcnn_tutorial.scene import Boxes, Layer, Picture, to_uint8
 from rcnn_tutorial.stages.preprocessing import Preprocessed, normalize, preprocess, resize, scale_for
 
 _FIELD = 1000  # pixels: side of the ground on which everything is laid; it grows with larger sizes
@@ -62,6 +62,13 @@ class PreprocessingExplorer(Explorer):
             "Maximum below target": {"max_size": max(400, self.config.target_size - 100)},
         }
         super().__init__(controls, Canvas(size=(_FIELD, _FIELD), width=600), presets)
+
+    def tensors(self) -> dict:
+        """What the twin draws from. The photo goes as bytes, which it came from."""
+        photo = to_uint8(self.image).transpose(2, 0, 1)  # (3, H, W)
+        field = {"field": _FIELD, "thumbnail": _THUMBNAIL, "aspect_step": _ASPECT_STEP, "stride": self.stride}
+        labels = {name: self.controls[name].description for name in self.fields}
+        return field | {"photo": photo, "boxes": self.boxes, "labels": labels}
 
     def draw(self) -> str:
         """Draw the photo before and after; say which limit decides."""

@@ -2,6 +2,7 @@
 
 import { anchorSizes, generateAnchors, gridOf, insideImage } from "./anchor_grid.js";
 import { boxIou, centerAndSize, clip, decode, encode, range } from "./boxes.js";
+import { smoothL1 } from "./losses.js";
 import { once } from "./once.js";
 import { randomKeys } from "./sampling.js";
 import { AFTER, BACKGROUND, boxes, FOREGROUND, GROUND, GROUND_TRUTH, lines, PALETTE, PLAIN, points, RED, role, WHITE, YELLOW } from "./scene.js";
@@ -160,13 +161,6 @@ function inWords({ labels, overlaps, typeA, typeB }, sampled, every, someInside)
   const best = `best IoU ${fixed(largest(overlaps), 4)}.`;
   if (every) return `${types}, ${among(labels, LOW)} background, ${among(labels, DONT_CARE)} don't care; ${best}`;
   return `${types}, ${best} In the loss: ${among(sampled, HIGH)} foreground, ${among(sampled, LOW)} background.`;
-}
-
-// sigma^2 x^2 / 2 where |x| < 1 / sigma^2, |x| - 0.5 / sigma^2 elsewhere. round: to single precision, or not at all.
-function smoothL1(difference, sigma, round = (x) => x) {
-  const [beta, size] = [1 / (sigma * sigma), Math.abs(difference)];
-  if (size < round(beta)) return round(round(0.5 * round(size * size)) / round(beta));
-  return round(size - round(0.5 * beta));
 }
 
 export const SmoothL1Explorer = {

@@ -53,7 +53,8 @@ function compareScene(where, mine, right, say) {
     const here = `${where} layer ${i} (${look.name || look.kind})`;
     const { data: own, textOf, ...mineLook } = layer;
     compare(here, mineLook, look, say);
-    compareNumbers(here, own, data, look.kind === "pixels" ? TOLERANCE.pixels : TOLERANCE.data, say);
+    if (look.kind === "pixels") compareNumbers(here, own, Buffer.from(data, "base64"), TOLERANCE.pixels, say);
+    else compareNumbers(here, own, data, TOLERANCE.data, say);
     right.hovers?.[i]?.forEach((text, k) => text === textOf(k) || say(`${here} hover ${k}`, textOf(k), text));
   });
 }

@@ -18,10 +18,6 @@ from rcnn_tutorial.explorers.twin import module_of
 
 REPLAY = Path(__file__).with_name("replay.mjs")
 NO_TWIN_YET = {
-    "preprocessing",
-    "preprocessing of a column",
-    "preprocessing of a row",
-    "classification",
     "errors",
     "confusion",
     "reliability",
