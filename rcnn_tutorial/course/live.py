@@ -12,23 +12,31 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from rcnn_tutorial import questions
+from rcnn_tutorial.boxes import box_area
 from rcnn_tutorial.checkpoints import load_model
-from rcnn_tutorial.config import AnchorConfig
 from rcnn_tutorial.course.bundle import bundle
 from rcnn_tutorial.course.files import course_folder, notebook_paths
 from rcnn_tutorial.course.scripts import sources
 from rcnn_tutorial.data import open_photo
 from rcnn_tutorial.explorers.anchors import AnchorExplorer, IoUExplorer
+from rcnn_tutorial.explorers.classification import ClassificationExplorer
+from rcnn_tutorial.explorers.crop_pooling import CropPoolingExplorer
 from rcnn_tutorial.explorers.explorer import Explorer
+from rcnn_tutorial.explorers.inference_nms import DetectionExplorer
+from rcnn_tutorial.explorers.preprocessing import PreprocessingExplorer
+from rcnn_tutorial.explorers.proposal_target import ProposalTargetExplorer
+from rcnn_tutorial.explorers.rpn_loss import AnchorLabelExplorer, SmoothL1Explorer
+from rcnn_tutorial.explorers.suppression import NMSExplorer
+from rcnn_tutorial.explorers.three_generations import GenerationsExplorer, SelectiveSearchExplorer
 from rcnn_tutorial.explorers.twin import Pack, exported, module_of
 from rcnn_tutorial.model import FasterRCNN, Trace
 from rcnn_tutorial.questions import twin
 from rcnn_tutorial.questions.asking import Questions
+from rcnn_tutorial.stages.inference import class_boxes
 from rcnn_tutorial.stages.preprocessing import resize
-
-PHOTO = "scene"  # as the lessons are stored
 
 
 class Live(NamedTuple):
@@ -41,34 +49,92 @@ class Live(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """The lessons' photo and what the detector makes of it."""
+    """A photo and what the detector makes of it."""
 
     model: FasterRCNN
-    image: torch.Tensor  # (3, H, W) in [0, 1]
-    target: Mapping[str, torch.Tensor]
+    image: Tensor  # (3, H, W) in [0, 1]
+    target: Mapping[str, Tensor]
     trace: Trace
-    photo: torch.Tensor  # (3, H', W'), as the detector sees it, but in colors
-    objects: torch.Tensor  # (G, 4) in its pixels
+    photo: Tensor  # (3, H', W'), as the detector sees it, but in colors
+    objects: Tensor  # (G, 4) in its pixels
+
+    @property
+    def names(self) -> list[str]:
+        """Of the objects' classes: (G,)."""
+        return [self.model.classes[label - 1] for label in self.target["labels"].tolist()]
 
 
 @functools.cache
-def seen() -> Seen:
-    """The photo through the bundled detector, as the lessons' first cells have it."""
+def seen(photo: str = "scene") -> Seen:
+    """A sample photo through the bundled detector, as the lessons' first cells have it."""
     model = load_model("voc")
-    image, target = open_photo(PHOTO)
+    image, target = open_photo(photo)
     with torch.no_grad():
         trace = model.trace([image], [target], torch.Generator().manual_seed(0))
-    photo = resize(image, float(trace.preprocessed.scales[0]))
-    return Seen(model, image, target, trace, photo, trace.ground_truth.boxes[trace.ground_truth.valid])
+    scale = float(trace.preprocessed.scales[0])
+    return Seen(model, image, target, trace, resize(image, scale), target["boxes"].as_subclass(Tensor) * scale)
 
 
-def anchors() -> list[Explorer]:
-    """Of lesson 02."""
+def _preprocessing() -> list[Explorer]:
+    image, target = open_photo("motorcycle")
+    return [PreprocessingExplorer(image.as_subclass(Tensor), target["boxes"])]
+
+
+def _anchors() -> list[Explorer]:
     model, photo, objects = seen().model, seen().photo, seen().objects
-    return [AnchorExplorer(photo, AnchorConfig(), model.stride, objects), IoUExplorer(photo)]
+    return [AnchorExplorer(photo, model.config.anchors, model.stride, objects), IoUExplorer(photo)]
 
 
-LESSONS: Mapping[str, Callable[[], list[Explorer]]] = {"02_anchors": anchors}
+def _rpn_loss() -> list[Explorer]:
+    model = seen().model
+    return [AnchorLabelExplorer(seen().photo, seen().objects, model.config, model.stride), SmoothL1Explorer()]
+
+
+def _proposal_target() -> list[Explorer]:
+    return [ProposalTargetExplorer(seen().image, seen().trace, seen().model.config)]
+
+
+def _crop_pooling() -> list[Explorer]:
+    features, objects = seen().trace.features[0], seen().objects
+    roi = objects[box_area(objects).argmax()].round()  # (4,)
+    left, top, right, bottom = (roi / seen().model.stride).int().tolist()
+    inside = features[:, top : bottom + 1, left : right + 1]  # (channels, h, w)
+    strongest = int(inside.std(dim=(1, 2), correction=0).argmax())
+    return [CropPoolingExplorer(seen().photo, features, roi, channel=strongest)]
+
+
+def _classification() -> list[Explorer]:
+    one = seen("photographer")
+    return [ClassificationExplorer(one.image, one.trace, one.model.config)]
+
+
+def _inference_nms() -> list[Explorer]:
+    image, trace, config = seen().image, seen().trace, seen().model.config
+    boxes = class_boxes(trace.proposed, trace.preprocessed, config.proposal_targets)[0]  # (R, C + 1, 4)
+    probabilities = trace.proposed.probabilities[0]  # (R, C + 1)
+    label = int(probabilities[:, 1:].amax(dim=0).argmax()) + 1  # the surest class
+    game = NMSExplorer(image, boxes[:, label], probabilities[:, label], threshold=0.5)
+    return [game, DetectionExplorer(image, trace, config, seen().target["boxes"])]
+
+
+def _three_generations() -> list[Explorer]:
+    photo, objects, model = seen().photo, seen().objects, seen().model
+    pooling = model.config.crop_pooling
+    search = SelectiveSearchExplorer(photo, objects, seen().names)
+    return [search, GenerationsExplorer(photo, seen().trace.features[0], objects[1], model.stride, pooling)]
+
+
+# Of each lesson the explorers that its page has alive, as its cells make them.
+LESSONS: Mapping[str, Callable[[], list[Explorer]]] = {
+    "01_preprocessing": _preprocessing,
+    "02_anchors": _anchors,
+    "03_rpn_loss": _rpn_loss,
+    "04_proposal_target": _proposal_target,
+    "05_crop_pooling": _crop_pooling,
+    "06_classification": _classification,
+    "07_inference_nms": _inference_nms,
+    "09_three_generations": _three_generations,
+}
 
 
 def live_lessons() -> dict[str, Live]:

@@ -130,7 +130,9 @@ def main(arguments: list[str]) -> int:
     several = {"nargs": "+", "action": "extend", "default": []}
     parser.add_argument("--platform", choices=PLATFORMS, help="of the class's machines (default: all four)", **several)
     parser.add_argument("--python", metavar="VERSION", help=f"of the class's machines (default: {here})", **several)
-    parser.add_argument("--plain", action="store_true", help="PyTorch from the plain index: on Linux with GPU libraries")
+    parser.add_argument(
+        "--plain", action="store_true", help="PyTorch from the plain index: on Linux with GPU libraries"
+    )
     args = parser.parse_args(arguments)
     try:
         require("dev", COMMAND, "uv", "hatchling")
