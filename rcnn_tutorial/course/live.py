@@ -94,8 +94,13 @@ def _proposal_target() -> list[Explorer]:
     return [ProposalTargetExplorer(seen().image, seen().trace, seen().model.config)]
 
 
+def _features() -> Tensor:
+    """The scene's feature map (C, h, w), rounded to half precision, so that a page has half as much to carry."""
+    return seen().trace.features[0].half().float()
+
+
 def _crop_pooling() -> list[Explorer]:
-    features, objects = seen().trace.features[0], seen().objects
+    features, objects = _features(), seen().objects
     roi = objects[box_area(objects).argmax()].round()  # (4,)
     left, top, right, bottom = (roi / seen().model.stride).int().tolist()
     inside = features[:, top : bottom + 1, left : right + 1]  # (channels, h, w)
@@ -121,7 +126,7 @@ def _three_generations() -> list[Explorer]:
     photo, objects, model = seen().photo, seen().objects, seen().model
     pooling = model.config.crop_pooling
     search = SelectiveSearchExplorer(photo, objects, seen().names)
-    return [search, GenerationsExplorer(photo, seen().trace.features[0], objects[1], model.stride, pooling)]
+    return [search, GenerationsExplorer(photo, _features(), objects[1], model.stride, pooling)]
 
 
 # Of each lesson the explorers that its page has alive, as its cells make them.

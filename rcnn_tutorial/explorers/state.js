@@ -2,7 +2,9 @@
 
 import { Impossible } from "./scene.js";
 
-const ARRAYS = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array, bool: Uint8Array, file: Uint8Array };
+const ARRAYS = {
+  float16: Uint16Array, float32: Float32Array, int32: Int32Array, uint8: Uint8Array, bool: Uint8Array, file: Uint8Array,
+};
 
 // Reads what `twin.py` has packed. Tensors of one or two dimensions become nested arrays, those of more { shape, data }.
 export class Unpacked {
@@ -19,13 +21,21 @@ export class Unpacked {
 
   array({ $: kind, shape, at }) {
     const length = shape.reduce((product, side) => product * side, 1);
-    const data = new ARRAYS[kind](this.buffer, at, length);
+    let data = new ARRAYS[kind](this.buffer, at, length);
+    if (kind === "float16") data = Float32Array.from(data, fromHalf);
     if (kind === "file") return data;
     if (shape.length > 2) return { shape, data };
     const plain = kind === "bool" ? Array.from(data, Boolean) : Array.from(data);
     if (shape.length < 2) return shape.length ? plain : plain[0];
     return Array.from({ length: shape[0] }, (_, i) => plain.slice(i * shape[1], (i + 1) * shape[1]));
   }
+}
+
+// The number whose 16 bits in half precision are these.
+function fromHalf(bits) {
+  const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
 }
 
 // The state of an explorer and what its twin makes of it. `explorer`: as `twin.py` exports it, unpacked.

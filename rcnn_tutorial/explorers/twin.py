@@ -15,6 +15,7 @@ from rcnn_tutorial.explorers.canvas import Canvas, message
 from rcnn_tutorial.explorers.explorer import MAIN, Explorer, Several
 
 _DTYPES = {np.dtype(name) for name in ("float32", "int32", "uint8", "bool")}
+LARGE = 10_000  # numbers from which on an array goes in half precision, where that loses nothing
 
 
 class Pack:
@@ -47,6 +48,9 @@ class Pack:
         fitting = array.astype(wanted)
         if fitting.dtype not in _DTYPES or (array.dtype.kind in "iu" and not np.array_equal(fitting, array)):
             raise TypeError(f"an array of {array.dtype} cannot go to a page")
+        half = fitting.astype("float16") if fitting.dtype == "float32" and fitting.size >= LARGE else None
+        if half is not None and np.array_equal(half.astype("float32"), fitting):
+            fitting = half
         return self._keep(fitting.tobytes(), fitting.dtype.name, list(array.shape))
 
     def _keep(self, content: bytes, kind: str, shape: list[int]) -> dict:

@@ -11,7 +11,7 @@ import torch
 
 from rcnn_tutorial.course import live
 from rcnn_tutorial.course.files import course_folder
-from rcnn_tutorial.explorers.twin import Pack
+from rcnn_tutorial.explorers.twin import LARGE, Pack
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,12 @@ def test_a_pack_keeps_once_what_it_is_given_twice_and_begins_arrays_where_they_m
     assert pack.add(torch.arange(3)) == first["b"][0] and len(pack.bytes) == size
     assert first["a"]["$"] == "bool" and first["b"][0]["$"] == "int32" and first["c"]["$"] == "file"
     assert first["b"][0]["at"] % 4 == 0 and first["d"] == [1, "x", None]
+
+
+def test_a_large_array_goes_in_half_precision_where_that_loses_nothing():
+    whole, thirds = torch.arange(LARGE) % 1000 / 8, torch.arange(LARGE) / 3
+    pack = Pack()
+    assert [pack.add(array)["$"] for array in (whole, thirds, whole[:9])] == ["float16", "float32", "float32"]
 
 
 @pytest.mark.parametrize("value", [torch.tensor([2**40]), {"a": object()}, torch.zeros(1, dtype=torch.complex64)])
