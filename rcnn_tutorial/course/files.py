@@ -7,6 +7,7 @@ from rcnn_tutorial.errors import DataError
 
 PAPER = "paper"  # the folder of exercises to print, a Markdown file a lesson
 FURTHER = "going_further"  # the folder of Markdown pages for those who want to know more
+HUB = "jupyterhub.md"  # one of them, for the teacher alone
 TEACHER = ("README.md", "teacher.html")  # the teacher's page, as file and as page
 
 _PACKAGE = Path(__file__).parents[1]

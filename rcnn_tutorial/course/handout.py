@@ -14,7 +14,7 @@ import nbformat
 
 from rcnn_tutorial.answers import FOLDER
 from rcnn_tutorial.atomic import write_atomically
-from rcnn_tutorial.course.files import FURTHER, PAPER, course_folder
+from rcnn_tutorial.course.files import FURTHER, HUB, PAPER, course_folder
 from rcnn_tutorial.course.hosted import Published, prepare
 from rcnn_tutorial.course.start import START, start_page
 from rcnn_tutorial.errors import DataError
@@ -98,7 +98,8 @@ def write_handout(folder: Path, published: Published | None = None) -> Copied:
     course, published = course_folder(), (published or Published()).checked()
     lessons = {folder / path.name: student_copy(path, published) for path in sorted(course.glob("*.ipynb"))}
     lessons[folder / START] = start_page(solutions=False)
-    for path in [path for part in (FURTHER, PAPER) for path in sorted((course / part).glob("*.md"))]:
+    pages = [path for part in (FURTHER, PAPER) for path in sorted((course / part).glob("*.md")) if path.name != HUB]
+    for path in pages:
         lessons[folder / path.relative_to(course)] = path.read_text(encoding="utf-8").partition("\n## Answers\n")[0]
     return write_new(lessons)
 

@@ -5,7 +5,7 @@ import re
 import nbformat
 import pytest
 
-from rcnn_tutorial.course.files import FURTHER, PAPER, course_folder
+from rcnn_tutorial.course.files import FURTHER, HUB, PAPER, course_folder
 from rcnn_tutorial.course.handout import copy_course, write_handout
 from rcnn_tutorial.course.start import START
 from rcnn_tutorial.errors import DataError
@@ -15,6 +15,7 @@ def test_a_student_gets_every_lesson_not_run_and_without_a_way_to_the_solutions(
     written = write_handout(tmp_path / "class").written
     lessons = sorted(course_folder().glob("*.ipynb"))
     pages = [path.name for part in (FURTHER, PAPER) for path in sorted((course_folder() / part).iterdir())]
+    pages.remove(HUB)
     assert [path.name for path in written] == [*(path.name for path in lessons), START, *pages]
     assert sorted((tmp_path / "class").rglob("*.*")) == sorted(written)
     assert not any("Answers" in path.read_text(encoding="utf-8") for path in written if path.suffix == ".md")
