@@ -1,16 +1,17 @@
-"""The course as pages to read without a kernel; `course.site` is the command that writes them.
+"""The course as pages that need no kernel; `course.site` is the command that writes them.
 
-A page stands alone. Style and pictures are embedded, there is no script, and nothing is asked of a network. Formulas
-become MathML, explorers their still pictures, and every picture says in words what it shows: the notebook's outputs
-carry the words as metadata (`figures.style.describe`). How a page looks stands in `templates/`.
+A page stands alone. Style, pictures and its one script are embedded, and nothing is asked of a network. Formulas become
+MathML, the still pictures of explorers live ones (`course.live`), and every picture says in words what it shows: the
+notebook's outputs carry the words as metadata (`figures.style.describe`). How a page looks stands in `templates/`.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -25,14 +26,17 @@ from pygments.lexers import get_lexer_by_name
 
 from rcnn_tutorial.atomic import write_atomically
 from rcnn_tutorial.course.files import FURTHER, PAPER, TEACHER, course_folder
+from rcnn_tutorial.course.live import Live, live_lessons
 from rcnn_tutorial.course.markdown import PageRenderer, to_html
+from rcnn_tutorial.course.scripts import style_files
 from rcnn_tutorial.errors import DataError
 
 COURSE = "Faster R-CNN, stage by stage"
-CODE_STYLE = "xcode"  # of Pygments' light styles the one with colors whose contrast is 4.5 and more throughout
+CODE_STYLES = ("xcode", "monokai")  # light and dark; of Pygments' those whose contrast is 4.5 and more throughout
 LIVE_VIEW = "application/vnd.jupyter.widget-view+json"
 PICTURES = {"image/png", "image/jpeg"}
 THUMBNAIL = (480, 360)  # pixels
+CANVAS_STYLE = "\n".join(path.read_text(encoding="utf-8") for path in style_files())
 
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -55,14 +59,14 @@ def write_site(folder: Path) -> list[Path]:
 
     Raises DataError naming the notebook that cannot be shown, or the file that cannot be written.
     """
-    pages = {folder / name: html for name, html in make_pages(course_folder()).items()}
+    pages = {folder / name: html for name, html in make_pages(course_folder(), live_lessons()).items()}
     for path, html in pages.items():
         write_atomically(path, html.encode())
     return list(pages)
 
 
-def make_pages(course: Path) -> dict[str, str]:
-    """All pages of the site, name -> HTML, from the notebooks in the folder `course`."""
+def make_pages(course: Path, live: Mapping[str, Live] | None = None) -> dict[str, str]:
+    """All pages of the site, name -> HTML, from the notebooks in the folder `course`. live: explorers by lesson."""
     lessons = [read_source(path, course) for path in sorted(course.glob("*.ipynb"))]
     solutions = [read_source(path, course) for path in sorted((course / "solutions").glob("*.ipynb"))]
     papers = [read_source(path, course) for path in sorted((course / PAPER).glob("*.md"))]
@@ -71,8 +75,9 @@ def make_pages(course: Path) -> dict[str, str]:
     pages = {}
     for source in lessons + solutions + papers + further + teacher:
         renderer = PageRenderer(source.path, course)
-        body = make_body(source, renderer)
-        pages[source.name] = make_page(source, body, lessons, renderer.sections, turns(source, lessons))
+        alive = (live or {}).get(Path(source.name).with_suffix("").as_posix())
+        body = make_body(source, renderer, alive)
+        pages[source.name] = make_page(source, body, lessons, renderer.sections, turns(source, lessons), alive)
     return pages | {"index.html": make_index(lessons, solutions, papers, teacher, course)}
 
 
@@ -94,13 +99,14 @@ def read_source(path: Path, course: Path) -> Source:
     return Source(path, name, title, notebook)
 
 
-def make_body(source: Source, renderer: PageRenderer) -> str:
+def make_body(source: Source, renderer: PageRenderer, alive: Live | None = None) -> str:
     """The cells of a notebook as HTML. The renderer collects the page's sections."""
     return _TEMPLATES.get_template("cells.html").render(
         cells=source.notebook.cells,
         markdown=lambda text: to_html(text, renderer),
         python=lambda code: highlight(code, get_lexer_by_name("ipython3"), HtmlFormatter()),
-        live=LIVE_VIEW,
+        view=LIVE_VIEW,
+        places=alive.places if alive else {},
     )
 
 
@@ -110,13 +116,20 @@ def make_page(
     lessons: Sequence[Source],
     sections: Sequence[tuple[str, str]] = (),
     turns: Sequence[tuple[str, str, Source]] = (),
+    alive: Live | None = None,
 ) -> str:
     """A whole page: head, ways to the other pages, and the `body` between them."""
     return _TEMPLATES.get_template("page.html").render(
         name=source.name, title=source.title, course=COURSE, root="../" * source.name.count("/"),
-        code_style=HtmlFormatter(style=CODE_STYLE).get_style_defs(".highlight"),
+        code_styles=[HtmlFormatter(style=style).get_style_defs(".highlight") for style in CODE_STYLES],
         lessons=lessons, sections=sections, turns=turns, body=body,
+        alive=alive, script_hash=script_hash(alive.script) if alive else "", canvas_style=CANVAS_STYLE,
     )  # fmt: skip
+
+
+def script_hash(script: str) -> str:
+    """The name under which a page's policy allows this script, and no other."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
 
 
 def make_index(

@@ -70,6 +70,12 @@ class AnchorExplorer(Explorer):
         super().__init__(controls, Canvas(with_room(image, self.room)), presets=self._questions())
         self.canvas.observe(self._choose_cell, "clicked")
 
+    def tensors(self) -> dict:
+        """What the twin draws from."""
+        colors = {f"{scale:g}": color for scale, color in self.colors.items()}
+        size = {"size": self.size, "room": self.room, "base_size": self.config.base_size}
+        return size | {"objects": self.objects, "reach": REACH, "colors": colors}
+
     def _questions(self) -> dict:
         middle = {stride: [side // 2 for side in self.grid(stride)] for stride in (8, 32)}
         strides = {f"Stride {s}": {"stride": s, "row": row, "column": column} for s, (row, column) in middle.items()}
@@ -195,6 +201,10 @@ class IoUExplorer(Explorer):
         }
         presets = {name: dict(zip(handles, self.place(name), strict=True)) for name in EXAMPLES if name != "shifted"}
         super().__init__({}, Canvas(image, handles=handles), presets=presets)
+
+    def tensors(self) -> dict:
+        """What the twin draws from."""
+        return {"size": self.size, "ticks": self.TICKS}
 
     def place(self, example: str) -> list[list[float]]:
         """The two boxes of an example, whole pixels of this image, one at least."""

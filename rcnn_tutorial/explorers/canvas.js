@@ -97,8 +97,9 @@ class View {
   receive() {
     this.ready = this.ready.then(async () => {
       const [bytes, frame] = [this.model.get("image"), this.model.get("frame")];
-      if (bytes !== this.source && bytes?.byteLength) {
-        const bitmap = await createImageBitmap(new Blob([bytes]));
+      const pixels = bytes instanceof ImageData; // from a page's twin; a notebook sends a file
+      if (bytes !== this.source && (pixels || bytes?.byteLength)) {
+        const bitmap = await createImageBitmap(pixels ? bytes : new Blob([bytes]));
         this.bitmap?.close(); // a decoded photo is megabytes that nobody else gives back
         this.bitmap = bitmap;
       }

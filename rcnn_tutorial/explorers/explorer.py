@@ -45,6 +45,9 @@ The reader's functions: a class says `replaceable = {"nms": Own(nms)}` (`own.py`
 `self.own["nms"](boxes, scores, threshold)` in place of `nms(...)`. `explorer.use(nms=my_nms)` draws with the reader's,
 and the summary says how it differs, or what is wrong with it; `explorer.use()` returns to the package's. A result must
 be shaped like the package's: `Own(nms, fitted=...)` where it need not. Name and arguments are those of the exercise.
+On a page of `make site` no Python runs: there a twin draws, an object of the class's name in the file's neighbor
+(`anchors.py` and `anchors.js`, which says how it is made), from what `tensors()` returns: tensors, numbers, texts, and
+lists and dicts of them. `tests/explorers/test_twins.py` holds the two together.
 Two pictures: pass a list of canvases with a `title` each. From code and tests: `explorer.threshold.value = 0.5`,
 several at once with `explorer.set(threshold=0.5, top=10)`; then `explorer.summary`, `print_summary()`, `figure()`.
 """
@@ -150,6 +153,10 @@ class Explorer(Shown, widgets.Box):
     def draw(self) -> str:
         """Compute, hand layers to the canvases, return one sentence that says what they show."""
         raise NotImplementedError(f"{type(self).__name__}.draw")
+
+    def tensors(self) -> dict:
+        """What the twin on a page draws from, by name; see the module's docstring."""
+        raise NotImplementedError(f"{type(self).__name__}.tensors")
 
     @property
     def summary(self) -> str:

@@ -293,8 +293,8 @@ def _layers(state: State, boxes: Tensor, ious: Tensor | None) -> list[Layer]:
 class Ranking(WholeWidget):
     """The score list beside the picture, with the buttons that play the game. Rows and picture mark each other."""
 
-    _esm = _HERE / "suppression.js"
-    _css = _HERE / "suppression.css"
+    _esm = _HERE / "ranking.js"
+    _css = _HERE / "ranking.css"
     frame = traitlets.Dict().tag(sync=True)
 
     def show(self, rows: list[dict], size: tuple[int, int], now: int | None, step: int, last: int) -> None:

@@ -1,4 +1,4 @@
-"""The course as static pages, in Chromium with the network off: nothing missing, nothing that shuts a reader out.
+"""The course as pages, in Chromium with the network off: nothing missing, nothing that shuts a reader out.
 
 axe-core checks every page against WCAG 2 A and AA; the keyboard walks through all of them.
 """
@@ -15,8 +15,10 @@ NAMES = ["index.html", "teacher.html", *(path.as_posix() for path in NOTEBOOKS)]
 SCREENS = {"projector": {"width": 1400, "height": 1000}, "phone": {"width": 400, "height": 800}}
 # What Tab must stop at; what lies in a closed fold is not to be seen and not to be reached.
 STOPS = """() => {
-    const stops = [...document.querySelectorAll('a[href], summary, [tabindex="0"]')];
-    window.stops = stops.filter((stop) => stop.checkVisibility());
+    const stops = [...document.querySelectorAll('a[href], summary, [tabindex="0"], button, select, input')];
+    const first = (stop) => stop.type !== 'radio' || document.querySelector(`[name="${stop.name}"]`) === stop;
+    const able = (stop) => !stop.disabled && stop.tabIndex >= 0 && first(stop);
+    window.stops = stops.filter((stop) => stop.checkVisibility() && able(stop));
     return window.stops.length;
 }"""
 FOCUSED = """() => {

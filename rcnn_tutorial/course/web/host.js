@@ -1,0 +1,176 @@
+// The explorers and the questions of a page: the notebook's canvas and form, the browser's own inputs, and the twins in
+// the place of Python.
+//
+// The page holds, as text, what `course/live.py` packed: a <script type="application/json" id="live"> and, in base64 and
+// deflated, its arrays in <script type="text/plain" id="arrays">. Each explorer replaces the still picture in
+// <div data-explorer="NUMBER">, a form the questions in <div data-questions="NUMBER">.
+
+import { render as drawCanvas } from "./canvas.js";
+import { control, make } from "./controls.js";
+import { render as drawForm } from "./form.js";
+import { outcome } from "./marking.js";
+import { Model } from "./model.js";
+import { render as drawList } from "./ranking.js";
+import { Game, Unpacked } from "./state.js";
+import { render as drawSummary } from "./summary.js";
+
+export async function start(twins) {
+  const { explorers, questions } = JSON.parse(document.getElementById("live").textContent);
+  const all = (kind) => document.querySelectorAll(`[data-${kind}]`);
+  for (const place of all("questions")) ask(place, questions[place.dataset.questions]);
+  const unpacked = new Unpacked(await inflate(document.getElementById("arrays").textContent));
+  for (const place of all("explorer")) {
+    const explorer = unpacked.read(explorers[place.dataset.explorer]);
+    new Panel(place, explorer, twins[explorer.module][explorer.kind]);
+  }
+}
+
+// Questions that mark an answer; it is kept as long as the page is open.
+function ask(place, { questions, keys }) {
+  const model = new Model({ questions, outcomes: questions.map(() => ({})) }, {
+    told({ commit, again, values }) {
+      const set = (number, one) => model.show({ outcomes: model.get("outcomes").map((old, i) => (i === number ? one : old)) });
+      if (commit !== undefined) set(commit, outcome(keys[commit], values));
+      else set(again, {});
+    },
+  });
+  place.replaceChildren();
+  drawForm({ model, el: place });
+}
+
+async function inflate(base64) {
+  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).arrayBuffer();
+}
+
+export class Panel {
+  constructor(place, explorer, twin) {
+    this.game = new Game(twin, explorer);
+    this.explorer = explorer;
+    this.element = make("section", { class: `rcnn-explorer${explorer.controls.length <= 2 ? " rcnn-few" : ""}`, "aria-label": "Explorer" });
+    this.controls = explorer.controls.map((spec) => [spec.name, control(spec, (value) => this.put(spec, value))]);
+    this.pictures = explorer.canvases.map((canvas) => this.picture(canvas));
+    this.line = new Model({ text: this.game.summary, possible: true });
+    this.element.append(this.left(), this.right());
+    place.replaceChildren(this.element);
+    this.show();
+  }
+
+  left() {
+    const { main } = this.explorer;
+    const presets = [...Object.keys(this.explorer.presets), "Reset"].map((name) => {
+      const button = make("button", { type: "button" }, name);
+      button.addEventListener("click", () => this.act(() => this.game.press(name)));
+      return button;
+    });
+    const elements = this.controls.map(([, { element }]) => element);
+    const rest = make("div", { class: "rcnn-more" }, ...elements.slice(main));
+    rest.hidden = true;
+    const more = make("button", { type: "button", "aria-expanded": "false" }, "More");
+    more.addEventListener("click", () => {
+      rest.hidden = !rest.hidden;
+      more.setAttribute("aria-expanded", String(!rest.hidden));
+    });
+    this.reasons = make("p", { class: "rcnn-reasons" });
+    const row = make("div", { class: "rcnn-presets" }, ...presets, ...(elements.length > main ? [more] : []));
+    const first = make("div", { class: "rcnn-main" }, ...elements.slice(0, main));
+    return make("div", { class: "rcnn-controls" }, row, first, this.reasons, rest, ...this.beside());
+  }
+
+  // What some explorers have beside the picture: the list of suppression.
+  beside() {
+    if (!this.game.aside) return [];
+    this.list = new Model({ frame: this.game.aside }, { told: (word) => this.act(() => this.game.hear(word)) });
+    const element = make("div");
+    drawList({ model: this.list, el: element });
+    return [element];
+  }
+
+  right() {
+    const pictures = make("div", { class: "rcnn-pictures" }, ...this.pictures.map(({ element }) => element));
+    const line = make("div");
+    const right = make("div", { class: "rcnn-right" }, pictures, line);
+    this.element.append(right); // a canvas asks where it stands
+    for (const { model, element } of this.pictures) drawCanvas({ model, el: element });
+    drawSummary({ model: this.line, el: line });
+    return right;
+  }
+
+  picture(canvas) {
+    const place = this.explorer.canvases.indexOf(canvas);
+    const model = new Model(
+      { image: canvas.image, handles: canvas.handles, angles: canvas.angles, summary: "", possible: true, frame: this.frame(place) },
+      { saved: (name, value) => this.moved(name, value), told: (message) => this.hover(place, message) },
+    );
+    const element = make("div", { class: canvas.classes.join(" ") });
+    return { model, element };
+  }
+
+  frame(place) {
+    const { width, roomy, styles } = this.explorer.canvases[place];
+    const { layers, size, title, turnable } = this.game.scenes[place];
+    const handles = styles.map((style) => ({ ...style, turnable: turnable[style.key] }));
+    return { count: (this.count = (this.count ?? 0) + 1), size, width, title, roomy, layers, handles };
+  }
+
+  // ---- from the reader
+
+  put({ name, kind }, value) {
+    this.act(() => (kind === "button" ? this.game.hear({ button: name }) : this.game.set({ [name]: value })));
+  }
+
+  moved(name, value) {
+    if (name === "clicked") this.act(() => this.game.click(value));
+    else this.act(() => this.game.set(name === "angles" ? { angles: value } : value));
+  }
+
+  hover(place, { hover: [layer, index] }) {
+    const text = this.game.scenes[place].layers[layer]?.textOf?.(index) ?? "";
+    this.pictures[place].model.fire("msg:custom", { hover: [layer, index], text });
+  }
+
+  act(change) {
+    change();
+    this.show();
+  }
+
+  // ---- to the reader
+
+  show() {
+    const { game } = this;
+    for (const [name, one] of this.controls) {
+      if (name in game.values) one.show(game.values[name], game.ranges[name]);
+      one.rest(game.rest[name]);
+    }
+    this.reasons.textContent = this.why();
+    this.pictures.forEach(({ model }, place) => this.showPicture(model, place));
+    this.line.show({ text: game.summary, possible: game.possible });
+    this.list?.show({ frame: game.aside });
+  }
+
+  showPicture(model, place) {
+    const { summary, possible, values, scenes } = this.game;
+    const names = Object.keys(this.explorer.canvases[place].handles);
+    const of = (all) => Object.fromEntries(names.filter((name) => name in all).map((name) => [name, all[name]]));
+    const image = scenes[place].image ? imageOf(scenes[place].image) : model.get("image");
+    model.show({ summary, possible, handles: of(values), angles: of(values.angles), image });
+    if (possible) model.show({ frame: this.frame(place) });
+  }
+
+  // Why some controls rest: "Grid column: the map is the photo."
+  why() {
+    const labels = Object.fromEntries(this.explorer.controls.map(({ name, label }) => [name, label]));
+    const reasons = [...new Set(Object.values(this.game.rest))];
+    const resting = (why) => Object.keys(this.game.rest).filter((name) => this.game.rest[name] === why).map((name) => labels[name]);
+    return reasons.map((why) => `${resting(why).join(", ")}: ${why}.`).join(" ");
+  }
+}
+
+// A file's bytes as they are; pixels { shape: [h, w, 3], data } as the canvas takes them.
+function imageOf(image) {
+  if (!image.shape) return image;
+  const [height, width] = image.shape;
+  const rgba = new Uint8ClampedArray(4 * height * width).fill(255);
+  for (let i = 0; i < height * width; i++) rgba.set(image.data.subarray(3 * i, 3 * i + 3), 4 * i);
+  return new ImageData(rgba, width, height);
+}
