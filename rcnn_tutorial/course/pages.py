@@ -28,6 +28,7 @@ from rcnn_tutorial.atomic import write_atomically
 from rcnn_tutorial.course.files import FURTHER, PAPER, TEACHER, course_folder
 from rcnn_tutorial.course.live import Live, live_lessons
 from rcnn_tutorial.course.markdown import PageRenderer, to_html
+from rcnn_tutorial.course.own_photo import FOLDER, POLICY, TITLE, OwnPhoto, make_own_photo
 from rcnn_tutorial.course.scripts import style_files
 from rcnn_tutorial.errors import DataError
 
@@ -54,15 +55,26 @@ class Source(NamedTuple):
     notebook: NotebookNode
 
 
-def write_site(folder: Path) -> list[Path]:
+def write_site(folder: Path, runtime: Path | None = None) -> list[Path]:
     """Write all pages of the course to `folder` and return their paths. They are written when all are made.
 
+    runtime: onnxruntime-web, for the page for one's own photo (`course.own_photo`); None: without that page.
     Raises DataError naming the notebook that cannot be shown, or the file that cannot be written.
     """
-    pages = {folder / name: html for name, html in make_pages(course_folder(), live_lessons()).items()}
-    for path, html in pages.items():
-        write_atomically(path, html.encode())
-    return list(pages)
+    files = own_photo_files(course_folder(), make_own_photo(runtime)) if runtime else {}
+    files |= make_pages(course_folder(), live_lessons())
+    for name, text in files.items():
+        write_atomically(folder / name, text.encode())
+    return [folder / name for name in files]
+
+
+def own_photo_files(course: Path, own: OwnPhoto) -> dict[str, str]:
+    """The page for one's own photo, name -> text, and the scripts beside it."""
+    lessons = [read_source(path, course) for path in sorted(course.glob("*.ipynb"))]
+    body = _TEMPLATES.get_template("own_photo.html").render(title=TITLE, folder=FOLDER, **own.facts)
+    source = Source(course, f"{FOLDER}.html", TITLE, NotebookNode())
+    page = make_page(source, body, lessons, alive=Live({}, own.content, "", own.script), policy=POLICY)
+    return {source.name: page} | {f"{FOLDER}/{name}": text for name, text in own.files.items()}
 
 
 def make_pages(course: Path, live: Mapping[str, Live] | None = None) -> dict[str, str]:
@@ -117,13 +129,15 @@ def make_page(
     sections: Sequence[tuple[str, str]] = (),
     turns: Sequence[tuple[str, str, Source]] = (),
     alive: Live | None = None,
+    policy: str = "",
 ) -> str:
-    """A whole page: head, ways to the other pages, and the `body` between them."""
+    """A whole page: head, ways to the other pages, and the `body` between them. policy: what more its script may do."""
     return _TEMPLATES.get_template("page.html").render(
         name=source.name, title=source.title, course=COURSE, root="../" * source.name.count("/"),
         code_styles=[HtmlFormatter(style=style).get_style_defs(".highlight") for style in CODE_STYLES],
         lessons=lessons, sections=sections, turns=turns, body=body,
         alive=alive, script_hash=script_hash(alive.script) if alive else "", canvas_style=CANVAS_STYLE,
+        policy=policy,
     )  # fmt: skip
 
 
