@@ -89,7 +89,7 @@ def make_own_photo(runtime: Path) -> OwnPhoto:
     sizes = {name: [len(text) for text in texts] for name, texts in pieces.items()}
     scripts = {f"{name}_{number}.js": text for name, texts in pieces.items() for number, text in enumerate(texts)}
     content = json.dumps({"files": {"folder": FOLDER, "pieces": sizes}, "classes": detector.classes})
-    script = f'{bundle(["own_photo.js"], sources())}\nmodules["own_photo.js"].start();'
+    script = f'{bundle(["own_photo.js"], sources())}\nconst ownPhoto = modules["own_photo.js"].start();'
     facts = {
         "megabytes": _megabytes(sum(map(sum, sizes.values()))),
         "sizes": {name: _megabytes(len(data)) for name, data in files.items()},

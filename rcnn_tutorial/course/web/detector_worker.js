@@ -16,14 +16,8 @@ export async function traceOf(ort, session, pixels, count) {
     pixels: new ort.Tensor("uint8", bytes, [pixels.height, pixels.width, 4]),
     count: new ort.Tensor("int64", BigInt64Array.of(BigInt(count)), []),
   });
+  const arrayOf = ({ dims, data }) => ({ shape: [...dims], data }); // Float32Array or Int32Array
   return Object.fromEntries(session.outputNames.map((name) => [name, arrayOf(outputs[name])]));
-}
-
-// A tensor of the runtime as {shape, data}: Float32Array or Int32Array, a copy of its own.
-function arrayOf(tensor) {
-  const array = { shape: [...tensor.dims], data: tensor.data.slice() };
-  tensor.dispose();
-  return array;
 }
 
 // What the page asks is answered under the number it was asked with: {number, result} or {number, error}.

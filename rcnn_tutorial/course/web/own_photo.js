@@ -1,4 +1,4 @@
-// The page for a photo of the reader's own: from a file, the clipboard's drop or the camera, through the detector, to the
+// The page for a photo of the reader's own: from a file, dropped, or from the camera, through the detector, to the
 // detections. `templates/own_photo.html` has the elements.
 
 import { render as drawCanvas } from "./canvas.js";
@@ -13,7 +13,7 @@ const THRESHOLD = { kind: "slider", name: "shown", label: "Show scores from", va
 const ROOMY = 480; // canvas.py
 
 // onTrace(trace, photo): told of every photo that went through. trace: { name: { shape, data } }, see detector.js.
-// photo: ImageData, what the detector was given.
+// photo: ImageData, what the detector was given. Returns the page, whose `onTrace` may be another later.
 export function start(onTrace = () => {}) {
   return new OwnPhoto(document.querySelector("[data-own-photo]"), onTrace);
 }
@@ -75,6 +75,7 @@ class OwnPhoto {
   }
 
   show(read) {
+    if (this.part("choices").disabled) return; // dropped while another photo is looked at
     return this.say(async () => {
       this.tell("Opening the photo.");
       const photo = await read();
@@ -83,7 +84,7 @@ class OwnPhoto {
       const begun = performance.now();
       const trace = await detector.detect(photo, Number(this.part("count").value));
       const seconds = (performance.now() - begun) / 1000;
-      await this.draw(trace, photo);
+      this.draw(trace, photo);
       this.onTrace(trace, photo);
       return `Done in ${seconds.toFixed(1)} s. ${seconds > 4 ? "100 proposals take less. " : ""}The photo has not left this device.`;
     });
@@ -107,36 +108,39 @@ class OwnPhoto {
 
   // ---- the detections on the photo
 
-  async draw(trace, photo) {
-    if (!this.picture) this.build();
-    const source = new OffscreenCanvas(photo.width, photo.height);
-    source.getContext("2d").putImageData(photo, 0, 0);
-    this.image = photo;
-    this.trace = trace;
-    this.redraw();
+  draw(trace, photo) {
+    Object.assign(this, { trace, photo });
     this.part("result").hidden = false;
+    if (this.picture) this.redraw();
+    else this.build();
   }
 
   build() {
-    this.picture = new Model({ handles: {}, angles: {}, possible: true, summary: "" });
-    this.line = new Model({ text: "", possible: true });
+    const [first, line] = [this.seen(), this.part("summary")];
+    this.picture = new Model({ handles: {}, angles: {}, possible: true, ...first });
+    this.line = new Model({ text: first.summary, possible: true });
     this.slider = control(THRESHOLD, (value) => { this.shown = value; this.redraw(); });
+    this.slider.show(this.shown);
     this.part("threshold").append(this.slider.element);
-    drawSummary({ model: this.line, el: this.part("summary") });
+    drawCanvas({ model: this.picture, el: this.part("canvas") });
+    drawSummary({ model: this.line, el: line });
   }
 
   redraw() {
-    const { width, height } = this.image;
+    const seen = this.seen();
+    this.slider.show(this.shown);
+    this.picture.show(seen);
+    this.line.show({ text: seen.summary });
+  }
+
+  // What the canvas shows: image, frame and summary.
+  seen() {
+    const { width, height } = this.photo;
     const found = detections(this.trace, this.classes, this.shown);
     const layer = boxes(found.map(({ box }) => box), AFTER, { name: "detections", labels: found.map(({ text }) => text) });
-    const frame = { count: (this.count = (this.count ?? 0) + 1), size: [height, width], width: 800, title: "", roomy: ROOMY, layers: [layer], handles: [] };
-    const text = sentence(this.trace, found, this.shown);
-    this.slider.show(this.shown);
-    this.picture.show({ image: this.image, summary: text, frame });
-    this.line.show({ text, possible: true });
-    if (this.drawn) return;
-    drawCanvas({ model: this.picture, el: this.part("canvas") });
-    this.drawn = true;
+    this.count = (this.count ?? 0) + 1;
+    const frame = { count: this.count, size: [height, width], width: 800, title: "", roomy: ROOMY, layers: [layer], handles: [] };
+    return { image: this.photo, frame, summary: sentence(this.trace, found, this.shown) };
   }
 }
 
@@ -154,7 +158,7 @@ function sentence(trace, found, least) {
   const counts = new Map();
   for (const { name } of found) counts.set(name, (counts.get(name) ?? 0) + 1);
   const names = [...counts].map(([name, count]) => `${count} ${name}`).join(", ") || "none";
-  const [anchors, proposals, left] = ["anchors", "proposals.boxes", "detections.boxes"].map((name) => trace[name].shape[0]);
+  const [anchors, proposals, left] = ["anchors", "proposals.boxes", "detections.boxes"].map((name) => trace[name].shape[0].toLocaleString("en"));
   return `${anchors} anchors, ${proposals} proposals, ${left} detections; scored ${least.toFixed(2)} or more: ${names}.`;
 }
 
