@@ -11,6 +11,7 @@ import json
 import os
 import re
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,13 +19,14 @@ from rcnn_tutorial.checkpoints import load_model
 from rcnn_tutorial.course.bundle import bundle
 from rcnn_tutorial.course.scripts import sources
 from rcnn_tutorial.errors import DataError
+from rcnn_tutorial.export import NEEDED
 from rcnn_tutorial.extras import require
 from rcnn_tutorial.model import FasterRCNN
 
 DETECTOR = "voc"
 FOLDER = "own_photo"
 TITLE = "Your own photo"
-TRIED = "1.30.0"
+INSTALL = "npm install --prefix build onnxruntime-web@1.30.0"  # the version that was tried
 PIECE = 1_500_000  # bytes in a script: progress is told after each
 MODULE, WASM = "dist/ort.wasm.bundle.min.mjs", "dist/ort-wasm-simd-threaded.wasm"  # of onnxruntime-web
 # What the page may do beyond its own script: run those beside it (`file:` from a disk), WebAssembly, and one worker.
@@ -73,12 +75,12 @@ def runtime_folder() -> Path:
 
 def missing(runtime: Path) -> str:
     """Why there can be no page for one's own photo, with the remedy; "" if there can."""
-    if all((runtime / name).is_file() for name in (MODULE, WASM)):
-        return ""
-    return (
-        f"{runtime}: onnxruntime-web is not there, so the site has no page for one's own photo; "
-        "npm install --prefix build onnxruntime-web"
-    )
+    without = "so the site has no page for one's own photo"
+    if not all((runtime / name).is_file() for name in (MODULE, WASM)):
+        return f"{runtime}: onnxruntime-web is not there, {without}; run: {INSTALL}"
+    if lacking := [name for name in NEEDED if find_spec(name) is None]:
+        return f'{" and ".join(lacking)} missing, {without}; run: pip install "rcnn-tutorial[onnx]"'
+    return ""
 
 
 def make_own_photo(runtime: Path) -> OwnPhoto:
@@ -103,13 +105,13 @@ def detector_files(runtime: Path, detector: FasterRCNN) -> dict[str, bytes]:
 
     Raises ConfigError where the extra `onnx` is missing, DataError for a runtime that cannot be read.
     """
-    require("onnx", "the page for one's own photo", "onnx", "onnxscript")
+    require("onnx", "the page for one's own photo", *NEEDED)
     from rcnn_tutorial.export_trace import export_trace
 
     try:
         module, wasm = (runtime / MODULE).read_text(encoding="utf-8"), (runtime / WASM).read_bytes()
     except OSError as error:
-        raise DataError(f"{error.filename}: {error.strerror}; npm install --prefix build onnxruntime-web") from error
+        raise DataError(f"{error.filename}: {error.strerror}; run: {INSTALL}") from error
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / "trace.onnx"
         export_trace(detector, graph)
@@ -125,9 +127,7 @@ def as_script(module: str) -> str:
     """
     lists = list(re.finditer(r"\bexport\s*\{([^}]*)\};?", module))
     if len(lists) != 1:
-        raise DataError(
-            f"{MODULE}: {len(lists)} lists of exports, where 1 was expected; install onnxruntime-web@{TRIED}"
-        )
+        raise DataError(f"{MODULE}: {len(lists)} lists of exports, where 1 was expected; run: {INSTALL}")
     names = re.sub(r"([\w$]+) as (\w+)", r"\2: \1", lists[0][1])
     body = module[: lists[0].start()].replace("import.meta.url", "self.location.href")
     return f"globalThis.ort = (() => {{\n{body}\nreturn {{ {names} }};\n}})();"

@@ -62,7 +62,7 @@ def write_site(folder: Path, runtime: Path | None = None) -> list[Path]:
     Raises DataError naming the notebook that cannot be shown, or the file that cannot be written.
     """
     files = own_photo_files(course_folder(), make_own_photo(runtime)) if runtime else {}
-    files |= make_pages(course_folder(), live_lessons())
+    files |= make_pages(course_folder(), live_lessons(), own_photo=bool(files))
     for name, text in files.items():
         write_atomically(folder / name, text.encode())
     return [folder / name for name in files]
@@ -77,8 +77,11 @@ def own_photo_files(course: Path, own: OwnPhoto) -> dict[str, str]:
     return {source.name: page} | {f"{FOLDER}/{name}": text for name, text in own.files.items()}
 
 
-def make_pages(course: Path, live: Mapping[str, Live] | None = None) -> dict[str, str]:
-    """All pages of the site, name -> HTML, from the notebooks in the folder `course`. live: explorers by lesson."""
+def make_pages(course: Path, live: Mapping[str, Live] | None = None, own_photo: bool = False) -> dict[str, str]:
+    """All pages of the site, name -> HTML, from the notebooks in the folder `course`.
+
+    live: explorers by lesson. own_photo: whether the first page leads to one for the reader's own photo.
+    """
     lessons = [read_source(path, course) for path in sorted(course.glob("*.ipynb"))]
     solutions = [read_source(path, course) for path in sorted((course / "solutions").glob("*.ipynb"))]
     papers = [read_source(path, course) for path in sorted((course / PAPER).glob("*.md"))]
@@ -90,7 +93,7 @@ def make_pages(course: Path, live: Mapping[str, Live] | None = None) -> dict[str
         alive = (live or {}).get(Path(source.name).with_suffix("").as_posix())
         body = make_body(source, renderer, alive)
         pages[source.name] = make_page(source, body, lessons, renderer.sections, turns(source, lessons), alive)
-    return pages | {"index.html": make_index(lessons, solutions, papers, teacher, course)}
+    return pages | {"index.html": make_index(lessons, solutions, papers, teacher, course, own_photo)}
 
 
 def read_source(path: Path, course: Path) -> Source:
@@ -152,12 +155,14 @@ def make_index(
     papers: Sequence[Source],
     teacher: Sequence[Source],
     course: Path,
+    own_photo: bool = False,
 ) -> str:
     """The first page: a card a lesson, with its aim and its first picture."""
     cards = [(lesson, make_aim(lesson, course), make_thumbnail(lesson)) for lesson in lessons]
     body = _TEMPLATES.get_template("index.html").render(
-        course=COURSE, cards=cards, solutions=solutions, papers=papers, teacher=teacher
-    )
+        course=COURSE, cards=cards, solutions=solutions, papers=papers, teacher=teacher,
+        own_photo=f"{FOLDER}.html" if own_photo else "",
+    )  # fmt: skip
     return make_page(Source(course, "index.html", COURSE, NotebookNode()), body, lessons)
 
 

@@ -91,3 +91,5 @@ def test_without_the_runtime_a_line_says_what_is_missing(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert missing(tmp_path) == ""
+    monkeypatch.setattr(own_photo, "NEEDED", ("onnx", "no_such_package"))
+    assert missing(tmp_path).startswith("no_such_package missing")
