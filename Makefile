@@ -39,6 +39,8 @@ test-browser: install ## run every notebook in JupyterLab in Chromium, move its 
 	    { echo 'axe-core is missing; install it with: npm install --prefix build axe-core. Elsewhere: AXE=/path/to/axe.min.js' >&2; exit 1; }
 	@test -d "$${ONNXRUNTIME_WEB:-build/node_modules/onnxruntime-web}" || \
 	    { echo 'onnxruntime-web is missing; install it with: npm install --prefix build onnxruntime-web@1.30.0. Elsewhere: ONNXRUNTIME_WEB=/path/to/onnxruntime-web' >&2; exit 1; }
+	@test -f "$${ESLINT:-build/node_modules/eslint/bin/eslint.js}" || \
+	    { echo 'ESLint is missing; install it with: npm install --prefix build eslint@9. Elsewhere: ESLINT=/path/to/eslint.js' >&2; exit 1; }
 	@$(RUN) -m pytest -q tests/browser
 
 fuzz: install ## damage annotations, images and checkpoints in 10 000 ways a kind; `make test` tries 200

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import io
 import re
+import zipfile
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -33,6 +34,7 @@ from rcnn_tutorial.course.scripts import style_files
 from rcnn_tutorial.errors import DataError
 
 COURSE = "Faster R-CNN, stage by stage"
+ARCHIVE = "faster_rcnn_course"  # the file with all pages, and the folder in it
 CODE_STYLES = ("xcode", "monokai")  # light and dark; of Pygments' those whose contrast is 4.5 and more throughout
 LIVE_VIEW = "application/vnd.jupyter.widget-view+json"
 PICTURES = {"image/png", "image/jpeg"}
@@ -56,16 +58,28 @@ class Source(NamedTuple):
 
 
 def write_site(folder: Path, runtime: Path | None = None) -> list[Path]:
-    """Write all pages of the course to `folder` and return their paths. They are written when all are made.
+    """Write all pages of the course, and one file with all of them, to `folder`; return the paths of the pages.
 
     runtime: onnxruntime-web, for the page for one's own photo (`course.own_photo`); None: without that page.
-    Raises DataError naming the notebook that cannot be shown, or the file that cannot be written.
+    They are written when all are made. Raises DataError naming the notebook that cannot be shown, or the file that
+    cannot be written.
     """
-    files = own_photo_files(course_folder(), make_own_photo(runtime)) if runtime else {}
-    files |= make_pages(course_folder(), live_lessons(), own_photo=bool(files))
-    for name, text in files.items():
-        write_atomically(folder / name, text.encode())
-    return [folder / name for name in files]
+    texts = own_photo_files(course_folder(), make_own_photo(runtime)) if runtime else {}
+    texts |= make_pages(course_folder(), live_lessons(), own_photo=bool(runtime))
+    pages = {name: text.encode() for name, text in texts.items()}
+    for name, html in pages.items():
+        write_atomically(folder / name, html)
+    write_atomically(folder / f"{ARCHIVE}.zip", archive(pages))
+    return [folder / name for name in pages]
+
+
+def archive(pages: Mapping[str, bytes]) -> bytes:
+    """All pages as a zip file, in a folder of their own; the same bytes whenever it is made."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
+        for name, html in pages.items():
+            packed.writestr(zipfile.ZipInfo(f"{ARCHIVE}/{name}"), html, zipfile.ZIP_DEFLATED)
+    return file.getvalue()
 
 
 def own_photo_files(course: Path, own: OwnPhoto) -> dict[str, str]:
@@ -160,7 +174,7 @@ def make_index(
     """The first page: a card a lesson, with its aim and its first picture."""
     cards = [(lesson, make_aim(lesson, course), make_thumbnail(lesson)) for lesson in lessons]
     body = _TEMPLATES.get_template("index.html").render(
-        course=COURSE, cards=cards, solutions=solutions, papers=papers, teacher=teacher,
+        course=COURSE, archive=f"{ARCHIVE}.zip", cards=cards, solutions=solutions, papers=papers, teacher=teacher,
         own_photo=f"{FOLDER}.html" if own_photo else "",
     )  # fmt: skip
     return make_page(Source(course, "index.html", COURSE, NotebookNode()), body, lessons)

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from rcnn_tutorial.explorers.canvas import Canvas
+from rcnn_tutorial.explorers.canvas import SCRIPTS, Canvas
 
+PARTS = SCRIPTS[:-1]  # of canvas.js, no modules of their own
 _FOLDERS = [
     Path(__file__).parent / "web",
     Path(__file__).parents[1] / "explorers",

@@ -62,6 +62,7 @@ def open_page(request, browser, site):
     def open_page(name):
         page.problems.clear()
         page.goto((site / name).as_uri())
+        page.wait_for_function("!document.querySelector('[data-explorer]:not(:has(.rcnn-summary))')")
         return page
 
     open_page.screen = request.param

@@ -1,8 +1,10 @@
-"""The course as static pages: complete, self-contained, every picture and formula in a form that anybody can read."""
+"""The course as pages: complete, self-contained, every picture and formula in a form that anybody can read."""
 
 import base64
+import io
 import posixpath
 import re
+import zipfile
 from pathlib import Path
 
 import nbformat
@@ -24,6 +26,7 @@ NAMES = [path.with_suffix(".html").as_posix() for path in NOTEBOOKS]
 PAIRS = list(zip(NOTEBOOKS, NAMES, strict=True))
 PAPERS = [path.relative_to(COURSE).with_suffix(".html").as_posix() for path in sorted((COURSE / PAPER).glob("*.md"))]
 FURTHER_PAGES = [f"{FURTHER}/{path.stem}.html" for path in sorted((COURSE / FURTHER).glob("*.md"))]
+LESSON_PAGES = [name for name in NAMES if "/" not in name]
 PAGES = ["index.html", "teacher.html", *NAMES, *PAPERS, *FURTHER_PAGES]
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="  # a PNG of 1 x 1
@@ -32,10 +35,12 @@ PIXEL = (
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """The whole site, written once; name -> parsed page."""
+    """The whole site but the page for one's own photo, written once; name -> parsed page."""
     folder = tmp_path_factory.mktemp("site")
-    assert site.main([str(folder)]) == 0
-    paths = sorted(folder.rglob("*.*"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ONNXRUNTIME_WEB", str(folder / "nowhere"))
+        assert site.main([str(folder)]) == 0
+    paths = sorted(folder.rglob("*.html"))
     texts = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in paths}
     return {name: BeautifulSoup(text, "html.parser") for name, text in texts.items()}
 
@@ -75,6 +80,26 @@ def test_every_lesson_and_every_solution_has_a_page(built):
     assert sorted(built) == sorted(PAGES)
 
 
+def test_without_the_page_for_one_s_own_photo_a_line_says_why(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("ONNXRUNTIME_WEB", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(pages, "make_pages", lambda *_, **options: {"index.html": str(options["own_photo"])})
+    monkeypatch.setattr(pages, "live_lessons", dict)
+    assert site.main([str(tmp_path)]) == 0
+    assert (tmp_path / "index.html").read_text(encoding="utf-8") == "False"
+    first, second = capsys.readouterr().out.splitlines()
+    assert "1 pages" in first and "npm install --prefix build onnxruntime-web" in second
+
+
+def test_one_file_holds_every_page():
+    pages_ = {"index.html": b"<p>one</p>", "paper/02_anchors.html": b"<p>two</p>"}
+    first = pages.archive(pages_)
+    assert first == pages.archive(pages_)
+    with zipfile.ZipFile(io.BytesIO(first)) as packed:
+        assert {name: packed.read(name) for name in packed.namelist()} == {
+            f"{pages.ARCHIVE}/{name}": html for name, html in pages_.items()
+        }
+
+
 def test_paper_exercises_lead_back_to_their_lesson(built):
     assert built["paper/08_training.html"].footer.find("a")["href"] == "../08_training.html"
     assert built["08_training.html"].main.find("a", href="paper/08_training.html")
@@ -83,7 +108,7 @@ def test_paper_exercises_lead_back_to_their_lesson(built):
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_loads_nothing(built, name):
     page = built[name]
-    assert not page.find_all(["script", "iframe", "object", "embed", "video", "audio", "base"])
+    assert not page.find_all(["iframe", "object", "embed", "video", "audio", "base"])
     loaded = [
         tag.get(key) for tag in page.find_all(True) for key in ("src", "srcset", "data", "poster") if tag.get(key)
     ]
@@ -91,6 +116,16 @@ def test_a_page_loads_nothing(built, name):
     assert all(address.startswith("data:") for address in loaded)
     styles = "".join(tag.text for tag in page.find_all("style"))
     assert styles and not re.search(r"url\(|@import", styles)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_runs_its_own_script_and_no_other(built, name):
+    policy = built[name].find("meta", attrs={"http-equiv": "Content-Security-Policy"})["content"]
+    scripts = [tag for tag in built[name].find_all("script") if not tag.get("type")]
+    assert [tag.text for tag in built[name].find_all("script") if "src" in tag.attrs] == []
+    assert re.findall(r"'sha256-[^']+'", policy) == [f"'{pages.script_hash(tag.text)}'" for tag in scripts]
+    assert policy.startswith("default-src 'none'") and "unsafe-eval" not in policy and "script-src 'self'" not in policy
+    assert bool(scripts) == (name in LESSON_PAGES)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -120,6 +155,8 @@ def test_every_link_leads_somewhere(built, name):
         assert link.text.strip()
         address, _, anchor = link["href"].partition("#")
         if re.match("https?://", address):
+            continue
+        if address == f"{pages.ARCHIVE}.zip":
             continue
         page = built[posixpath.normpath(posixpath.join(posixpath.dirname(name), address)) if address else name]
         assert not anchor or page.find(id=anchor)
@@ -284,6 +321,6 @@ def test_wrong_arguments_are_told_in_one_line(capsys, arguments, code):
 
 def test_a_folder_that_cannot_be_is_told_in_one_line(tmp_path, capsys, monkeypatch):
     (tmp_path / "file").write_text("", encoding="utf-8")
-    monkeypatch.setattr(pages, "make_pages", lambda course: {"index.html": ""})
+    monkeypatch.setattr(pages, "make_pages", lambda course, live: {"index.html": ""})
     assert site.main([str(tmp_path / "file")]) == 1
     assert "name another place" in capsys.readouterr().err

@@ -29,9 +29,8 @@ export async function start(twins) {
 function ask(place, { questions, keys }) {
   const model = new Model({ questions, outcomes: questions.map(() => ({})) }, {
     told({ commit, again, values }) {
-      const set = (number, one) => model.show({ outcomes: model.get("outcomes").map((old, i) => (i === number ? one : old)) });
-      if (commit !== undefined) set(commit, outcome(keys[commit], values));
-      else set(again, {});
+      const [number, one] = commit === undefined ? [again, {}] : [commit, outcome(keys[commit], values)];
+      model.show({ outcomes: model.get("outcomes").map((old, i) => (i === number ? one : old)) });
     },
   });
   place.replaceChildren();
@@ -46,8 +45,9 @@ async function inflate(base64) {
 export class Panel {
   constructor(place, explorer, twin) {
     this.game = new Game(twin, explorer);
-    this.explorer = explorer;
-    this.element = make("section", { class: `rcnn-explorer${explorer.controls.length <= 2 ? " rcnn-few" : ""}`, "aria-label": "Explorer" });
+    Object.assign(this, { explorer, count: 0 });
+    const few = explorer.controls.length <= 2 ? " rcnn-few" : "";
+    this.element = make("section", { class: `rcnn-explorer${few}`, "aria-label": "Explorer" });
     this.controls = explorer.controls.map((spec) => [spec.name, control(spec, (value) => this.put(spec, value))]);
     this.pictures = explorer.canvases.map((canvas) => this.picture(canvas));
     this.line = new Model({ text: this.game.summary, possible: true });
@@ -98,10 +98,11 @@ export class Panel {
 
   picture(canvas) {
     const place = this.explorer.canvases.indexOf(canvas);
-    const model = new Model(
-      { image: canvas.image, handles: canvas.handles, angles: canvas.angles, summary: "", possible: true, frame: this.frame(place) },
-      { saved: (name, value) => this.moved(name, value), told: (message) => this.hover(place, message) },
-    );
+    const { image, handles, angles } = canvas;
+    const model = new Model({ image, handles, angles, summary: "", possible: true, frame: this.frame(place) }, {
+      saved: (name, value) => this.moved(name, value),
+      told: (message) => this.hover(place, message),
+    });
     const element = make("div", { class: canvas.classes.join(" ") });
     return { model, element };
   }
@@ -110,7 +111,8 @@ export class Panel {
     const { width, roomy, styles } = this.explorer.canvases[place];
     const { layers, size, title, turnable } = this.game.scenes[place];
     const handles = styles.map((style) => ({ ...style, turnable: turnable[style.key] }));
-    return { count: (this.count = (this.count ?? 0) + 1), size, width, title, roomy, layers, handles };
+    this.count += 1;
+    return { count: this.count, size, width, title, roomy, layers, handles };
   }
 
   // ---- from the reader
@@ -161,8 +163,8 @@ export class Panel {
   why() {
     const labels = Object.fromEntries(this.explorer.controls.map(({ name, label }) => [name, label]));
     const reasons = [...new Set(Object.values(this.game.rest))];
-    const resting = (why) => Object.keys(this.game.rest).filter((name) => this.game.rest[name] === why).map((name) => labels[name]);
-    return reasons.map((why) => `${resting(why).join(", ")}: ${why}.`).join(" ");
+    const names = (why) => Object.keys(this.game.rest).filter((name) => this.game.rest[name] === why);
+    return reasons.map((why) => `${names(why).map((name) => labels[name]).join(", ")}: ${why}.`).join(" ");
   }
 }
 

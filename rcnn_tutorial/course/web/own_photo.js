@@ -9,8 +9,11 @@ import { Camera, readPhoto } from "./photo.js";
 import { AFTER, boxes } from "./scene.js";
 import { render as drawSummary } from "./summary.js";
 
-const THRESHOLD = { kind: "slider", name: "shown", label: "Show scores from", value: 0.5, min: 0.05, max: 0.95, step: 0.05, digits: 2 };
+const THRESHOLD = {
+  kind: "slider", name: "shown", label: "Show scores from", value: 0.5, min: 0.05, max: 0.95, step: 0.05, digits: 2,
+};
 const ROOMY = 480; // canvas.py
+const SLOW = 4; // seconds
 
 // onTrace(trace, photo): told of every photo that went through. trace: { name: { shape, data } }, see detector.js.
 // photo: ImageData, what the detector was given. Returns the page, whose `onTrace` may be another later.
@@ -20,12 +23,15 @@ export function start(onTrace = () => {}) {
 
 class OwnPhoto {
   constructor(element, onTrace) {
-    Object.assign(this, { element, onTrace, shown: THRESHOLD.value });
+    Object.assign(this, { element, onTrace, shown: THRESHOLD.value, count: 0 });
     const { files, classes } = JSON.parse(document.getElementById("live").textContent);
     Object.assign(this, { files, classes });
     this.listenToFiles();
     this.listenToCamera();
-    this.part("load").addEventListener("click", () => this.say(async () => { await this.detector(); return "The detector is loaded. Choose a photo."; }));
+    this.part("load").addEventListener("click", () => this.say(async () => {
+      await this.detector();
+      return "The detector is loaded. Choose a photo.";
+    }));
     this.part("choices").disabled = false;
   }
 
@@ -53,8 +59,15 @@ class OwnPhoto {
     [open.hidden, no.hidden] = [!Camera.available, Camera.available];
     const camera = new Camera(this.part("video"));
     const toggle = (on) => { [panel.hidden, open.hidden] = [!on, on]; };
-    const shut = () => { camera.close(); toggle(false); };
-    open.addEventListener("click", () => this.say(async () => { await camera.open(); toggle(true); return "The camera is on."; }));
+    const shut = () => {
+      camera.close();
+      toggle(false);
+    };
+    open.addEventListener("click", () => this.say(async () => {
+      await camera.open();
+      toggle(true);
+      return "The camera is on.";
+    }));
     this.part("close").addEventListener("click", shut);
     this.part("take").addEventListener("click", () => {
       const photo = camera.take();
@@ -68,7 +81,8 @@ class OwnPhoto {
     const bar = this.part("progress");
     const progress = (done, total) => {
       Object.assign(bar, { hidden: false, value: done, max: total });
-      this.tell(done < total ? `Loading the detector: ${megabytes(done)} of ${megabytes(total)} MB.` : "Starting the detector.");
+      const loading = `Loading the detector: ${megabytes(done)} of ${megabytes(total)} MB.`;
+      this.tell(done < total ? loading : "Starting the detector.");
     };
     this.loading ??= Detector.load(this.files, progress).catch((error) => { this.loading = null; throw error; });
     return this.loading.finally(() => { bar.hidden = true; });
@@ -86,7 +100,8 @@ class OwnPhoto {
       const seconds = (performance.now() - begun) / 1000;
       this.draw(trace, photo);
       this.onTrace(trace, photo);
-      return `Done in ${seconds.toFixed(1)} s. ${seconds > 4 ? "100 proposals take less. " : ""}The photo has not left this device.`;
+      const faster = seconds > SLOW ? " 100 proposals take less." : "";
+      return `Done in ${seconds.toFixed(1)} s.${faster} The photo has not left this device.`;
     });
   }
 
@@ -137,9 +152,11 @@ class OwnPhoto {
   seen() {
     const { width, height } = this.photo;
     const found = detections(this.trace, this.classes, this.shown);
-    const layer = boxes(found.map(({ box }) => box), AFTER, { name: "detections", labels: found.map(({ text }) => text) });
-    this.count = (this.count ?? 0) + 1;
-    const frame = { count: this.count, size: [height, width], width: 800, title: "", roomy: ROOMY, layers: [layer], handles: [] };
+    const look = { name: "detections", labels: found.map(({ text }) => text) };
+    const layers = [boxes(found.map(({ box }) => box), AFTER, look)];
+    this.count += 1;
+    const screen = { width: 800, title: "", roomy: ROOMY };
+    const frame = { count: this.count, size: [height, width], ...screen, layers, handles: [] };
     return { image: this.photo, frame, summary: sentence(this.trace, found, this.shown) };
   }
 }
@@ -158,7 +175,8 @@ function sentence(trace, found, least) {
   const counts = new Map();
   for (const { name } of found) counts.set(name, (counts.get(name) ?? 0) + 1);
   const names = [...counts].map(([name, count]) => `${count} ${name}`).join(", ") || "none";
-  const [anchors, proposals, left] = ["anchors", "proposals.boxes", "detections.boxes"].map((name) => trace[name].shape[0].toLocaleString("en"));
+  const count = (name) => trace[name].shape[0].toLocaleString("en");
+  const [anchors, proposals, left] = ["anchors", "proposals.boxes", "detections.boxes"].map(count);
   return `${anchors} anchors, ${proposals} proposals, ${left} detections; scored ${least.toFixed(2)} or more: ${names}.`;
 }
 

@@ -43,7 +43,8 @@ export class Camera {
   }
 
   async open() {
-    this.stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment", width: { ideal: 1280 } } });
+    const video = { facingMode: "environment", width: { ideal: 1280 } };
+    this.stream = await navigator.mediaDevices.getUserMedia({ video });
     this.video.srcObject = this.stream;
     await this.video.play();
   }
