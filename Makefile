@@ -48,6 +48,8 @@ test-browser: install ## run every notebook in JupyterLab in Chromium, move its 
 	    { echo 'Chromium is missing; on Debian and Ubuntu: apt install chromium. Elsewhere: CHROMIUM=/path/to/chrome' >&2; exit 1; }
 	@test -f "$${AXE:-build/node_modules/axe-core/axe.min.js}" || \
 	    { echo 'axe-core is missing; install it with: npm install --prefix build axe-core. Elsewhere: AXE=/path/to/axe.min.js' >&2; exit 1; }
+	@test -d "$${ONNXRUNTIME_WEB:-build/node_modules/onnxruntime-web}" || \
+	    { echo 'onnxruntime-web is missing; install it with: npm install --prefix build onnxruntime-web@1.30.0. Elsewhere: ONNXRUNTIME_WEB=/path/to/onnxruntime-web' >&2; exit 1; }
 	@test -f "$${ESLINT:-build/node_modules/eslint/bin/eslint.js}" || \
 	    { echo 'ESLint is missing; install it with: npm install --prefix build eslint@9. Elsewhere: ESLINT=/path/to/eslint.js' >&2; exit 1; }
 	@$(RUN) -m pytest -q tests/browser

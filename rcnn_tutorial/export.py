@@ -6,24 +6,30 @@ for one photo, is what they leave to Python's numbers and lists: the size of the
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import json
 import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.onnx import ONNXProgram
 from torchvision.ops import nms
 
 from rcnn_tutorial.atomic import write_atomically
 from rcnn_tutorial.boxes import clip, decode
 from rcnn_tutorial.config import PreprocessingConfig
 from rcnn_tutorial.errors import ConfigError
-from rcnn_tutorial.model import FasterRCNN
+from rcnn_tutorial.model import FasterRCNN, Trace
 from rcnn_tutorial.stages.anchors import generate_anchors
 from rcnn_tutorial.stages.classification import RoiOutputs
 from rcnn_tutorial.stages.inference import Detections, class_boxes
 from rcnn_tutorial.stages.preprocessing import Preprocessed, normalize
+from rcnn_tutorial.stages.proposal import Proposals
+from rcnn_tutorial.stages.rpn import RPNOutputs
 
 NEEDED = ("onnx", "onnxscript")
 OUTPUTS = ("boxes", "labels", "scores")
@@ -41,28 +47,33 @@ def export_onnx(detector: FasterRCNN, path: str | Path) -> int:
     RoIPool, which torch's exporter cannot translate; DataError where the file cannot be written.
     """
     check_request(path, detector.config.crop_pooling.method)
-    photo = ExportableDetector(detector)
     example = torch.zeros(3, *EXAMPLE)
-    with torch.inference_mode():
-        photo(example)  # what `devices.constant` keeps is made here, not while the tensors below have no numbers
     anything = torch.export.Dim.DYNAMIC
-    # Warnings are of one library about another. Whether oneDNN convolves depends on sizes, and torch 2.11 would know it
-    # for all photos at once: so it does not.
-    with warnings.catch_warnings(action="ignore"), torch.backends.mkldnn.flags(enabled=False):
-        program = torch.onnx.export(
-            photo,
-            (example,),
-            input_names=["image"],
-            output_names=OUTPUTS,
-            dynamic_shapes=({1: anything, 2: anything},),
-            dynamo=True,
-            verbose=False,
-        )
+    program = record(ExportableDetector(detector), {"image": example}, OUTPUTS, ({1: anything, 2: anything},))
     proto = program.model_proto
     proto.metadata_props.add(key="classes", value=json.dumps(detector.classes))
     data = proto.SerializeToString()
     write_atomically(path, data)
     return len(data)
+
+
+def record(network: nn.Module, examples: dict[str, Tensor], outputs: Sequence[str], dynamic: tuple) -> ONNXProgram:
+    """The graph of a network that is called with `examples`, by name; `dynamic`: which of their dimensions vary."""
+    with torch.inference_mode():
+        network(*examples.values())  # what `devices.constant` keeps is made here, not while tensors have no numbers
+    # Warnings are of one library about another. Whether oneDNN convolves depends on sizes, and torch 2.11 would know it
+    # for all photos at once: so it does not.
+    with warnings.catch_warnings(action="ignore"), torch.backends.mkldnn.flags(enabled=False):
+        program = torch.onnx.export(
+            network,
+            tuple(examples.values()),
+            input_names=list(examples),
+            output_names=outputs,
+            dynamic_shapes=dynamic,
+            dynamo=True,
+            verbose=False,
+        )
+    return program
 
 
 def check_request(path: str | Path, pooling: str = "crop") -> None:
@@ -76,35 +87,48 @@ def check_request(path: str | Path, pooling: str = "crop") -> None:
 
 
 class ExportableDetector(nn.Module):
-    """A detector of one photo, in operations that ONNX knows."""
+    """A detector of one photo, in operations that ONNX knows. folded: merge its batch norms into the convolutions."""
 
-    def __init__(self, detector: FasterRCNN):
+    def __init__(self, detector: FasterRCNN, folded: bool = True):
         super().__init__()
-        # A copy, its batch norms folded. Another order of the weights would make torch 2.11 ask for sizes again.
-        self.detector = detector.for_inference().to("cpu", torch.float32).to(memory_format=torch.contiguous_format)
+        # Another order of the weights in memory would make torch 2.11 ask for sizes that it cannot know.
+        own = detector.for_inference() if folded else copy.deepcopy(detector).eval().requires_grad_(False)
+        self.detector = own.to("cpu", torch.float32).to(memory_format=torch.contiguous_format)
         self.config = detector.config
         self.cell: Tensor  # (A, 4) the anchors of the first cell
         self.register_buffer("cell", generate_anchors(1, 1, detector.stride, self.config.anchors))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """image: (3, H, W), RGB in [0, 1]. Returns boxes (D, 4), labels (D,) and scores (D,), the best first."""
-        preprocessed = preprocess_photo(image, self.config.preprocessing)
-        features = self.detector.head(preprocessed.images[0][None])  # (1, channels, h, w)
-        rois = self.propose(features, preprocessed.sizes)  # (R, 4)
-        found = self.suppress(self.detector.classify(features, rois[None]), preprocessed)
+        (found,) = self.trace(image).detections or []  # one photo's
         return found.boxes, found.labels, found.scores
 
-    def propose(self, features: Tensor, sizes: Tensor) -> Tensor:
-        """`proposal_layer` for one photo: (R, 4) scaled pixels. features: (1, channels, h, w). sizes: (1, 2)."""
+    def trace(self, image: Tensor, count: Tensor | None = None) -> Trace:
+        """`FasterRCNN.trace` of one photo. image: (3, H, W), RGB in [0, 1]. count: () most proposals, if fewer."""
+        preprocessed = preprocess_photo(image, self.config.preprocessing)
+        features = self.detector.head(preprocessed.images[0][None])  # (1, channels, h, w)
+        cells = torch.tensor(features.shape[-2:])[None]  # (1, 2)
+        anchors = self.anchors(*features.shape[-2:])  # (N, 4)
         rpn = self.detector.rpn(features)
+        proposals = self.propose(rpn, anchors, preprocessed.sizes, count)
+        proposed = self.detector.classify(features, proposals.boxes)
+        found = self.suppress(proposed, preprocessed)
+        everywhere = torch.ones_like(rpn.foreground, dtype=torch.bool)  # (1, N)
+        trace = Trace(preprocessed, features, cells, anchors, everywhere, rpn, proposals)
+        return replace(trace, proposed=proposed, detections=[found])
+
+    def propose(self, rpn: RPNOutputs, anchors: Tensor, sizes: Tensor, count: Tensor | None = None) -> Proposals:
+        """`proposal_layer` for one photo. anchors: (N, 4). sizes: (1, 2). count: () most proposals, if fewer."""
         before, after = self.config.proposals.top_n(training=False)
         scores, order = rpn.foreground[0].sort(descending=True)  # (N,) each
         scores, order = scores[:before], order[:before]  # (K,) each
-        anchors = self.anchors(*features.shape[-2:])  # (N, 4)
         boxes = clip(decode(rpn.coefficients[0, order], anchors[order]), sizes)  # (K, 4)
-        rois = boxes[nms(boxes, scores, self.config.proposals.nms_threshold)[:after]]
-        torch._check(rois.shape[0] >= 1)  # the best box stays; torch 2.11 does not know
-        return rois
+        keep = nms(boxes, scores, self.config.proposals.nms_threshold)[:after]  # (R,)
+        if count is not None:
+            keep = keep[torch.arange(keep.shape[0]) < count]  # a slice would need a number
+        torch._check(keep.shape[0] >= 1)  # the best box stays, which the recorder cannot know
+        valid = torch.ones_like(keep, dtype=torch.bool)
+        return Proposals(*(part[None] for part in (boxes[keep], scores[keep], order[keep], valid)))
 
     def anchors(self, rows: int, columns: int) -> Tensor:
         """`generate_anchors`, its cell given: (rows * columns * A, 4)."""

@@ -30,6 +30,7 @@ EXTRA_OF = {
     "rcnn_tutorial/course/execute.py": "site",
     "rcnn_tutorial/course/markdown.py": "site",
     "rcnn_tutorial/course/pages.py": "site",
+    "rcnn_tutorial/export_trace.py": "onnx",
 }
 BY_OTHER_WAYS = {
     "ipykernel": "the kernel that nbclient starts",

@@ -29,6 +29,7 @@ from rcnn_tutorial.atomic import write_atomically
 from rcnn_tutorial.course.files import FURTHER, PAPER, TEACHER, course_folder
 from rcnn_tutorial.course.live import Live, live_lessons
 from rcnn_tutorial.course.markdown import PageRenderer, to_html
+from rcnn_tutorial.course.own_photo import FOLDER, POLICY, TITLE, OwnPhoto, make_own_photo
 from rcnn_tutorial.course.scripts import style_files
 from rcnn_tutorial.errors import DataError
 
@@ -56,13 +57,16 @@ class Source(NamedTuple):
     notebook: NotebookNode
 
 
-def write_site(folder: Path) -> list[Path]:
+def write_site(folder: Path, runtime: Path | None = None) -> list[Path]:
     """Write all pages of the course, and one file with all of them, to `folder`; return the paths of the pages.
 
+    runtime: onnxruntime-web, for the page for one's own photo (`course.own_photo`); None: without that page.
     They are written when all are made. Raises DataError naming the notebook that cannot be shown, or the file that
     cannot be written.
     """
-    pages = {name: html.encode() for name, html in make_pages(course_folder(), live_lessons()).items()}
+    texts = own_photo_files(course_folder(), make_own_photo(runtime)) if runtime else {}
+    texts |= make_pages(course_folder(), live_lessons(), own_photo=bool(runtime))
+    pages = {name: text.encode() for name, text in texts.items()}
     for name, html in pages.items():
         write_atomically(folder / name, html)
     write_atomically(folder / f"{ARCHIVE}.zip", archive(pages))
@@ -78,8 +82,20 @@ def archive(pages: Mapping[str, bytes]) -> bytes:
     return file.getvalue()
 
 
-def make_pages(course: Path, live: Mapping[str, Live] | None = None) -> dict[str, str]:
-    """All pages of the site, name -> HTML, from the notebooks in the folder `course`. live: explorers by lesson."""
+def own_photo_files(course: Path, own: OwnPhoto) -> dict[str, str]:
+    """The page for one's own photo, name -> text, and the scripts beside it."""
+    lessons = [read_source(path, course) for path in sorted(course.glob("*.ipynb"))]
+    body = _TEMPLATES.get_template("own_photo.html").render(title=TITLE, folder=FOLDER, **own.facts)
+    source = Source(course, f"{FOLDER}.html", TITLE, NotebookNode())
+    page = make_page(source, body, lessons, alive=Live({}, own.content, "", own.script), policy=POLICY)
+    return {source.name: page} | {f"{FOLDER}/{name}": text for name, text in own.files.items()}
+
+
+def make_pages(course: Path, live: Mapping[str, Live] | None = None, own_photo: bool = False) -> dict[str, str]:
+    """All pages of the site, name -> HTML, from the notebooks in the folder `course`.
+
+    live: explorers by lesson. own_photo: whether the first page leads to one for the reader's own photo.
+    """
     lessons = [read_source(path, course) for path in sorted(course.glob("*.ipynb"))]
     solutions = [read_source(path, course) for path in sorted((course / "solutions").glob("*.ipynb"))]
     papers = [read_source(path, course) for path in sorted((course / PAPER).glob("*.md"))]
@@ -91,7 +107,7 @@ def make_pages(course: Path, live: Mapping[str, Live] | None = None) -> dict[str
         alive = (live or {}).get(Path(source.name).with_suffix("").as_posix())
         body = make_body(source, renderer, alive)
         pages[source.name] = make_page(source, body, lessons, renderer.sections, turns(source, lessons), alive)
-    return pages | {"index.html": make_index(lessons, solutions, papers, teacher, course)}
+    return pages | {"index.html": make_index(lessons, solutions, papers, teacher, course, own_photo)}
 
 
 def read_source(path: Path, course: Path) -> Source:
@@ -130,13 +146,15 @@ def make_page(
     sections: Sequence[tuple[str, str]] = (),
     turns: Sequence[tuple[str, str, Source]] = (),
     alive: Live | None = None,
+    policy: str = "",
 ) -> str:
-    """A whole page: head, ways to the other pages, and the `body` between them."""
+    """A whole page: head, ways to the other pages, and the `body` between them. policy: what more its script may do."""
     return _TEMPLATES.get_template("page.html").render(
         name=source.name, title=source.title, course=COURSE, root="../" * source.name.count("/"),
         code_styles=[HtmlFormatter(style=style).get_style_defs(".highlight") for style in CODE_STYLES],
         lessons=lessons, sections=sections, turns=turns, body=body,
         alive=alive, script_hash=script_hash(alive.script) if alive else "", canvas_style=CANVAS_STYLE,
+        policy=policy,
     )  # fmt: skip
 
 
@@ -151,12 +169,14 @@ def make_index(
     papers: Sequence[Source],
     teacher: Sequence[Source],
     course: Path,
+    own_photo: bool = False,
 ) -> str:
     """The first page: a card a lesson, with its aim and its first picture."""
     cards = [(lesson, make_aim(lesson, course), make_thumbnail(lesson)) for lesson in lessons]
     body = _TEMPLATES.get_template("index.html").render(
-        course=COURSE, archive=f"{ARCHIVE}.zip", cards=cards, solutions=solutions, papers=papers, teacher=teacher
-    )
+        course=COURSE, archive=f"{ARCHIVE}.zip", cards=cards, solutions=solutions, papers=papers, teacher=teacher,
+        own_photo=f"{FOLDER}.html" if own_photo else "",
+    )  # fmt: skip
     return make_page(Source(course, "index.html", COURSE, NotebookNode()), body, lessons)
 
 

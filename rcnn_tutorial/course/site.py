@@ -16,14 +16,20 @@ def main(arguments: list[str]) -> int:
         if len(arguments) > 1 or any(argument.startswith("-") for argument in arguments):
             raise ConfigError(f"{' '.join(arguments)}: wants one folder at most; {COMMAND} [DIR]")
         require("site", COMMAND, "jinja2", "latex2mathml", "mistune", "pygments")
+        from rcnn_tutorial.course.own_photo import missing, runtime_folder
         from rcnn_tutorial.course.pages import write_site
 
-        written = write_site(Path(arguments[0]) if arguments else SITE)
+        runtime = runtime_folder()
+        without = missing(runtime)
+        written = write_site(Path(arguments[0]) if arguments else SITE, None if without else runtime)
     except TutorialError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     size = sum(path.stat().st_size for path in written) / 1e6
-    print(f"{written[-1]}: {len(written)} pages, {size:.1f} MB")
+    pages = sum(path.suffix == ".html" for path in written)
+    print(f"{written[-1]}: {pages} pages, {size:.1f} MB")
+    if without:
+        print(without)
     return 0
 
 

@@ -37,6 +37,11 @@ CHROMIUM_OPTIONS = [
 SESSION = "window.jupyterapp.shell.currentWidget.context.sessionContext"
 
 
+def chromium() -> str | None:
+    """Debian's Chromium, or the one that $CHROMIUM names."""
+    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+
+
 class Lab:
     """The address of a running server."""
 

@@ -1,12 +1,11 @@
 """One JupyterLab and one Chromium for all browser tests; every lesson is opened once and run as seldom as can be."""
 
-import os
 import shutil
 
 import nbformat
 import pytest
 from agreement import SNAPSHOT
-from browser_lab import CHROMIUM_OPTIONS, SCREENSHOTS, OpenNotebook, run_lab
+from browser_lab import CHROMIUM_OPTIONS, SCREENSHOTS, OpenNotebook, chromium, run_lab
 from playwright.sync_api import sync_playwright
 
 from rcnn_tutorial.course.files import course_folder
@@ -17,9 +16,8 @@ LESSONS = sorted(path.name for path in course_folder().glob("*.ipynb"))
 @pytest.fixture(scope="session")
 def browser():
     """Debian's Chromium, or the one that $CHROMIUM names."""
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_OPTIONS)
+        opened = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_OPTIONS)
         yield opened
         opened.close()
 

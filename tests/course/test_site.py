@@ -35,9 +35,11 @@ PIXEL = (
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """The whole site, written once; name -> parsed page."""
+    """The whole site but the page for one's own photo, written once; name -> parsed page."""
     folder = tmp_path_factory.mktemp("site")
-    assert site.main([str(folder)]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ONNXRUNTIME_WEB", str(folder / "nowhere"))
+        assert site.main([str(folder)]) == 0
     paths = sorted(folder.rglob("*.html"))
     texts = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in paths}
     return {name: BeautifulSoup(text, "html.parser") for name, text in texts.items()}
@@ -76,6 +78,16 @@ def explorer_summaries(notebook: Path) -> list[str]:
 
 def test_every_lesson_and_every_solution_has_a_page(built):
     assert sorted(built) == sorted(PAGES)
+
+
+def test_without_the_page_for_one_s_own_photo_a_line_says_why(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("ONNXRUNTIME_WEB", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(pages, "make_pages", lambda *_, **options: {"index.html": str(options["own_photo"])})
+    monkeypatch.setattr(pages, "live_lessons", dict)
+    assert site.main([str(tmp_path)]) == 0
+    assert (tmp_path / "index.html").read_text(encoding="utf-8") == "False"
+    first, second = capsys.readouterr().out.splitlines()
+    assert "1 pages" in first and "npm install --prefix build onnxruntime-web" in second
 
 
 def test_one_file_holds_every_page():

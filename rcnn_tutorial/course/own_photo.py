@@ -1,0 +1,144 @@
+"""The page for a reader's own photo: the detector as files that a page from a disk can load.
+
+The page computes with onnxruntime-web, which npm brings; where it is missing, the site does without this page.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import os
+import re
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+from rcnn_tutorial.checkpoints import load_model
+from rcnn_tutorial.course.bundle import bundle
+from rcnn_tutorial.course.scripts import sources
+from rcnn_tutorial.errors import DataError
+from rcnn_tutorial.export import NEEDED
+from rcnn_tutorial.extras import require
+from rcnn_tutorial.model import FasterRCNN
+
+DETECTOR = "voc"
+FOLDER = "own_photo"
+TITLE = "Your own photo"
+INSTALL = "npm install --prefix build onnxruntime-web@1.30.0"  # the version that was tried
+PIECE = 1_500_000  # bytes in a script: progress is told after each
+MODULE, WASM = "dist/ort.wasm.bundle.min.mjs", "dist/ort-wasm-simd-threaded.wasm"  # of onnxruntime-web
+# What the page may do beyond its own script: run those beside it (`file:` from a disk), WebAssembly, and one worker.
+POLICY = "'self' file: 'wasm-unsafe-eval'; worker-src blob:"
+
+LICENSE = """\
+The files worker_*.js and wasm_*.js hold onnxruntime-web, gzipped and in base64.
+
+MIT License
+
+Copyright (c) Microsoft Corporation
+
+Permission is hereby granted, free of charge, to any person obtaining a copy
+of this software and associated documentation files (the "Software"), to deal
+in the Software without restriction, including without limitation the rights
+to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
+copies of the Software, and to permit persons to whom the Software is
+furnished to do so, subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all
+copies or substantial portions of the Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
+SOFTWARE.
+"""
+
+
+class OwnPhoto(NamedTuple):
+    """The page's parts."""
+
+    content: str  # JSON for its script: the detector's pieces and classes
+    script: str
+    facts: dict  # for the template
+    files: dict[str, str]  # name -> text, to lie in FOLDER
+
+
+def runtime_folder() -> Path:
+    """Where onnxruntime-web lies: $ONNXRUNTIME_WEB, or where `npm install --prefix build` puts it."""
+    return Path(os.environ.get("ONNXRUNTIME_WEB") or "build/node_modules/onnxruntime-web")
+
+
+def missing(runtime: Path) -> str:
+    """Why there can be no page for one's own photo, with the remedy; "" if there can."""
+    without = "so the site has no page for one's own photo"
+    if not all((runtime / name).is_file() for name in (MODULE, WASM)):
+        return f"{runtime}: onnxruntime-web is not there, {without}; run: {INSTALL}"
+    if lacking := [name for name in NEEDED if find_spec(name) is None]:
+        return f'{" and ".join(lacking)} missing, {without}; run: pip install "rcnn-tutorial[onnx]"'
+    return ""
+
+
+def make_own_photo(runtime: Path) -> OwnPhoto:
+    """The page's parts, ready to be written. Raises what `detector_files` raises."""
+    detector = load_model(DETECTOR)
+    files = detector_files(runtime, detector)
+    pieces = {name: in_pieces(data) for name, data in files.items()}
+    sizes = {name: [len(text) for text in texts] for name, texts in pieces.items()}
+    scripts = {f"{name}_{number}.js": text for name, texts in pieces.items() for number, text in enumerate(texts)}
+    content = json.dumps({"files": {"folder": FOLDER, "pieces": sizes}, "classes": detector.classes})
+    script = f'{bundle(["own_photo.js"], sources())}\nconst ownPhoto = modules["own_photo.js"].start();'
+    facts = {
+        "megabytes": _megabytes(sum(map(sum, sizes.values()))),
+        "sizes": {name: _megabytes(len(data)) for name, data in files.items()},
+        "version": json.loads((runtime / "package.json").read_text(encoding="utf-8"))["version"],
+    }
+    return OwnPhoto(content, script, facts, {"LICENSE.txt": LICENSE} | scripts)
+
+
+def detector_files(runtime: Path, detector: FasterRCNN) -> dict[str, bytes]:
+    """What the page loads, by the names that `web/detector.js` knows, in the order in which it does.
+
+    Raises ConfigError where the extra `onnx` is missing, DataError for a runtime that cannot be read.
+    """
+    require("onnx", "the page for one's own photo", *NEEDED)
+    from rcnn_tutorial.export_trace import export_trace
+
+    try:
+        module, wasm = (runtime / MODULE).read_text(encoding="utf-8"), (runtime / WASM).read_bytes()
+    except OSError as error:
+        raise DataError(f"{error.filename}: {error.strerror}; run: {INSTALL}") from error
+    with tempfile.TemporaryDirectory() as folder:
+        graph = Path(folder) / "trace.onnx"
+        export_trace(detector, graph)
+        worker = f"{as_script(module)}\n{bundle(['detector_worker.js'], sources())}"
+        return {"worker": worker.encode(), "wasm": wasm, "graph": graph.read_bytes()}
+
+
+def as_script(module: str) -> str:
+    """onnxruntime-web's module as a script that leaves in `ort` what the module exports.
+
+    A worker of a page from a disk is of no origin, so browsers let it neither be a module nor import one. Raises
+    DataError where the module does not end in its one list of exports, as it does in the version that was tried.
+    """
+    lists = list(re.finditer(r"\bexport\s*\{([^}]*)\};?", module))
+    if len(lists) != 1:
+        raise DataError(f"{MODULE}: {len(lists)} lists of exports, where 1 was expected; run: {INSTALL}")
+    names = re.sub(r"([\w$]+) as (\w+)", r"\2: \1", lists[0][1])
+    body = module[: lists[0].start()].replace("import.meta.url", "self.location.href")
+    return f"globalThis.ort = (() => {{\n{body}\nreturn {{ {names} }};\n}})();"
+
+
+def in_pieces(data: bytes) -> list[str]:
+    """A file gzipped, cut, and in base64: the texts of its scripts, see `web/detector.js`."""
+    packed = gzip.compress(data, 9, mtime=0)
+    cuts = (packed[start : start + PIECE] for start in range(0, len(packed), PIECE))
+    return [f'rcnnPiece("{base64.b64encode(cut).decode("ascii")}");\n' for cut in cuts]
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f}"

@@ -1,0 +1,185 @@
+// The page for a photo of the reader's own: from a file, dropped, or from the camera, through the detector, to the
+// detections. `templates/own_photo.html` has the elements.
+
+import { render as drawCanvas } from "./canvas.js";
+import { control } from "./controls.js";
+import { Detector } from "./detector.js";
+import { Model } from "./model.js";
+import { Camera, readPhoto } from "./photo.js";
+import { AFTER, boxes } from "./scene.js";
+import { render as drawSummary } from "./summary.js";
+
+const THRESHOLD = {
+  kind: "slider", name: "shown", label: "Show scores from", value: 0.5, min: 0.05, max: 0.95, step: 0.05, digits: 2,
+};
+const ROOMY = 480; // canvas.py
+const SLOW = 4; // seconds
+
+// onTrace(trace, photo): told of every photo that went through. trace: { name: { shape, data } }, see detector.js.
+// photo: ImageData, what the detector was given. Returns the page, whose `onTrace` may be another later.
+export function start(onTrace = () => {}) {
+  return new OwnPhoto(document.querySelector("[data-own-photo]"), onTrace);
+}
+
+class OwnPhoto {
+  constructor(element, onTrace) {
+    Object.assign(this, { element, onTrace, shown: THRESHOLD.value, count: 0 });
+    const { files, classes } = JSON.parse(document.getElementById("live").textContent);
+    Object.assign(this, { files, classes });
+    this.listenToFiles();
+    this.listenToCamera();
+    this.part("load").addEventListener("click", () => this.say(async () => {
+      await this.detector();
+      return "The detector is loaded. Choose a photo.";
+    }));
+    this.part("choices").disabled = false;
+  }
+
+  part(name) {
+    return this.element.querySelector(`[data-part="${name}"]`);
+  }
+
+  listenToFiles() {
+    const { element } = this;
+    for (const input of element.querySelectorAll("input[type=file]"))
+      input.addEventListener("change", () => {
+        if (input.files.length) this.show(() => readPhoto(input.files[0]));
+        input.value = ""; // the same file may be chosen again
+      });
+    for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
+    for (const [name, on] of [["dragover", true], ["dragleave", false], ["drop", false]])
+      document.addEventListener(name, () => element.classList.toggle("own-over", on));
+    document.addEventListener("drop", ({ dataTransfer }) => {
+      if (dataTransfer.files.length) this.show(() => readPhoto(dataTransfer.files[0]));
+    });
+  }
+
+  listenToCamera() {
+    const [open, panel, no] = ["camera", "viewfinder", "no-camera"].map((name) => this.part(name));
+    [open.hidden, no.hidden] = [!Camera.available, Camera.available];
+    const camera = new Camera(this.part("video"));
+    const toggle = (on) => { [panel.hidden, open.hidden] = [!on, on]; };
+    const shut = () => {
+      camera.close();
+      toggle(false);
+    };
+    open.addEventListener("click", () => this.say(async () => {
+      await camera.open();
+      toggle(true);
+      return "The camera is on.";
+    }));
+    this.part("close").addEventListener("click", shut);
+    this.part("take").addEventListener("click", () => {
+      const photo = camera.take();
+      shut();
+      this.show(async () => photo);
+    });
+  }
+
+  // The detector, loaded when it is first wanted.
+  detector() {
+    const bar = this.part("progress");
+    const progress = (done, total) => {
+      Object.assign(bar, { hidden: false, value: done, max: total });
+      const loading = `Loading the detector: ${megabytes(done)} of ${megabytes(total)} MB.`;
+      this.tell(done < total ? loading : "Starting the detector.");
+    };
+    this.loading ??= Detector.load(this.files, progress).catch((error) => { this.loading = null; throw error; });
+    return this.loading.finally(() => { bar.hidden = true; });
+  }
+
+  show(read) {
+    if (this.part("choices").disabled) return; // dropped while another photo is looked at
+    return this.say(async () => {
+      this.tell("Opening the photo.");
+      const photo = await read();
+      const detector = await this.detector();
+      this.tell("The detector is looking at the photo.");
+      const begun = performance.now();
+      const trace = await detector.detect(photo, Number(this.part("count").value));
+      const seconds = (performance.now() - begun) / 1000;
+      this.draw(trace, photo);
+      this.onTrace(trace, photo);
+      const faster = seconds > SLOW ? " 100 proposals take less." : "";
+      return `Done in ${seconds.toFixed(1)} s.${faster} The photo has not left this device.`;
+    });
+  }
+
+  // One thing at a time; what became of it is said under the buttons.
+  async say(act) {
+    this.part("choices").disabled = true;
+    try {
+      this.tell(await act());
+    } catch (error) {
+      this.tell(`That did not work: ${error.message}.`);
+    } finally {
+      this.part("choices").disabled = false;
+    }
+  }
+
+  tell(words) {
+    this.part("status").textContent = words;
+  }
+
+  // ---- the detections on the photo
+
+  draw(trace, photo) {
+    Object.assign(this, { trace, photo });
+    this.part("result").hidden = false;
+    if (this.picture) this.redraw();
+    else this.build();
+  }
+
+  build() {
+    const [first, line] = [this.seen(), this.part("summary")];
+    this.picture = new Model({ handles: {}, angles: {}, possible: true, ...first });
+    this.line = new Model({ text: first.summary, possible: true });
+    this.slider = control(THRESHOLD, (value) => { this.shown = value; this.redraw(); });
+    this.slider.show(this.shown);
+    this.part("threshold").append(this.slider.element);
+    drawCanvas({ model: this.picture, el: this.part("canvas") });
+    drawSummary({ model: this.line, el: line });
+  }
+
+  redraw() {
+    const seen = this.seen();
+    this.slider.show(this.shown);
+    this.picture.show(seen);
+    this.line.show({ text: seen.summary });
+  }
+
+  // What the canvas shows: image, frame and summary.
+  seen() {
+    const { width, height } = this.photo;
+    const found = detections(this.trace, this.classes, this.shown);
+    const look = { name: "detections", labels: found.map(({ text }) => text) };
+    const layers = [boxes(found.map(({ box }) => box), AFTER, look)];
+    this.count += 1;
+    const screen = { width: 800, title: "", roomy: ROOMY };
+    const frame = { count: this.count, size: [height, width], ...screen, layers, handles: [] };
+    return { image: this.photo, frame, summary: sentence(this.trace, found, this.shown) };
+  }
+}
+
+// The detections scored `least` or more, best first: [{ name, text, box }], boxes in the photo's pixels.
+export function detections(trace, classes, least) {
+  const [box, labels, scores] = ["boxes", "labels", "scores"].map((name) => trace[`detections.${name}`].data);
+  const places = Array.from(scores.keys()).filter((i) => scores[i] >= least);
+  return places.map((i) => {
+    const name = classes[labels[i] - 1];
+    return { name, text: `${name} ${scores[i].toFixed(2)}`, box: [...box.subarray(4 * i, 4 * i + 4)] };
+  });
+}
+
+function sentence(trace, found, least) {
+  const counts = new Map();
+  for (const { name } of found) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const names = [...counts].map(([name, count]) => `${count} ${name}`).join(", ") || "none";
+  const count = (name) => trace[name].shape[0].toLocaleString("en");
+  const [anchors, proposals, left] = ["anchors", "proposals.boxes", "detections.boxes"].map(count);
+  return `${anchors} anchors, ${proposals} proposals, ${left} detections; scored ${least.toFixed(2)} or more: ${names}.`;
+}
+
+function megabytes(bytes) {
+  return (bytes / 1e6).toFixed(1);
+}

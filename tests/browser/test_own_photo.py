@@ -1,0 +1,201 @@
+"""The page for one's own photo in Chromium, from the disk, offline: its tensors are Python's, and nothing is asked for.
+
+Its script may evaluate no text, so that the tests wait by asking again (`until`).
+"""
+
+import base64
+import io
+import time
+
+import numpy as np
+import pytest
+import torch
+from axe import violations
+from browser_lab import ANSWER_TIMEOUT, CHROMIUM_OPTIONS, SCREENSHOTS, chromium
+from PIL import Image
+
+from rcnn_tutorial.assets import asset_path
+from rcnn_tutorial.checkpoints import load_model
+from rcnn_tutorial.course.files import course_folder
+from rcnn_tutorial.course.own_photo import make_own_photo, missing, runtime_folder
+from rcnn_tutorial.course.pages import own_photo_files
+from rcnn_tutorial.export_trace import named_tensors
+
+TOLERANCE = 1e-3
+SCREENS = {"projector": {"width": 1400, "height": 1000}, "phone": {"width": 400, "height": 800}}
+DTYPES = {"Float32Array": np.float32, "Int32Array": np.int32, "Uint8ClampedArray": np.uint8}
+TENSORS = """async () => {
+    const text = ({ data }) => new Promise((resolve) => {
+        const reader = new FileReader();
+        reader.onload = () => resolve([data.constructor.name, reader.result.split(",")[1]]);
+        reader.readAsDataURL(new Blob([data]));
+    });
+    const { trace, photo } = window.seen;
+    const all = { ...trace, photo: { shape: [photo.height, photo.width, 4], data: photo.data } };
+    const packed = Object.entries(all).map(async ([name, array]) => [name, array.shape, ...(await text(array))]);
+    return Promise.all(packed);
+}"""
+READ = """async ([text, name]) => {
+    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    const { width, height, data } = await modules["photo.js"].readPhoto(new File([bytes], name));
+    return [width, height, [...data.slice(0, 4)]];
+}"""
+DROP = """([text]) => {
+    const files = new DataTransfer();
+    files.items.add(new File([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))], "dropped.png"));
+    document.body.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: files }));
+}"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The folder with the page and the detector beside it."""
+    if reason := missing(runtime_folder()):
+        pytest.fail(reason, pytrace=False)
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "own_photo").mkdir()
+    for name, text in own_photo_files(course_folder(), make_own_photo(runtime_folder())).items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def page(browser, site, request):
+    """The page, offline; fails at the end for an error of a script, or a request for what does not lie beside it."""
+    context = browser.new_context(viewport=SCREENS[getattr(request, "param", "projector")])
+    context.set_offline(True)
+    page, problems = context.new_page(), []
+    beside = ((site / "own_photo").as_uri(), "blob:")
+    page.on("request", lambda asked: None if asked.url.startswith(beside) else problems.append(asked.url))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda said: problems.append(said.text) if said.type in ("error", "warning") else None)
+    page.problems = problems
+    page.goto((site / "own_photo.html").as_uri())
+    page.evaluate("() => { ownPhoto.onTrace = (trace, photo) => { window.seen = { trace, photo }; }; }")
+    yield page
+    context.close()
+    assert problems == []
+
+
+def lake() -> Image.Image:
+    return Image.open(asset_path("samples/lake.jpg")).convert("RGB")
+
+
+def text_of(image: Image.Image, kind: str = "PNG", **options) -> str:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def choose(page, data: bytes, name: str = "lake.png"):
+    page.locator("input[type=file]").first.set_input_files({"name": name, "mimeType": "image/png", "buffer": data})
+
+
+def until(page, *beginnings: str) -> str:
+    """The page's word, once it begins like one of these."""
+    limit = time.monotonic() + ANSWER_TIMEOUT / 1000
+    while time.monotonic() < limit:
+        said = page.locator("[data-part=status]").inner_text()
+        if said.startswith(beginnings):
+            return said
+        page.wait_for_timeout(50)
+    raise AssertionError(f"the page still says {said!r}")
+
+
+def arrays_of(page) -> dict[str, np.ndarray]:
+    """What the page handed over: the trace, and the photo's pixels under "photo"."""
+    packed = page.evaluate(TENSORS)
+    return {
+        name: np.frombuffer(base64.b64decode(text), DTYPES[kind]).reshape(shape) for name, shape, kind, text in packed
+    }
+
+
+@pytest.mark.parametrize("count", [300, 100])
+def test_every_tensor_of_a_photo_is_python_s(page, count):
+    photo = lake()
+    page.locator("[data-part=count]").select_option(str(count))
+    choose(page, base64.b64decode(text_of(photo)))
+    assert "has not left this device" in until(page, "Done", "That")
+    found = arrays_of(page)
+    assert np.array_equal(found.pop("photo")[..., :3], np.array(photo))
+    model = load_model("voc")
+    image = torch.from_numpy(np.array(photo)).permute(2, 0, 1).float() / 255
+    with torch.inference_mode():
+        expected = named_tensors(model.trace([image]))
+    assert set(found) == set(expected)
+    for name, tensor in expected.items():
+        if count < 300 and name.startswith("detections."):
+            continue  # of fewer proposals, other detections
+        right = tensor[:count] if name.startswith("propos") else tensor
+        np.testing.assert_allclose(found[name], right.numpy(), atol=TOLERANCE, rtol=0, err_msg=name)
+    assert len(found["detections.boxes"]) > 10
+
+
+@pytest.mark.parametrize("page", SCREENS, indirect=True)
+def test_the_detections_are_drawn_and_axe_finds_no_violation(page, request):
+    assert violations(page) == []
+    choose(page, base64.b64decode(text_of(lake().resize((320, 214)))))
+    until(page, "Done")
+    summary = page.locator("[data-part=summary]")
+    assert "300 proposals" in summary.inner_text() and "0.50 or more: 1 train" in summary.inner_text()
+    slider = page.get_by_label("Show scores from")
+    slider.press("End")
+    assert "0.95 or more" in summary.inner_text()
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    assert violations(page) == []
+    SCREENSHOTS.joinpath("site").mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / "site" / f"own_photo_{page.viewport_size['width']}.png", full_page=True)
+
+
+def test_a_photo_is_turned_upright_and_a_large_one_shrunk(page):
+    turned = Image.Exif()
+    turned[0x0112] = 6  # Orientation: the camera was held upright
+    red = Image.new("RGB", (60, 40), "red")
+    width, height, pixel = page.evaluate(READ, [text_of(red, "JPEG", exif=turned.tobytes()), "turned.jpg"])
+    assert (width, height) == (40, 60) and pixel[0] > 240
+    assert page.evaluate(READ, [text_of(red.resize((4000, 1000))), "wide.png"])[:2] == [1600, 400]
+    clear = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
+    assert page.evaluate(READ, [text_of(clear), "clear.png"])[2] == [255, 255, 255, 255]
+
+
+def test_a_photo_may_be_dropped(page):
+    page.evaluate("() => { ownPhoto.show = async (read) => { window.dropped = (await read()).width; }; }")
+    page.evaluate(DROP, [text_of(lake())])
+    for _ in range(200):
+        if page.evaluate("() => window.dropped"):
+            break
+        page.wait_for_timeout(50)
+    assert page.evaluate("() => window.dropped") == lake().width
+
+
+def test_what_is_no_photo_is_refused_in_a_sentence(page):
+    choose(page, b"no photo", "letter.txt")
+    assert "letter.txt is no photo that this browser can open" in until(page, "That")
+
+
+def test_without_its_folder_the_page_says_what_is_missing(page, site):
+    (site / "own_photo").rename(site / "elsewhere")
+    try:
+        page.get_by_role("button", name="Load the detector first").click()
+        assert "worker_0.js is missing" in until(page, "That")
+    finally:
+        (site / "elsewhere").rename(site / "own_photo")
+    assert [problem for problem in page.problems if "ERR_FILE_NOT_FOUND" in problem]
+    page.problems.clear()
+    page.get_by_role("button", name="Load the detector first").click()
+    until(page, "The detector is loaded")
+
+
+def test_the_camera_gives_a_photo(browser, site):
+    fake = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    opened = browser.browser_type.launch(executable_path=chromium(), args=[*CHROMIUM_OPTIONS, *fake])
+    page = opened.new_page()
+    page.goto((site / "own_photo.html").as_uri())
+    page.evaluate("() => { ownPhoto.show = async (read) => { window.taken = (await read()).width; }; }")
+    page.get_by_role("button", name="Use the camera").click()
+    until(page, "The camera is on")
+    page.get_by_role("button", name="Take the photo").click()
+    page.wait_for_timeout(100)
+    assert page.evaluate("() => window.taken") > 100
+    assert page.get_by_role("button", name="Use the camera").is_visible()
+    opened.close()
