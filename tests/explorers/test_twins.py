@@ -25,7 +25,6 @@ NO_TWIN_YET = {
     "classification",
     "NMS",
     "detections",
-    "errors",
     "confusion",
     "reliability",
     "curve",
