@@ -25,7 +25,6 @@ NO_TWIN_YET = {
     "classification",
     "NMS",
     "detections",
-    "confusion",
     "reliability",
     "curve",
     "merges",
