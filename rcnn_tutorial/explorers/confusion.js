@@ -37,10 +37,10 @@ export const ConfusionExplorer = {
   },
 
   // A click on a cell takes it in hand.
-  clicked([x, y], controls, { margin, cell: [wide, high], classes }) {
+  clicked([x, y], controls, { margin, cell: [wide, high], classes }, ranges, picture) {
     const [row, column] = [Math.floor((y - margin) / high), Math.floor((x - margin) / wide)];
     const is = (at) => at >= 0 && at <= classes.length;
-    return is(row) && is(column) ? { truth: row, said: column } : undefined;
+    return picture === 0 && is(row) && is(column) ? { truth: row, said: column } : undefined;
   },
 };
 

@@ -87,6 +87,13 @@ class CurveExplorer(Explorer):
         self.children[1].layout.flex = "3 1 530px"  # both pictures beside the controls, on a projector too
         self.canvases[1].observe(self._choose, "clicked")
 
+    def tensors(self) -> dict:
+        """What the twin draws from."""
+        found = [{name: one[name] for name in ("boxes", "labels", "scores")} for one in self.found]
+        targets = [objects_of(target) for target in self.targets]
+        judged = {"found": found, "targets": targets, "movable": self.movable}
+        return judged | {"name": self.name, "photos": photos_of(self.images)}
+
     def _pictures(self) -> list[Canvas]:
         handles = {}
         image = self.images[0]

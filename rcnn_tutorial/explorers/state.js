@@ -66,9 +66,9 @@ export class Game {
     this.adopt(ranges, set);
   }
 
-  // A click beside all handles, at image pixels [x, y].
-  click(point) {
-    this.answer(this.twin.clicked?.(point, this.values, this.tensors, this.ranges));
+  // A click beside all handles, at image pixels [x, y], on one of the pictures.
+  click(point, picture = 0) {
+    this.answer(this.twin.clicked?.(point, this.values, this.tensors, this.ranges, picture));
   }
 
   // A word from what stands beside the picture (the list of suppression): { go: 1 }

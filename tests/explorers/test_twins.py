@@ -26,7 +26,6 @@ NO_TWIN_YET = {
     "NMS",
     "detections",
     "reliability",
-    "curve",
     "merges",
     "boxes of merges",
     "merges of one color",
