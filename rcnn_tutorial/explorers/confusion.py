@@ -16,10 +16,10 @@ from rcnn_tutorial.evaluation.matching import difficult_of
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
 from rcnn_tutorial.explorers.own import Own
-from rcnn_tutorial.explorers.precision_recall import as_lists
+from rcnn_tutorial.explorers.precision_recall import as_lists, objects_of, photos_of
 from rcnn_tutorial.figures.errors import NOT_FOUND, NOTHING, Grid, matrix_layers
 from rcnn_tutorial.roles import Role
-from rcnn_tutorial.scene import Boxes, Layer
+from rcnn_tutorial.scene import Boxes, Layer, heat_colors
 
 TRUTH = roles.GROUND_TRUTH._replace(name="truth")
 RIGHT_SAID, WRONG_SAID = roles.AFTER._replace(name="said, right"), roles.BEFORE._replace(name="said, wrong")
@@ -76,8 +76,7 @@ class ConfusionExplorer(Explorer):
         first = self.count(threshold, 0.5)
         presets = _presets(first.counts)
         start = next(iter(presets.values()), {"truth": 1, "said": 1})
-        self._cell = start["truth"], start["said"]
-        most = max(len(first.members.get(self._cell, ())), 1)
+        most = max(len(first.members.get((start["truth"], start["said"]), ())), 1)
         controls = {
             "truth": choice("Truth", _options(NOTHING, classes), start["truth"]),
             "said": choice("Said", _options(NOT_FOUND, classes), start["said"]),
@@ -85,6 +84,8 @@ class ConfusionExplorer(Explorer):
             "threshold": number("Score threshold", threshold, 0.0, 1.0, 0.01),
             "iou": number("Same place above IoU", 0.5, 0.05, 0.95, 0.05),
         }
+        for name in ("truth", "said"):
+            controls[name].observe(self._begin, "value")  # before `update` draws
         self.grid = Grid(self.classes)
         size = self.grid.size
         width = min(MOST_WIDE, round(1.6 * size[1]))  # of few classes, type that does not shout
@@ -110,6 +111,20 @@ class ConfusionExplorer(Explorer):
         if cell:
             self.set(truth=cell[0], said=cell[1])
 
+    def _begin(self, _change) -> None:
+        """Another cell: its first member."""
+        held, self._held = self._held, True  # one drawing, by `update`, which comes after this
+        self.member.value = 1
+        self._held = held
+
+    def tensors(self) -> dict:
+        """What the twin draws from."""
+        found = [{name: one[name] for name in ("boxes", "labels", "scores")} for one in self.found]
+        targets = [objects_of(target) for target in self.targets]
+        said = {"found": found, "targets": targets, "classes": self.classes, "viridis": heat_colors()}
+        matrix = {"size": self.grid.size, "margin": self.grid.margin, "cell": (self.grid.WIDE, self.grid.HIGH)}
+        return said | matrix | {"photos": photos_of(self.images), "most_of_photo": MOST_OF_PHOTO}
+
     def draw(self) -> str:
         """Count, draw the matrix with the cell in hand, and the photo of one of its members."""
         if "confusion" in self.own:
@@ -119,8 +134,6 @@ class ConfusionExplorer(Explorer):
             self.confusion = self.confusion._replace(counts=self._by_own_confusion())
         cell = self.truth.value, self.said.value
         members = self.members(cell)
-        if cell != self._cell:
-            self._cell, self.member.value = cell, 1
         self.member.max = max(len(members), 1)
         if len(members) < 2:
             self.rest(member="the cell has no second member" if members else "the cell is empty")

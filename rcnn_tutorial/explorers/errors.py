@@ -20,7 +20,7 @@ from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.confusion import ConfusionExplorer
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
 from rcnn_tutorial.explorers.own import Own, OwnError
-from rcnn_tutorial.explorers.precision_recall import CurveExplorer, as_lists
+from rcnn_tutorial.explorers.precision_recall import CurveExplorer, as_lists, objects_of, photos_of
 from rcnn_tutorial.explorers.reliability import ReliabilityExplorer
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Layer
@@ -117,6 +117,12 @@ class ErrorExplorer(Explorer):
             "kind": choice("Show", [ALL, *KINDS], ALL),
         }
         super().__init__(controls, Canvas(self.images[0]), self._presets(threshold))
+
+    def tensors(self) -> dict:
+        """What the twin draws from."""
+        found = [{name: one[name] for name in ("boxes", "labels", "scores")} for one in self.found]
+        targets = [objects_of(target) for target in self.targets]
+        return {"photos": photos_of(self.images), "found": found, "targets": targets, "classes": self.classes}
 
     def _presets(self, threshold: float) -> dict[str, dict]:
         """The photo that has most of each kind, for the kinds that occur; and a stricter look at the first."""

@@ -16,11 +16,11 @@ from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.evaluation import Curve, area_ap, eleven_point_ap
 from rcnn_tutorial.evaluation.average_precision import curve_of
 from rcnn_tutorial.evaluation.matching import difficult_of, judge, match, objects_in_a_row
-from rcnn_tutorial.explorers.canvas import ROOMY, Canvas, Handle
+from rcnn_tutorial.explorers.canvas import ROOMY, Canvas, Handle, encode_image
 from rcnn_tutorial.explorers.explorer import Explorer, integer, number
 from rcnn_tutorial.figures.inference_nms import ELEVEN_RECALLS, best_precision
 from rcnn_tutorial.roles import Role
-from rcnn_tutorial.scene import Boxes, Layer, Lines, Points, Words
+from rcnn_tutorial.scene import Boxes, Layer, Lines, Points, Words, to_uint8
 
 SIZE = (400, 420)  # (H, W) of the chart, in units of its own
 LEFT, RIGHT, UP, DOWN, LETTER = 46, 16, 40, 50, 19  # what surrounds its axes; height of the type there
@@ -86,6 +86,13 @@ class CurveExplorer(Explorer):
         super().__init__(controls, self._pictures(), self._presets())
         self.children[1].layout.flex = "3 1 530px"  # both pictures beside the controls, on a projector too
         self.canvases[1].observe(self._choose, "clicked")
+
+    def tensors(self) -> dict:
+        """What the twin draws from."""
+        found = [{name: one[name] for name in ("boxes", "labels", "scores")} for one in self.found]
+        targets = [objects_of(target) for target in self.targets]
+        judged = {"found": found, "targets": targets, "movable": self.movable}
+        return judged | {"name": self.name, "photos": photos_of(self.images)}
 
     def _pictures(self) -> list[Canvas]:
         handles = {}
@@ -222,6 +229,16 @@ def as_lists(images, detections, targets, classes=None) -> tuple[list[Tensor], l
         if classes is not None and not 1 <= label <= len(classes):
             raise ConfigError(f"label {label}: there are {len(classes)} classes; labels are 1 to {len(classes)}")
     return images, detections, targets
+
+
+def photos_of(images: Sequence[Tensor]) -> list[dict]:
+    """Photos (3, H, W) in [0, 1] as a twin takes them: files, and their heights and widths."""
+    return [{"image": encode_image(to_uint8(image)), "size": image.shape[-2:]} for image in images]
+
+
+def objects_of(target: Mapping) -> dict[str, Tensor]:
+    """Of a target what a twin judges by."""
+    return {"boxes": target["boxes"], "labels": target["labels"], "difficult": difficult_of(target)}
 
 
 def shifted(box: Sequence[float], width: float) -> list[float]:

@@ -18,10 +18,7 @@ from rcnn_tutorial.explorers.twin import module_of
 
 REPLAY = Path(__file__).with_name("replay.mjs")
 NO_TWIN_YET = {
-    "errors",
-    "confusion",
     "reliability",
-    "curve",
     "tour",
     "story",
     "monitor",
