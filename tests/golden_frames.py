@@ -13,7 +13,7 @@ from explorer_cases import values_of
 from rcnn_tutorial.explorers.canvas import Canvas, message
 from rcnn_tutorial.explorers.explorer import Explorer
 from rcnn_tutorial.explorers.twin import Pack, exported, module_of
-from rcnn_tutorial.scene import Boxes
+from rcnn_tutorial.scene import Boxes, to_uint8
 
 COMBINATIONS = 12  # of random values for all controls and handles
 TURNS = (-45, -1, 20)  # degrees, by the round grip of a handle
@@ -30,8 +30,18 @@ def golden(explorer: Explorer) -> dict[str, Any]:
     frames += [frame_of(explorer, asked, clicked=click) for asked in starts for click in clicks_of(explorer)]
     frames += [frame_of(explorer, asked, heard=words) for asked in starts for words in words_of(explorer)]
     explorer.press("Reset")
+    forget_still_images(frames)
     names = {"kind": type(explorer).__name__, "module": module_of(explorer), "explorer": sent}
     return names | {"pack": base64.b64encode(pack.bytes).decode("ascii"), "frames": frames}
+
+
+def forget_still_images(frames: list[dict]) -> None:
+    """A picture whose image nothing changes goes without it: thousands of equal pixels need not be compared."""
+    for number, first in enumerate(frames[0]["scenes"]):
+        scenes = [frame["scenes"][number] for frame in frames]
+        if all(scene["image"]["file"] == first["image"]["file"] for scene in scenes):
+            for scene in scenes:
+                scene["image"] = None
 
 
 def sweep_of(explorer: Explorer) -> Iterator[dict]:
@@ -122,7 +132,14 @@ def scene_of(canvas: Canvas) -> dict[str, Any]:
     ]
     turnable = {key: style.turnable for key, style in canvas.handle_styles.items()}
     look = {"size": list(canvas.size), "title": canvas.title, "turnable": turnable}
-    return look | {"layers": plain(layers), "hovers": hovers}
+    return look | {"layers": plain(layers), "hovers": hovers, "image": image_of(canvas)}
+
+
+def image_of(canvas: Canvas) -> dict[str, Any]:
+    """The image under the layers: as the file that goes to the browser, and its pixels."""
+    pixels = np.zeros((0, 0, 3), np.uint8) if canvas.picture is None else to_uint8(canvas.picture)
+    texts = {"file": canvas.image, "data": pixels.tobytes()}
+    return {"shape": pixels.shape} | {name: base64.b64encode(data).decode("ascii") for name, data in texts.items()}
 
 
 def plain(value: Any) -> Any:

@@ -8,7 +8,8 @@ const ALL = "all classes";
 const LISTED = 6; // classes that the summary counts
 
 export const DetectionExplorer = {
-  draw({ score_threshold: least, threshold, most, class_name: shown }, { boxes, probabilities, valid, objects, classes }) {
+  draw({ score_threshold: least, threshold, most, class_name: shown }, tensors) {
+    const { boxes, probabilities, valid, objects, classes } = tensors;
     const above = candidatesAbove(probabilities, valid, least); // of all classes
     const candidates = shown === ALL ? above : above.filter(({ label }) => classes[label - 1] === shown);
     const found = detect(boxes, candidates, threshold, most);

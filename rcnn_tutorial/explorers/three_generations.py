@@ -1,5 +1,6 @@
 """Explorers of the tenth notebook: segments that merge and the boxes they give; one ROI as two generations see it."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -10,13 +11,13 @@ from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import box_iou
 from rcnn_tutorial.config import CropPoolingConfig
 from rcnn_tutorial.devices import to_cpu
-from rcnn_tutorial.explorers.canvas import Canvas, Handle
+from rcnn_tutorial.explorers.canvas import Canvas, Handle, encode_image
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer
 from rcnn_tutorial.explorers.own import Own
 from rcnn_tutorial.figures.three_generations import CUT, cut_boxes
-from rcnn_tutorial.scene import Boxes, Heatmap, Layer
+from rcnn_tutorial.scene import Boxes, Heatmap, Layer, heat_colors, to_uint8
 from rcnn_tutorial.stages.crop_pooling import crop_pool
-from rcnn_tutorial.stages.rcnn import warp
+from rcnn_tutorial.stages.rcnn import MEAN, warp
 from rcnn_tutorial.stages.selective_search import TRAITS, group, regions_after, segments
 
 REGIONS, BOXES = "regions", "boxes"
@@ -65,6 +66,12 @@ class SelectiveSearchExplorer(Explorer):
             "All boxes": {"view": BOXES, "count": count},
         }
         super().__init__(controls, Canvas(image), presets)
+
+    def tensors(self) -> dict:
+        """What the twin draws from: the hierarchy as it was grouped. The photo goes as the file that the canvas has."""
+        hierarchy = self.hierarchy._asdict() | {"segments": self.segments[None], "colors": self.colors}
+        photo = encode_image(to_uint8(self.image))
+        return hierarchy | {"traits": TRAITS, "photo": photo, "objects": self.objects, "names": self.names}
 
     def draw(self) -> str:
         """Draw the regions after so many merges, or the first so many boxes; say what was merged, what is covered."""
@@ -185,6 +192,12 @@ class GenerationsExplorer(Explorer):
         for picture in pictures[1:]:
             picture.add_class("rcnn-aside")
         super().__init__(controls, pictures, presets)
+
+    def tensors(self) -> dict:
+        """What the twin draws from. The photo goes as bytes: a fourth of the size, and half a level is not seen."""
+        photo = to_uint8(self.image).transpose(2, 0, 1)  # (3, H, W)
+        cropping = {"features": self.features, "stride": self.stride, "pooling": dataclasses.asdict(self.pooling)}
+        return cropping | {"photo": photo, "mean": MEAN, "viridis": heat_colors()}
 
     def draw(self) -> str:
         """Draw the box that is cut, the warped pixels and the piece of the map; say what passes the head."""
