@@ -17,11 +17,27 @@ export function descending(ranks) {
 export function nms(boxes, ranks, threshold, most = Infinity) {
   const order = descending(ranks);
   const sorted = columns(boxes, order);
-  const kept = new Int32Array(order.length); // places in the order
-  let count = 0;
-  for (let place = 0; place < order.length && count < most; place++)
-    if (!silenced(sorted, kept, count, place, threshold)) kept[count++] = place;
-  return Array.from(kept.subarray(0, count), (place) => order[place]);
+  const shelfOf = shelves(sorted, threshold);
+  const kept = []; // places in the order
+  for (let k = 0; k < order.length && kept.length < most; k++) {
+    const shelf = shelfOf(k);
+    if (shelf.some((places) => silenced(sorted, places, k, threshold))) continue;
+    shelf[1].push(k);
+    kept.push(k);
+  }
+  return kept.map((k) => order[k]);
+}
+
+// A function that gives, for box k, three lists of kept boxes: the smaller ones, those of like size, the larger ones. All
+// others are so much smaller or larger that the IoU cannot exceed the threshold.
+function shelves({ area }, threshold) {
+  const step = Math.max(-Math.log(threshold), 1e-3) * 1.001; // of the logarithm of areas; a little more than needed
+  const all = new Map();
+  const shelf = (number) => all.get(number) ?? all.set(number, []).get(number);
+  return (k) => {
+    const number = Math.floor(Math.log(Math.max(area[k], TINY)) / step);
+    return [shelf(number - 1), shelf(number), shelf(number + 1)];
+  };
 }
 
 // The same, one kept box at a time: { kept, suppressed, remaining }, indices of boxes. The threshold is rounded, as there.
@@ -32,7 +48,7 @@ export function* nmsSteps(boxes, ranks, threshold) {
   while (places.length) {
     const [kept, ...others] = places;
     const [suppressed, remaining] = [[], []];
-    for (const k of others) (silenced(sorted, [kept], 1, k, f(threshold)) ? suppressed : remaining).push(k);
+    for (const k of others) (silenced(sorted, [kept], k, f(threshold)) ? suppressed : remaining).push(k);
     places = remaining;
     yield { kept: order[kept], suppressed: suppressed.map((k) => order[k]), remaining: remaining.map((k) => order[k]) };
   }
@@ -44,10 +60,10 @@ function columns(boxes, order) {
   return { x1, y1, x2, y2, area: Float32Array.from(order, (i) => boxArea(boxes[i])) };
 }
 
-// Whether box k overlaps one of the first `count` of the kept by more than the threshold (`boxIou` of columns).
-function silenced({ x1, y1, x2, y2, area }, kept, count, k, threshold) {
+// Whether box k overlaps one of the kept by more than the threshold (`boxIou` of columns).
+function silenced({ x1, y1, x2, y2, area }, kept, k, threshold) {
   const [left, top, right, bottom, own] = [x1[k], y1[k], x2[k], y2[k], area[k]];
-  for (let place = 0; place < count; place++) {
+  for (let place = 0; place < kept.length; place++) {
     const i = kept[place];
     if (x1[i] >= right || x2[i] <= left || y1[i] >= bottom || y2[i] <= top) continue; // most lie far apart
     const width = f(Math.min(x2[i], right) - Math.max(x1[i], left));

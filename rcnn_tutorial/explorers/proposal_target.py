@@ -15,11 +15,12 @@ from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.explorers.bars import SIZE, TOP, Bar, bars, level, mark
 from rcnn_tutorial.explorers.canvas import Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
+from rcnn_tutorial.fields import to_dict
 from rcnn_tutorial.figures.proposal_target import gray
 from rcnn_tutorial.figures.rpn_loss import best_of_cells
 from rcnn_tutorial.model import Trace
 from rcnn_tutorial.roles import Role
-from rcnn_tutorial.scene import Boxes, Heatmap, Layer, Lines, Points
+from rcnn_tutorial.scene import Boxes, Heatmap, Layer, Lines, Points, heat_colors
 from rcnn_tutorial.stages.preprocessing import GroundTruth
 from rcnn_tutorial.stages.proposal import Proposals, proposal_layer
 from rcnn_tutorial.stages.proposal_target import ProposalTargets, append_ground_truth, proposal_target_layer
@@ -28,6 +29,7 @@ MOVES, ROIS, HEAT = "proposals", "sampled ROIs", "scores"
 MOST = 2000  # proposals: what the reference keeps in training; to look for more would make the sliders slow
 COVERED = 0.5  # the IoU from which a proposal counts as covering an object
 BINS = 10  # of the ROIs' IoU with their object
+THRESHOLDS = ("fg_thresh", "bg_hi", "bg_lo")  # controls that may contradict each other
 MOST_BARS = 16  # objects; more bars could not be told apart
 PRESETS = {
     "300 boxes": {"post_nms": 300},
@@ -72,6 +74,17 @@ class ProposalTargetExplorer(Explorer):
         ]
         pictures[1].add_class("rcnn-aside")
         super().__init__(_controls(self.config), pictures, PRESETS)
+
+    def tensors(self) -> dict:
+        """What the twin draws from: anchors and RPN's outputs, of which it makes the proposals, and the objects."""
+        trace, truth = self.trace, self.truth
+        rpn = {"foreground": trace.rpn.foreground[0], "coefficients": trace.rpn.coefficients[0]}  # (N,), (N, 4)
+        grid = {"anchors": trace.anchors, "available": trace.available[0]}  # (N, 4), (N,)
+        sizes = {"grid": self.heat.shape, "stride": self.stride, "size": trace.preprocessed.sizes[0]}
+        config = {part: to_dict(getattr(self.config, part)) for part in ("proposals", "proposal_targets")}
+        words = {"classes": self.names, "labels": {name: self.controls[name].description for name in THRESHOLDS}}
+        objects = {"truth": {"boxes": truth.boxes[0], "labels": truth.labels[0]}}
+        return rpn | grid | {"viridis": heat_colors()} | sizes | config | words | objects
 
     def draw(self) -> str:
         """Draw what `view` asks for, tick the objects that are covered, and say how many boxes there are."""
@@ -136,7 +149,7 @@ class ProposalTargetExplorer(Explorer):
             role = roles.BACKGROUND if counts[1, place] > counts[0, place] else roles.FOREGROUND
             rows.append(Bar(text, sum(some.values()) / longest, role))
         height = (SIZE[0] - 2 * TOP) / BINS
-        thresholds = {self.fg_thresh.value, self.bg_hi.value, self.bg_lo.value}
+        thresholds = dict.fromkeys(self.controls[name].value for name in THRESHOLDS)  # each once
         levels = [level(TOP + (1 - at) * BINS * height - height / 8, f"IoU {at:.2f}") for at in thresholds if at]
         self.canvases[1].title = "ROIs by IoU"
         self.canvases[1].draw([*sum(levels, []), *bars(rows, height)], size=SIZE)

@@ -44,7 +44,7 @@ export class Generator {
 
   // torch.rand(count), of single precision: (count,) in [0, 1)
   uniform(count) {
-    return Array.from({ length: count }, () => (this.bits() & 0xffffff) / 2 ** 24);
+    return range(count).map(() => (this.bits() & 0xffffff) / 2 ** 24);
   }
 }
 

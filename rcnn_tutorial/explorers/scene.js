@@ -45,7 +45,10 @@ function layer(kind, data, role, { name = role.name, width = 3, opacity = 1 }) {
 
 // Numbers of any nesting; `count` of items tells whether there are few enough for a rim.
 function numbers(kind, items, role, look) {
-  return { ...layer(kind, Float32Array.from(items.flat(Infinity)), role, look), rim: items.length <= MANY };
+  const flat = [];
+  const add = (item) => (typeof item === "number" ? flat.push(item) : item.forEach(add)); // a third of the time of `flat`
+  items.forEach(add);
+  return { ...layer(kind, Float32Array.from(flat), role, look), rim: items.length <= MANY };
 }
 
 // Boxes [[x1, y1, x2, y2], ...]. `fill`: opacity of the inside. `labels`: a text each, or none. `hover`: a text each, or

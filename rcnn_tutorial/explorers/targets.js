@@ -13,21 +13,21 @@ export const [FOREGROUND, BACKGROUND, DONT_CARE] = [1, 0, -1];
 //
 // anchors: (N, 4). objects: (G, 4). inside: (N,), false for anchors that do not count.
 export function assignAnchors(anchors, objects, inside, config) {
-  const rows = range(anchors.length).filter((i) => inside[i]);
-  const table = new Map(rows.map((i) => [i, objects.map((object) => boxIou(anchors[i], object))])); // i -> (G,)
-  const best = objects.map((_, g) => rows.reduce((most, i) => Math.max(most, table.get(i)[g]), 0)); // (G,)
-  const none = () => Array(anchors.length).fill(false);
-  const found = { labels: Array(anchors.length).fill(DONT_CARE), typeA: none(), typeB: none() };
-  const [overlaps, closest] = [Array(anchors.length).fill(0), Array(anchors.length).fill(0)];
-  for (const i of rows) {
-    [overlaps[i], closest[i]] = largest(table.get(i));
-    found.typeA[i] = table.get(i).some((iou, g) => iou === best[g] && iou > 0);
-    found.typeB[i] = overlaps[i] >= f(config.positive_overlap);
-    const background = overlaps[i] < f(config.negative_overlap);
-    const foreground = (found.typeA[i] || found.typeB[i]) && !(config.clobber_positives && background);
-    found.labels[i] = foreground ? FOREGROUND : background ? BACKGROUND : DONT_CARE;
-  }
-  return { ...found, overlaps, closest };
+  const rows = range(anchors.length).filter((i) => inside[i]); // (R,)
+  const table = objects.map((object) => rows.map((i) => boxIou(anchors[i], object))); // (G, R)
+  const best = table.map((ious) => ious.reduce((a, b) => Math.max(a, b), 0)); // (G,)
+  const all = (value) => Array(anchors.length).fill(value); // (N,)
+  const found = { labels: all(DONT_CARE), overlaps: all(0), closest: all(0), typeA: all(false), typeB: all(false) };
+  const [high, low] = [f(config.positive_overlap), f(config.negative_overlap)];
+  rows.forEach((i, r) => {
+    const [overlap, closest] = largest(objects.length, (g) => table[g][r]);
+    const typeA = best.some((most, g) => most > 0 && table[g][r] === most);
+    const typeB = overlap >= high;
+    const foreground = (typeA || typeB) && !(config.clobber_positives && overlap < low);
+    [found.overlaps[i], found.closest[i], found.typeA[i], found.typeB[i]] = [overlap, closest, typeA, typeB];
+    found.labels[i] = foreground ? FOREGROUND : overlap < low ? BACKGROUND : DONT_CARE;
+  });
+  return found;
 }
 
 // At most batch_size * foreground_fraction foreground, filled up with background, the rest forgotten: (N,).
@@ -48,7 +48,7 @@ export function sampleLabels(labels, keys, config) {
 // boxes: (R, 4). valid: (R,), false for padding. objects: (G, 4). Where nothing qualifies all are background.
 export function assignRois(boxes, valid, objects, config) {
   const [high, low] = [f(config.background_high), f(config.background_low)];
-  const found = boxes.map((box) => largest(objects.map((object) => boxIou(box, object)))); // (R, 2)
+  const found = boxes.map((box) => largest(objects.length, (g) => boxIou(box, objects[g]))); // (R, 2)
   const overlaps = found.map(([iou]) => iou);
   const foreground = overlaps.map((iou, i) => valid[i] && iou >= f(config.foreground_threshold));
   let background = overlaps.map((iou, i) => valid[i] && iou < high && iou >= low);
@@ -88,7 +88,9 @@ export function normalized(coefficients, { target_means: means, target_stds: std
   return coefficients.map((t, i) => f(f(t - f(means[i])) / f(stds[i])));
 }
 
-// The largest of a row of numbers from 0 up, and the first place that has it; [0, 0] of none.
-function largest(numbers) {
-  return numbers.reduce(([most, at], number, i) => (number > most ? [number, i] : [most, at]), [0, 0]);
+// The largest of so many numbers from 0 up, and the first place that has it; [0, 0] of none.
+function largest(count, numberAt) {
+  let [most, at] = [0, 0];
+  for (let i = 0; i < count; i++) if (numberAt(i) > most) [most, at] = [numberAt(i), i];
+  return [most, at];
 }
