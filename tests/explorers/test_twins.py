@@ -22,8 +22,6 @@ NO_TWIN_YET = {
     "confusion",
     "reliability",
     "curve",
-    "tour",
-    "story",
     "monitor",
 }
 needs_node = pytest.mark.skipif(
