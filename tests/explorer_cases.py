@@ -32,6 +32,7 @@ CONFIG = Config(
     preprocessing=PreprocessingConfig(target_size=96, max_size=128),
     backbone=BackboneConfig(name="small"),
 )
+STRIDE = 8  # of the small backbone
 
 
 class OnAnotherDevice(torch.nn.Module):
@@ -40,7 +41,7 @@ class OnAnotherDevice(torch.nn.Module):
     def __init__(self, trace):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(1, device="meta"))
-        self.config, self.stride, self.given = CONFIG, 16, trace
+        self.config, self.stride, self.given = CONFIG, STRIDE, trace
 
     def trace(self, images):
         assert [image.device.type for image in images] == ["meta"]  # the photo has followed the model
@@ -118,7 +119,7 @@ CASES = {  # name -> what builds the explorer of (image, trace, target), and whe
     "merges of one color": (lambda image, *_: SelectiveSearchExplorer(image * 0 + 0.5), {"view": REGIONS}),
     "two generations": (lambda image, trace, _: GenerationsExplorer(image, trace.features[0]), {}),
     "tour": (lambda image, trace, _: TourExplorer(OnAnotherDevice(trace), {"photo": to_cpu(image)}), {}),
-    "story": (lambda image, trace, _: StoryExplorer(Tour(image, trace, CONFIG, 16)), {}),
+    "story": (lambda image, trace, _: StoryExplorer(Tour(image, trace, CONFIG, STRIDE)), {}),
     "monitor": (monitor, {}),
 }
 THRESHOLDS = {"fg_thresh", "bg_hi"}

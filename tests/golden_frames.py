@@ -48,7 +48,8 @@ def sweep_of(explorer: Explorer) -> Iterator[dict]:
     """What is asked of it, from its first state each time: every control over its range, presets, handles, mixtures."""
     yield {}
     yield from explorer.presets.values()
-    choices = {name: values_of(control) for name, control in explorer.controls.items() if can_be_set(control)}
+    controls = {name: control for name, control in explorer.controls.items() if name not in explorer.notebook_only}
+    choices = {name: values_of(control) for name, control in controls.items() if can_be_set(control)}
     choices |= {name: boxes_for(canvas, name) for canvas in explorer.canvases for name in canvas.handles}
     for name, values in choices.items():
         yield from ({name: value} for value in values)
@@ -111,9 +112,10 @@ def seen(explorer: Explorer) -> dict[str, Any]:
     """What the explorer draws and says now."""
     sliders = {n: c for n, c in explorer.controls.items() if isinstance(c, widgets.IntSlider | widgets.FloatSlider)}
     angles = {name: angle for canvas in explorer.canvases for name, angle in canvas.angles.items()}
+    state = explorer._state() | {"angles": angles}
     return {
         "summary": explorer.summary,
-        "state": plain(explorer._state() | {"angles": angles}),
+        "state": plain({name: value for name, value in state.items() if name not in explorer.notebook_only}),
         "ranges": {
             name: {"min": slider.min, "max": slider.max, "step": slider.step} for name, slider in sliders.items()
         },

@@ -82,12 +82,14 @@ class Explorer(Shown, widgets.Box):
         canvases: all pictures; `canvas` is the first.
         fields: field of the config -> name of the control that sets it.
         replaceable: name -> a function of the package in whose place `use` puts the reader's.
+        notebook_only: name of a control that a page does not have -> why not.
         summary: what the picture shows, in words.
 
     """
 
     fields: ClassVar[Mapping[str, str]] = {}
     replaceable: ClassVar[Mapping[str, Own]] = {}
+    notebook_only: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
         self,

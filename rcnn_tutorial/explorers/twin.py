@@ -63,12 +63,15 @@ class Pack:
 
 
 def exported(explorer: Explorer, pack: Pack) -> dict:
-    """All that a page needs of an explorer; its arrays go into `pack`."""
+    """All that a page needs of an explorer; its arrays go into `pack`. Controls that pages do not have stay behind."""
+    controls = {name: control for name, control in explorer.controls.items() if name not in explorer.notebook_only}
+    left_out = {explorer.controls[name].description: reason for name, reason in explorer.notebook_only.items()}
     return {
         "kind": type(explorer).__name__,
         "module": module_of(explorer),
         "summary": explorer.summary,
-        "controls": [control_of(name, control) for name, control in explorer.controls.items()],
+        "controls": [control_of(name, control) for name, control in controls.items()],
+        "left_out": left_out,
         "main": MAIN,
         "presets": pack.add({name: dict(changes) for name, changes in explorer.presets.items()}),
         "canvases": [canvas_of(canvas, pack) for canvas in explorer.canvases],
@@ -90,6 +93,8 @@ def control_of(name: str, control: widgets.Widget) -> dict:
         case widgets.FloatSlider():
             digits = int(control.readout_format.strip(".f"))
             return known | {"kind": "slider", "digits": digits} | _range_of(control)
+        case widgets.Play():
+            return known | {"kind": "play", "interval": control.interval} | _range_of(control)
         case widgets.SelectionSlider():
             return known | {"kind": "named", "options": [list(option) for option in control.options]}
         case widgets.Dropdown():
@@ -106,7 +111,7 @@ def control_of(name: str, control: widgets.Widget) -> dict:
     raise TypeError(f"a page has no {type(control).__name__} ({name})")
 
 
-def _range_of(slider: widgets.IntSlider | widgets.FloatSlider) -> dict:
+def _range_of(slider: widgets.IntSlider | widgets.FloatSlider | widgets.Play) -> dict:
     return {"min": slider.min, "max": slider.max, "step": slider.step}
 
 

@@ -19,8 +19,6 @@ from rcnn_tutorial.explorers.twin import module_of
 REPLAY = Path(__file__).with_name("replay.mjs")
 NO_TWIN_YET = {
     "reliability",
-    "tour",
-    "story",
     "monitor",
 }
 needs_node = pytest.mark.skipif(
