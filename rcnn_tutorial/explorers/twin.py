@@ -59,7 +59,8 @@ class Pack:
 
 
 def exported(explorer: Explorer, pack: Pack) -> dict:
-    """All that a page needs of an explorer; its arrays go into `pack`."""
+    """All that a page needs of an explorer, or of the one in its place there; its arrays go into `pack`."""
+    explorer = explorer.for_page()
     return {
         "kind": type(explorer).__name__,
         "module": module_of(explorer),
