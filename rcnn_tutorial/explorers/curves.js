@@ -13,8 +13,8 @@ const EARLIER = [role(PALETTE[1], "dashed"), role(PALETTE[0], "dotted"), role(PA
 const TEXT = role(GROUND);
 
 // All panels of a run. series: panel -> series, as far as the run went. earlier: name -> the same of an earlier run, at
-// most three. panels: the names of the RPN's panels, and of the detector's. measures: [recall, mAP]. steps: how long the
-// axes are. name: the run's. tall: the panels in two columns of three, not in two rows.
+// most three. panels: the names of the RPN's panels, and of the detector's. measures: [recall, mAP]. steps: how long
+// the axes are. name: the run's. tall: the panels in two columns of three, not in two rows.
 export function curveLayers({ series, earlier, panels, measures, steps, name, tall }) {
   const known = Object.entries(earlier).slice(0, EARLIER.length); // [name, series by panel]
   const curves = panels.flatMap((names, i) => names.flatMap((panel, k) => {
@@ -32,11 +32,11 @@ function panelLayers(panel, corner, values, runs, measures, steps) {
   const highest = all.length ? all.reduce((a, b) => Math.max(a, b)) : 1;
   const least = [1, 0.2][measures.indexOf(panel)] ?? 0;
   const place = new Place(corner, steps, Math.max(least, roundUp(highest)));
-  const thin = measured ? [] : [lines(nonempty(place.points(values)), role(WHITE), { name: "", width: 1, opacity: 0.5 })];
+  const every = lines(nonempty(place.points(values)), role(WHITE), { name: "", width: 1, opacity: 0.5 });
   return [
     ...place.axes(panel),
     ...runs.flatMap((pairs, i) => place.curve(pairs, EARLIER[i], measured, { width: 2.5, opacity: 0.8 })),
-    ...thin,
+    ...(measured ? [] : [every]),
     ...place.curve(values, NOW, measured, { width: 4 }),
   ];
 }
@@ -45,7 +45,8 @@ function panelLayers(panel, corner, values, runs, measures, steps) {
 class Place {
   constructor([column, row], steps, top) {
     const [x, y] = [column * COLUMN, row * ROW];
-    Object.assign(this, { x, steps, top, left: x + LEFT, right: x + COLUMN - RIGHT, high: y + TOP, low: y + ROW - FOOT });
+    const sides = { left: x + LEFT, right: x + COLUMN - RIGHT, high: y + TOP, low: y + ROW - FOOT };
+    Object.assign(this, { x, steps, top, ...sides });
   }
 
   // (step, value) pairs as points of the picture: (K, 2).
@@ -68,6 +69,7 @@ class Place {
     const [middle, half, foot] = [(high + low) / 2, (left + right) / 2, low + FOOT];
     const level = [high, middle].map((y) => [[left, y], [right, y]]);
     const edge = [[[left, high], [left, low]], [[left, low], [right, low]]];
+    const counted = ["step", String(Math.floor(steps / 2)), String(steps)];
     const texts = [top, top / 2, 0].map((value) => general(value));
     if (texts[1].length > 4) texts[1] = ""; // no room for more
     const said = (places, labels) => points(places, TEXT, { radius: 0, labels });
@@ -76,7 +78,7 @@ class Place {
       lines(edge, PLAIN, { name: "", width: 1, opacity: 0.7 }),
       said([[left - 6, high]], [title]),
       said([high, middle, low].map((y) => [x, y + 12]), texts),
-      said([left, half + 4, right - 30].map((at) => [at, foot]), ["step", String(Math.floor(steps / 2)), String(steps)]),
+      said([left, half + 4, right - 30].map((at) => [at, foot]), counted),
     ];
   }
 }

@@ -25,7 +25,8 @@ export function filmLayers(found, step, before, scene) {
   const small = before.flatMap(({ step: then, found: its }, i) => {
     const [x, y] = corners[i];
     const veil = boxLayer([[x, y, x + width, y + height]], role(GROUND), { fill: 0.75, name: "", width: 0 });
-    return [...(its ? frameLayers(its, corners[i], [1, 1], scene, false).layers : [veil]), tag(corners[i], `step ${then}`)];
+    const layers = its ? frameLayers(its, corners[i], [1, 1], scene, false).layers : [veil];
+    return [...layers, tag(corners[i], `step ${then}`)];
   });
   return { layers: [...large, tag([0, 0], `now: step ${step}`), ...small], verdicts };
 }
@@ -55,8 +56,8 @@ function bestPlaces({ boxes, labels, scores }, count) {
   return { boxes: keep.map((row) => boxes[row]), labels: keep.map((row) => labels[row]) };
 }
 
-// What each detection of one scene is, best first: RIGHT, OTHER_CLASS or ELSEWHERE. Right is a detection of the object's
-// class with IoU > 0.5, once an object, as the evaluation counts.
+// What each detection of one scene is, best first: RIGHT, OTHER_CLASS or ELSEWHERE. Right is a detection of the
+// object's class with IoU > 0.5, once an object, as the evaluation counts.
 function judge(found, target) {
   const taken = new Set();
   return found.boxes.map((box, row) => {

@@ -1,4 +1,4 @@
-// Twin of `replay.py`: a training to look through, step by step. `anchors.js` says how a twin is made.
+// Twins of `replay.py`: a training to look through, step by step. `anchors.js` says how a twin is made.
 
 import { curveLayers } from "./curves.js";
 import { ELSEWHERE, filmLayers, OTHER_CLASS, RIGHT } from "./film.js";
@@ -10,16 +10,27 @@ export const TrainingReplay = {
     const { step, found } = looks[place];
     const known = moments.filter((moment) => moment.step <= step);
     const then = (at) => known.find((moment) => moment.step === at)?.found ?? null;
-    const series = Object.fromEntries(Object.entries(tensors.series).map(([name, pairs]) =>
-      [name, pairs.filter(([at]) => at <= step)]));
     const film = filmLayers(found, step, due.map((at) => ({ step: at, found: then(at) })), tensors);
     const said = judged(step, tensors.objects.length, film.verdicts);
     return {
-      scenes: [{ layers: curveLayers({ ...tensors, series, tall: true }) }, { layers: film.layers }],
+      scenes: [{ layers: curveLayers({ ...until(step, tensors), tall: true }) }, { layers: film.layers }],
       summary: `${progress(step, steps)} ${said}${measured(known, tensors)}`,
     };
   },
 };
+
+export const CurvesReplay = {
+  draw({ step }, tensors) {
+    const layers = curveLayers({ ...until(step, tensors), tall: false });
+    return { scenes: [{ layers }], summary: `Losses of ${step} of ${tensors.steps} steps.` };
+  },
+};
+
+// The run as it was after so many steps.
+function until(step, tensors) {
+  const known = Object.entries(tensors.series).map(([panel, pairs]) => [panel, pairs.filter(([at]) => at <= step)]);
+  return { ...tensors, series: Object.fromEntries(known) };
+}
 
 // How far the training was.
 function progress(done, steps) {
@@ -30,7 +41,8 @@ function progress(done, steps) {
 function judged(done, objects, verdicts) {
   if (!done) return `${objects} objects in the scene.`;
   const count = (kind) => verdicts.filter((verdict) => verdict === kind).length;
-  return `${count(RIGHT)} of ${objects} objects right; misnamed: ${count(OTHER_CLASS)}, elsewhere: ${count(ELSEWHERE)}.`;
+  const wrong = `misnamed: ${count(OTHER_CLASS)}, elsewhere: ${count(ELSEWHERE)}`;
+  return `${count(RIGHT)} of ${objects} objects right; ${wrong}.`;
 }
 
 // The last measurement; empty before the first, and where there is nothing to find.

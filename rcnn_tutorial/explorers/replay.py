@@ -8,7 +8,7 @@ from torch import Tensor
 
 from rcnn_tutorial.evaluation import Evaluation
 from rcnn_tutorial.explorers.curves import MAP, PANELS, PROPOSALS, RECALL, LossCurves, Run
-from rcnn_tutorial.explorers.explorer import Explorer, named
+from rcnn_tutorial.explorers.explorer import Explorer, integer, named
 from rcnn_tutorial.explorers.film import FRAMES, Film
 from rcnn_tutorial.figures import training as figures
 
@@ -25,13 +25,9 @@ class Record(NamedTuple):
     earlier: Mapping[str, Run] = {}
     name: str = "this run"
 
-    def until(self, step: int) -> Run:
-        """The run as it was after so many steps."""
-        return Run(self.run.reports[:step], {at: one for at, one in self.run.moments.items() if at <= step})
-
     def film(self, step: int) -> dict[int, Mapping[str, Tensor] | None]:
         """The first steps after which is measured -> what was found in the scene then; None: after `step`."""
-        moments = self.until(step).moments
+        moments = until(step, self.run).moments
         return {
             at: moments[at].detections[self.scene] if at in moments else None for at in due_steps(self.steps)[:FRAMES]
         }
@@ -57,6 +53,7 @@ class TrainingReplay(Explorer):
     def tensors(self) -> dict:
         """What the twin draws from: the series of all panels, what was measured, and what was found in the scene."""
         record, film = self.record, self.canvases[1]
+        curves = _curves(record.run, record.earlier, record.name, record.steps)
         scene = {"objects": self.target["boxes"], "labels": self.target["labels"], "classes": film.classes}
         frames = {"frame": film.frame_size, "corners": film.corners, "due": due_steps(record.steps)[:FRAMES]}
         moments = [
@@ -65,37 +62,55 @@ class TrainingReplay(Explorer):
             for step, one in sorted(record.run.moments.items())
         ]
         looks = [{"step": step, "found": dict(record.looks[step])} for step in self.looked]
-        panels = {"panels": PANELS, "measures": (RECALL, MAP), "proposals": PROPOSALS}
-        series = {
-            "series": _series(record.run),
-            "earlier": {name: _series(run) for name, run in record.earlier.items()},
-        }
-        return (
-            scene
-            | frames
-            | panels
-            | series
-            | {
-                "steps": record.steps,
-                "name": record.name,
-                "moments": moments,
-                "looks": looks,
-            }
-        )
+        return curves | scene | frames | {"moments": moments, "looks": looks, "proposals": PROPOSALS}
 
     def draw(self) -> str:
         """Draw the curves and the scene as they were after the step; say how far the training was."""
         record, (curves, film) = self.record, self.canvases
         step = self.looked[self.step.value]
-        run = record.until(step)
+        run = until(step, record.run)
         curves.show(run.reports, run.moments, record.earlier, record.name)
         verdicts = film.show(record.looks[step], step, record.film(step))
         objects = len(self.target["labels"])
         return f"{progress(step, record.steps)} {judged(step, objects, verdicts)}{measured(run.moments)}"
 
 
+class CurvesReplay(Explorer):
+    """The curves of a run to look through, over the whole curves of at most three others.
+
+    runs: name -> run; the first is the one that goes on. steps: how long the axes are.
+    """
+
+    def __init__(self, runs: Mapping[str, Run], steps: int, title: str = ""):
+        (self.name, self.run), *earlier = runs.items()
+        self.earlier, self.steps = dict(earlier), steps
+        done = len(self.run.reports)
+        super().__init__({"step": integer("Step", done, 0, done)}, LossCurves(steps, title=title))
+
+    def tensors(self) -> dict:
+        """What the twin draws from: the series of all panels."""
+        return _curves(self.run, self.earlier, self.name, self.steps)
+
+    def draw(self) -> str:
+        """Draw the curves as they were after the step."""
+        run = until(self.step.value, self.run)
+        self.canvas.show(run.reports, run.moments, self.earlier, self.name)
+        return f"Losses of {len(run.reports)} of {self.steps} steps."
+
+
+def until(step: int, run: Run) -> Run:
+    """A run as it was after so many steps."""
+    return Run(run.reports[:step], {at: one for at, one in run.moments.items() if at <= step})
+
+
+def _curves(run: Run, earlier: Mapping[str, Run], name: str, steps: int) -> dict:
+    """What the twin draws curves from."""
+    panels = {"panels": PANELS, "measures": (RECALL, MAP), "steps": steps, "name": name}
+    return panels | {"series": _series(run), "earlier": {name: _series(one) for name, one in earlier.items()}}
+
+
 def _series(run: Run) -> dict[str, list[tuple[int, float]]]:
-    return {name: run.series(name) for names in PANELS for name in names}
+    return {panel: run.series(panel) for names in PANELS for panel in names}
 
 
 def _finite(value: float) -> float | None:

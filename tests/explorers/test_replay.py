@@ -8,7 +8,8 @@ from golden_frames import seen
 
 from rcnn_tutorial.config import TOY_TRAINING, toy_config
 from rcnn_tutorial.data import ToyScenes
-from rcnn_tutorial.explorers.replay import TrainingReplay
+from rcnn_tutorial.explorers.curves import LossCurves
+from rcnn_tutorial.explorers.replay import CurvesReplay, TrainingReplay
 from rcnn_tutorial.explorers.training import TrainingMonitor
 from rcnn_tutorial.explorers.twin import Pack, exported
 from rcnn_tutorial.model import build_model
@@ -56,3 +57,16 @@ def test_a_new_run_has_nothing_to_look_through(monitor):
     monitor.advance(2)
     monitor.start_over()
     assert list(monitor.looks) == [0]
+
+
+def test_curves_are_looked_through_over_those_of_other_runs(monitor):
+    monitor.advance(20)
+    run = monitor.record().run
+    replay = CurvesReplay({"one": run, "other": run}, 20)
+    assert replay.step.max == 20 and replay.summary == "Losses of 20 of 20 steps."
+    whole, other = shown(replay)[1][0], LossCurves(20)
+    other.show(run.reports, run.moments, {"other": run}, "one")
+    assert [layer["name"] for layer in whole] == [layer.legend for layer in other.layers]
+    replay.step.value = 5
+    assert replay.summary == "Losses of 5 of 20 steps."
+    assert [len(layer["data"]) for layer in shown(replay)[1][0]] != [len(layer["data"]) for layer in whole]

@@ -16,6 +16,7 @@ from rcnn_tutorial.course.bundle import bundle
 from rcnn_tutorial.course.scripts import sources
 from rcnn_tutorial.data import ToyScenes
 from rcnn_tutorial.explorers.explorer import Explorer
+from rcnn_tutorial.explorers.replay import CurvesReplay
 from rcnn_tutorial.explorers.suppression import NMSExplorer
 from rcnn_tutorial.explorers.training import TrainingMonitor
 from rcnn_tutorial.model import build_model
@@ -83,6 +84,8 @@ def test_a_training_is_replayed_with_the_runs_before_it(tmp_path):
             monitor.advance(steps)
     assert len(monitor.earlier) == 1 and len(monitor.moments) == 6
     assert replayed(monitor, tmp_path) == ""
+    runs = {"this run": monitor.record().run, **monitor.earlier}
+    assert replayed(CurvesReplay(runs, 20, "Two rates"), tmp_path) == ""
 
 
 @needs_node
