@@ -22,7 +22,11 @@ CLICKED = (0.03, 0.27, 0.52, 0.77, 0.96)  # where pictures are clicked, in share
 
 
 def golden(explorer: Explorer) -> dict[str, Any]:
-    """An explorer and its frames as JSON holds them. It is moved over its sweep and left where it began."""
+    """An explorer and its frames as JSON holds them. It is moved over its sweep and left where it began.
+
+    Of one that another stands for on a page, that other.
+    """
+    explorer = explorer.for_page()
     pack = Pack()
     sent = exported(explorer, pack)
     frames = [frame_of(explorer, asked) for asked in sweep_of(explorer)]

@@ -160,6 +160,10 @@ class Explorer(Shown, widgets.Box):
         """What the twin on a page draws from, by name; see the module's docstring."""
         raise NotImplementedError(f"{type(self).__name__}.tensors")
 
+    def for_page(self) -> "Explorer":
+        """The explorer that stands on a page in its place: itself, unless a page cannot do what it does."""
+        return self
+
     @property
     def summary(self) -> str:
         """What the picture shows, in words: the line under it, the label that a screen reader reads."""

@@ -2,8 +2,7 @@
 
 import asyncio
 import copy
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
 
@@ -17,16 +16,16 @@ from rcnn_tutorial.data.batching import training_loader
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError, TutorialError
 from rcnn_tutorial.evaluation import Evaluation, evaluate
-from rcnn_tutorial.explorers.curves import EARLIER, PROPOSALS, LossCurves, Run
+from rcnn_tutorial.explorers.curves import EARLIER, LossCurves, Run
 from rcnn_tutorial.explorers.explorer import Explorer, button, choice, flag, integer, number
-from rcnn_tutorial.explorers.film import FRAMES, Film
+from rcnn_tutorial.explorers.film import Film
+from rcnn_tutorial.explorers.replay import Record, TrainingReplay, due_steps, judged, measured, progress
 from rcnn_tutorial.figures import training as figures
 from rcnn_tutorial.model import FasterRCNN
 from rcnn_tutorial.training import Phase, StepReport, build_optimizers, fixed_parameters, train_step
 
 LEARNING_RATES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 BREATH = 0.02  # seconds between two steps in which the kernel answers the reader
-MEASURED = 6  # times in a run: mAP, recall, a picture of the film
 PRESETS = {
     "RPN scores untaught": {"rpn_cross_entropy": 0.0},
     "Head frozen": {"freeze_head": True},
@@ -199,12 +198,8 @@ class TrainingMonitor(Explorer):
             for images, targets in islice(batches, min(steps, max(training.steps - self.done, 0))):
                 images = [image.to(self.device) for image in images]
                 self.reports.append(train_step(phase, self.optimizers, images, targets, training, self.done + 1))
-                if self.done in self._due():
+                if self.done in due_steps(self.steps.value):
                     self.moments[self.done] = self._measure()
-
-    def _due(self) -> list[int]:
-        """The steps after which to measure."""
-        return [round(self.steps.value * i / MEASURED) for i in range(1, MEASURED + 1)]
 
     def _measure(self) -> Evaluation:
         return evaluate(self.model, self.validation, self.metric, self.device, progress=False)
@@ -226,6 +221,7 @@ class TrainingMonitor(Explorer):
         self._names: dict[str, None] = {}  # what the controls said in the course of the run
         self.optimizers = build_optimizers(self.model, self.training)
         self.found = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64), "scores": torch.zeros(0)}
+        self.looks: dict[int, Mapping[str, Tensor]] = {0: self.found}
         self._trouble = ""
 
     @torch.no_grad()
@@ -235,8 +231,18 @@ class TrainingMonitor(Explorer):
             self.found = self.moments[self.done].detections[self.scene]
         else:
             self.found = to_cpu(self.model.eval()([self.image.to(self.device)])[0], single=True)
+        self.looks[self.done] = self.found
 
     # ---- the picture
+
+    def record(self) -> Record:
+        """The training so far."""
+        run, name = Run(self.reports, self.moments), f"this run: {self._said()}"
+        return Record(self.steps.value, run, self.looks, self.scene, self.earlier, name)
+
+    def for_page(self) -> Explorer:
+        """On a page nothing can be trained: there the training so far can be looked through."""
+        return TrainingReplay(self.image, self.target, self.dataset.classes, self.record())
 
     def __repr__(self) -> str:
         """The same before, during and after a run: what a notebook stores of it is compared."""
@@ -256,9 +262,10 @@ class TrainingMonitor(Explorer):
             self.rest(detach_rois="no loss of the detector has a weight")
         curves, film = self.canvases
         curves.steps = self.steps.value
-        curves.show(self.reports, self.moments, self.earlier, f"this run: {self._said()}")
-        verdicts = film.show(self.found, self.done, self._film())
-        return f"{self._progress()} {self._detections(verdicts)}{self._measured()}"
+        curves.show(self.reports, self.moments, self.earlier, self.record().name)
+        verdicts = film.show(self.found, self.done, self.record().film(self.done))
+        said = judged(self.done, len(self.target["labels"]), verdicts)
+        return f"{progress(self.done, self.steps.value, self.running)} {said}{measured(self.moments)}"
 
     def _name_buttons(self) -> None:
         start, pause, step, _ = self.buttons
@@ -266,29 +273,3 @@ class TrainingMonitor(Explorer):
         start.description = "Resume" if self.done else "Start"
         start.disabled = step.disabled = self.running or finished
         pause.disabled = not self.running
-
-    def _film(self) -> dict[int, Mapping[str, Tensor] | None]:
-        """The first steps after which is measured -> what was found in the scene then."""
-        moments = {step: self.moments.get(step) for step in self._due()[:FRAMES]}
-        return {step: moment and moment.detections[self.scene] for step, moment in moments.items()}
-
-    def _progress(self) -> str:
-        done, steps = self.done, self.steps.value
-        state = "training" if self.running else "finished" if done >= steps else "paused" if done else "not started"
-        return f"Step {done} of {steps}, {state}."
-
-    def _detections(self, verdicts: Sequence[str]) -> str:
-        if not self.reports:
-            return f"{len(self.target['labels'])} objects in the scene."
-        right, other, elsewhere = (
-            verdicts.count(verdict) for verdict in (figures.RIGHT, figures.OTHER_CLASS, figures.ELSEWHERE)
-        )
-        return f"{right} of {len(self.target['labels'])} objects right; misnamed: {other}, elsewhere: {elsewhere}."
-
-    def _measured(self) -> str:
-        """The last measurement; empty before the first, and where there is nothing to find."""
-        step = max(self.moments, default=None)
-        if step is None or math.isnan(self.moments[step].mAP):
-            return ""
-        last = self.moments[step]
-        return f" After step {step}: mAP {last.mAP:.2f}, recall at {PROPOSALS} {last.recall[PROPOSALS]:.2f}."

@@ -63,7 +63,11 @@ class Pack:
 
 
 def exported(explorer: Explorer, pack: Pack) -> dict:
-    """All that a page needs of an explorer; its arrays go into `pack`. Controls that pages do not have stay behind."""
+    """All that a page needs of an explorer, or of the one in its place there; its arrays go into `pack`.
+
+    Controls that pages do not have stay behind.
+    """
+    explorer = explorer.for_page()
     controls = {name: control for name, control in explorer.controls.items() if name not in explorer.notebook_only}
     left_out = {explorer.controls[name].description: reason for name, reason in explorer.notebook_only.items()}
     return {

@@ -12,7 +12,8 @@ from rcnn_tutorial.data.toy import ToyScenes
 from rcnn_tutorial.evaluation import evaluate
 from rcnn_tutorial.explorers.curves import EARLIER, Run
 from rcnn_tutorial.explorers.film import FRAMES, SHOWN
-from rcnn_tutorial.explorers.training import LEARNING_RATES, MEASURED, TrainingMonitor
+from rcnn_tutorial.explorers.replay import MEASURED
+from rcnn_tutorial.explorers.training import LEARNING_RATES, TrainingMonitor
 from rcnn_tutorial.figures.training import LOSSES
 from rcnn_tutorial.model import build_model
 from rcnn_tutorial.scene import Boxes

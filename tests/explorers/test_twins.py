@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,16 +11,19 @@ import torch
 from explorer_cases import CASES, IMAGE, TARGET, small_trace
 from golden_frames import golden
 
+from rcnn_tutorial.config import TOY_TRAINING, toy_config
 from rcnn_tutorial.course.bundle import bundle
 from rcnn_tutorial.course.scripts import sources
+from rcnn_tutorial.data import ToyScenes
 from rcnn_tutorial.explorers.explorer import Explorer
+from rcnn_tutorial.explorers.replay import CurvesReplay
 from rcnn_tutorial.explorers.suppression import NMSExplorer
-from rcnn_tutorial.explorers.twin import module_of
+from rcnn_tutorial.explorers.training import TrainingMonitor
+from rcnn_tutorial.model import build_model
 
 REPLAY = Path(__file__).with_name("replay.mjs")
 NO_TWIN_YET = {
     "reliability",
-    "monitor",
 }
 needs_node = pytest.mark.skipif(
     shutil.which("node") is None, reason="Node.js replays the twins, and there is none here"
@@ -34,8 +38,9 @@ def trace():
 def replayed(explorer: Explorer, folder: Path, changed: dict[str, str] | None = None) -> str:
     """What differs between an explorer and its twin, a line each. changed: other texts of modules."""
     script, frames = folder / "twins.js", folder / "frames.json"
-    script.write_text(bundle([module_of(explorer), "state.js"], sources() | (changed or {})), encoding="utf-8")
-    frames.write_text(json.dumps(golden(explorer)), encoding="utf-8")
+    right = golden(explorer)
+    script.write_text(bundle([right["module"], "state.js"], sources() | (changed or {})), encoding="utf-8")
+    frames.write_text(json.dumps(right), encoding="utf-8")
     run = subprocess.run(["node", REPLAY, script, frames], capture_output=True, encoding="utf-8")
     assert run.returncode == 0 or run.stdout, run.stderr
     return run.stdout.strip()
@@ -56,6 +61,22 @@ def test_a_twin_draws_and_says_what_python_does(name, trace, tmp_path):
 def test_the_twin_of_suppression_knows_no_boxes_and_boxes_that_tie(count, tmp_path):
     boxes = torch.tensor([[0.0, 0, 100, 60], [0, 0, 100, 18], [70, 20, 90, 60]])[:count]  # the IoU of two is 0.3
     assert replayed(NMSExplorer(IMAGE, boxes, torch.full((count,), 0.5)), tmp_path) == ""
+
+
+@needs_node
+def test_a_training_is_replayed_with_the_runs_before_it(tmp_path):
+    scenes = ToyScenes("train", 4, size=(64, 64), max_objects=3)
+    torch.manual_seed(0)
+    monitor = TrainingMonitor(build_model(toy_config(scenes.classes)), scenes, scenes, replace(TOY_TRAINING, steps=20))
+    for rate in (0.002, 0.01):
+        monitor.learning_rate.value = rate
+        monitor.start_over()
+        for steps in (1, 4, 5, 10):
+            monitor.advance(steps)
+    assert len(monitor.earlier) == 1 and len(monitor.moments) == 6
+    assert replayed(monitor, tmp_path) == ""
+    runs = {"this run": monitor.record().run, **monitor.earlier}
+    assert replayed(CurvesReplay(runs, 20, "Two rates"), tmp_path) == ""
 
 
 @needs_node
