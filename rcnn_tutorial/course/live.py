@@ -20,10 +20,11 @@ from rcnn_tutorial.checkpoints import load_model
 from rcnn_tutorial.course.bundle import bundle
 from rcnn_tutorial.course.files import course_folder, notebook_paths
 from rcnn_tutorial.course.scripts import sources
-from rcnn_tutorial.data import open_photo
+from rcnn_tutorial.data import open_photo, open_photos
 from rcnn_tutorial.explorers.anchors import AnchorExplorer, IoUExplorer
 from rcnn_tutorial.explorers.classification import ClassificationExplorer
 from rcnn_tutorial.explorers.crop_pooling import CropPoolingExplorer
+from rcnn_tutorial.explorers.errors import CurveExplorer, ErrorExplorer
 from rcnn_tutorial.explorers.explorer import Explorer
 from rcnn_tutorial.explorers.inference_nms import DetectionExplorer
 from rcnn_tutorial.explorers.preprocessing import PreprocessingExplorer
@@ -31,7 +32,9 @@ from rcnn_tutorial.explorers.proposal_target import ProposalTargetExplorer
 from rcnn_tutorial.explorers.rpn_loss import AnchorLabelExplorer, SmoothL1Explorer
 from rcnn_tutorial.explorers.suppression import NMSExplorer
 from rcnn_tutorial.explorers.three_generations import GenerationsExplorer, SelectiveSearchExplorer
+from rcnn_tutorial.explorers.tour import StoryExplorer, TourExplorer
 from rcnn_tutorial.explorers.twin import Pack, exported, module_of
+from rcnn_tutorial.figures.tour import Tour
 from rcnn_tutorial.model import FasterRCNN, Trace
 from rcnn_tutorial.questions import twin
 from rcnn_tutorial.questions.asking import Questions
@@ -73,6 +76,12 @@ def seen(photo: str = "scene") -> Seen:
         trace = model.trace([image], [target], torch.Generator().manual_seed(0))
     scale = float(trace.preprocessed.scales[0])
     return Seen(model, image, target, trace, resize(image, scale), target["boxes"].as_subclass(Tensor) * scale)
+
+
+def _tour() -> list[Explorer]:
+    one = seen()
+    story = StoryExplorer(Tour(one.image, one.trace, one.model.config, one.model.stride))
+    return [story, TourExplorer(one.model, open_photos("scene"))]
 
 
 def _preprocessing() -> list[Explorer]:
@@ -129,8 +138,17 @@ def _three_generations() -> list[Explorer]:
     return [search, GenerationsExplorer(photo, _features(), objects[1], model.stride, pooling)]
 
 
+def _errors() -> list[Explorer]:
+    model, names = seen().model, ("scene", "astronaut", "hopper", "photographer")
+    photos, targets = zip(*map(open_photo, names), strict=True)
+    found = [model([photo])[0] for photo in photos]
+    kinds = ErrorExplorer(photos[0], found[0], targets[0], model.classes)
+    return [kinds, CurveExplorer(photos, found, targets, model.classes.index("person") + 1, model.classes)]
+
+
 # Of each lesson the explorers that its page has alive, as its cells make them.
 LESSONS: Mapping[str, Callable[[], list[Explorer]]] = {
+    "00_tour": _tour,
     "01_preprocessing": _preprocessing,
     "02_anchors": _anchors,
     "03_rpn_loss": _rpn_loss,
@@ -139,6 +157,7 @@ LESSONS: Mapping[str, Callable[[], list[Explorer]]] = {
     "06_classification": _classification,
     "07_inference_nms": _inference_nms,
     "09_three_generations": _three_generations,
+    "10_errors": _errors,
 }
 
 

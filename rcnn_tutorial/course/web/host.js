@@ -72,9 +72,11 @@ export class Panel {
       more.setAttribute("aria-expanded", String(!rest.hidden));
     });
     this.reasons = make("p", { class: "rcnn-reasons" });
+    const missing = Object.entries(this.explorer.left_out).map(([label, why]) => `${label}: in the notebook only, ${why}.`);
     const row = make("div", { class: "rcnn-presets" }, ...presets, ...(elements.length > main ? [more] : []));
     const first = make("div", { class: "rcnn-main" }, ...elements.slice(0, main));
-    return make("div", { class: "rcnn-controls" }, row, first, this.reasons, rest, ...this.beside());
+    return make("div", { class: "rcnn-controls" }, row, first, this.reasons, rest, ...this.beside(),
+      make("p", { class: "rcnn-reasons" }, missing.join(" ")));
   }
 
   // What some explorers have beside the picture: the list of suppression.
