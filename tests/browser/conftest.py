@@ -1,4 +1,4 @@
-"""One JupyterLab and one Chromium for all browser tests; every lesson is opened once and run as seldom as can be."""
+"""One JupyterLab, one site and one Chromium for all browser tests; a lesson is opened once and run as seldom as can be."""
 
 import shutil
 
@@ -9,6 +9,7 @@ from browser_lab import CHROMIUM_OPTIONS, SCREENSHOTS, OpenNotebook, chromium, r
 from playwright.sync_api import sync_playwright
 
 from rcnn_tutorial.course.files import course_folder
+from rcnn_tutorial.course.pages import write_site
 
 LESSONS = sorted(path.name for path in course_folder().glob("*.ipynb"))
 
@@ -20,6 +21,14 @@ def browser():
         opened = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_OPTIONS)
         yield opened
         opened.close()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """The folder of the course's pages."""
+    folder = tmp_path_factory.mktemp("site")
+    write_site(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -4,17 +4,9 @@ import pytest
 from playwright.sync_api import expect
 
 from rcnn_tutorial.course import live
-from rcnn_tutorial.course.pages import write_site
 from rcnn_tutorial.explorers.explorer import Several
 
 SCREENS = {"projector": {"width": 1400, "height": 900}, "phone": {"width": 400, "height": 800}}
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("site")
-    write_site(folder)
-    return folder
 
 
 @pytest.fixture(params=SCREENS)

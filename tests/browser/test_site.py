@@ -8,7 +8,6 @@ from axe import violations
 from browser_lab import SCREENSHOTS
 
 from rcnn_tutorial.course.files import course_folder, notebook_paths
-from rcnn_tutorial.course.pages import write_site
 
 NOTEBOOKS = [path.relative_to(course_folder()).with_suffix(".html") for path in notebook_paths(course_folder())]
 NAMES = ["index.html", "teacher.html", *(path.as_posix() for path in NOTEBOOKS)]
@@ -30,14 +29,6 @@ FOCUSED = """() => {
         visible: seen && style.outlineStyle === "solid" && parseFloat(style.outlineWidth) >= 2,
     };
 }"""
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The folder of the site."""
-    folder = tmp_path_factory.mktemp("site")
-    write_site(folder)
-    return folder
 
 
 @pytest.fixture(scope="module", params=SCREENS)
