@@ -29,3 +29,9 @@ class ProcessLost(TutorialError):
 
 class DataError(TutorialError):
     """A file or an array that cannot be used: missing, damaged, of the wrong kind (exit code 1)."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory does not suffice: those of torch have no type of their own on a CPU."""
+    words = ("tried to allocate", "storage size calculation overflowed")
+    return isinstance(error, MemoryError) or any(part in str(error).lower() for part in words)

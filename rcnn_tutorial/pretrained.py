@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from rcnn_tutorial.config import BACKBONES
-from rcnn_tutorial.errors import ConfigError, DataError
+from rcnn_tutorial.errors import ConfigError, DataError, is_out_of_memory
 
 log = logging.getLogger(__name__)
 
@@ -122,9 +122,11 @@ def read_state(path: Path) -> dict[str, Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; give the path of a weights file") from None
-    except (MemoryError, DataError):
+    except DataError:
         raise
     except Exception as error:  # torch and safetensors raise half a dozen types for a damaged file
+        if is_out_of_memory(error):
+            raise
         raise DataError(f"{path}: {_reason(error)}") from error
     return _state_in(content, path)
 

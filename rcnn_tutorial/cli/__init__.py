@@ -16,7 +16,7 @@ import rcnn_tutorial
 from rcnn_tutorial.cli import anchors, benchmark, detect, evaluate, export, handout, lab, reports, serve, train
 from rcnn_tutorial.cli.output import forgiving, say
 from rcnn_tutorial.cli.parser import Parser
-from rcnn_tutorial.errors import ConfigError, ProcessLost, TutorialError
+from rcnn_tutorial.errors import ConfigError, ProcessLost, TutorialError, is_out_of_memory
 
 PROGRAM = "rcnn-tutorial"
 
@@ -46,7 +46,7 @@ def _answer(args: argparse.Namespace) -> int:
         _wait_unless_first(error)
         return _fail(str(error), getattr(error, "exit_code", 1))
     except (MemoryError, RuntimeError) as error:
-        if args.debug or not _is_out_of_memory(error):
+        if args.debug or not is_out_of_memory(error):
             raise
         return _fail("not enough memory; use smaller images, a smaller batch or a smaller network", 1)
     return 0
@@ -70,12 +70,6 @@ def _check_alone(args: argparse.Namespace) -> None:
     processes = os.environ.get("WORLD_SIZE", "1") if "TORCHELASTIC_RUN_ID" in os.environ else "1"
     if args.command not in SHARED and processes != "1":
         raise ConfigError(f"{args.name} does the same in each of {processes} processes; call it without torchrun")
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Errors of torch about memory have no type of their own on a CPU."""
-    words = ("tried to allocate", "storage size calculation overflowed")
-    return isinstance(error, MemoryError) or any(part in str(error).lower() for part in words)
 
 
 def _wait_unless_first(error: Exception) -> None:

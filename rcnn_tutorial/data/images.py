@@ -15,7 +15,7 @@ from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional as F
 
 from rcnn_tutorial.boxes import clip
-from rcnn_tutorial.errors import DataError
+from rcnn_tutorial.errors import DataError, is_out_of_memory
 
 # Formats that Pillow decodes itself. Others, such as EPS, would start a program on a stranger's file.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
@@ -61,8 +61,6 @@ def _opened(path: str | os.PathLike) -> Iterator[Image.Image]:
                 if 0 in photo.size:
                     raise ValueError(f"its size is {photo.size[0]} x {photo.size[1]}")
                 yield photo
-    except MemoryError:  # says nothing about the file
-        raise
     except FileNotFoundError:
         raise DataError(f"{path}: no such image; check the path") from None
     except IsADirectoryError:
@@ -73,6 +71,8 @@ def _opened(path: str | os.PathLike) -> Iterator[Image.Image]:
     except UnidentifiedImageError:
         raise DataError(f"{path}: not an image in a known format; use one of {', '.join(FORMATS)}") from None
     except Exception as error:  # a damaged file makes Pillow's decoders raise nearly anything
+        if is_out_of_memory(error):  # which says nothing about the file
+            raise
         cause = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path}: cannot read the image ({cause}); save or download it again") from error
     for reason in dict.fromkeys(" ".join(str(each.message).split()) for each in noted):

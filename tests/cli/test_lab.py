@@ -1,6 +1,7 @@
 """rcnn-tutorial lab: served here alone, on a copy, at its start page; what it says of the copy."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,7 @@ def test_lab_says_where_jupyter_keeps_its_files_without_a_home(run, monkeypatch,
     monkeypatch.setattr(LabApp, "launch_instance", lambda _: started.append(os.environ["JUPYTER_CONFIG_DIR"]))
     for name in ("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     (tmp_path / "JUPYTER_CONFIG_DIR").write_text("no folder", encoding="utf-8")
     assert run(["lab", tmp_path / "mine"]) == 0
     assert (text := complaint()).startswith(f"rcnn-tutorial: {tmp_path / 'JUPYTER_CONFIG_DIR'}: cannot be written to")

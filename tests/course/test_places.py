@@ -26,6 +26,7 @@ def home(monkeypatch, tmp_path):
     for name in (*VARIABLES, "XDG_DATA_HOME", "XDG_CONFIG_HOME", "APPDATA", "PROGRAMDATA"):
         monkeypatch.setenv(name, "")  # so that what the tested code sets is taken back
         monkeypatch.delenv(name)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # a test's worker may end without the usual cleaning
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     return tmp_path / "home"
