@@ -25,7 +25,6 @@ NO_TWIN_YET = {
     "classification",
     "NMS",
     "detections",
-    "reliability",
     "merges",
     "boxes of merges",
     "merges of one color",
