@@ -49,7 +49,8 @@ function heat(score, temperature) {
 // { confidence, right, counts }, (bins,) each, and the expected calibration error, NaN without a detection.
 function reliability(matches, { right, neutral }, bins) {
   const judged = matches.map(({ score }, i) => ({ score, right: Number(right[i]) })).filter((_, i) => !neutral[i]);
-  const of = range(bins).map((bin) => judged.filter(({ score }) => Math.min(Math.floor(score * bins), bins - 1) === bin));
+  const binOf = ({ score }) => Math.min(Math.floor(score * bins), bins - 1);
+  const of = range(bins).map((bin) => judged.filter((one) => binOf(one) === bin));
   const mean = (rows, name) => rows.reduce((sum, row) => sum + row[name], 0) / rows.length;
   const confidence = of.map((rows, bin) => (rows.length ? mean(rows, "score") : (bin + 0.5) / bins));
   const share = of.map((rows) => (rows.length ? mean(rows, "right") : 0));
@@ -62,7 +63,8 @@ function meanApOf(matches, { right, neutral }, targets, classes) {
   const labels = targets.flatMap((target) => target.labels.filter((_, i) => !difficultOf(target)[i]));
   const aps = range(classes.length).map((i) => i + 1).filter((label) => labels.includes(label)).map((label) => {
     const mine = (flags) => flags.filter((_, i) => matches[i].label === label);
-    return areaAp(curveOf({ right: mine(right), neutral: mine(neutral) }, labels.filter((one) => one === label).length));
+    const objects = labels.filter((one) => one === label).length;
+    return areaAp(curveOf({ right: mine(right), neutral: mine(neutral) }, objects));
   });
   return aps.reduce((sum, ap) => sum + ap, 0) / aps.length;
 }
