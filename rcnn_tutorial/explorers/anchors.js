@@ -17,7 +17,7 @@
 // and throws `Impossible` where Python raises a ConfigError. The order of layers, their names and looks are Python's.
 // More functions where the Python class observes the reader: `changed(name, controls, before, tensors, ranges)` returns
 // the { ranges, set } that come with a change; `clicked([x, y], controls, tensors, ranges, picture)`, which counts the
-// pictures from 0, and, of what stands beside them, `heard(word, controls, tensors, ranges)` return the controls to set.
+// pictures from 0, and, of what stands beside them, `heard(word, controls, tensors, ranges)` return what to set.
 
 import { anchorSizes, baseAnchors, gridOf, insideImage } from "./anchor_grid.js";
 import { boxArea, boxIou, centerAndSize, encode, range, shifted } from "./boxes.js";

@@ -9,8 +9,8 @@ const SHORTEST = 8; // what would be a shorter bar is its text alone
 
 // One bar under the other, each `height` high with its gap; at their left end a line.
 //
-// rows: { text, share, role, hollow } each, `share` from 0 to 1; hollow bars have an outline only, and one without a text
-// is a gap.
+// rows: { text, share, role, hollow } each, `share` from 0 to 1; hollow bars have an outline only, and one without a
+// text is a gap.
 export function bars(rows, height) {
   const there = rows.map((bar, row) => ({ ...bar, box: boxOf(row, bar.share, height) })).filter((bar) => bar.text);
   const kinds = new Map(); // the bars of one look, in the order of their first

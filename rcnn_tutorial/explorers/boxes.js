@@ -8,9 +8,9 @@ export const MAX_LOG_SCALE = f(Math.log(100_000));
 export const MIN_SIDE = f(1e-6);
 const TINY = 2 ** -126; // the smallest normal number of single precision
 
-// Area in square pixels.
+// Area in square pixels. The box is not taken apart: this runs a hundred thousand times a picture.
 export function boxArea(box) {
-  return f(f(box[2] - box[0]) * f(box[3] - box[1])); // without taking it apart: this runs a hundred thousand times a picture
+  return f(f(box[2] - box[0]) * f(box[3] - box[1]));
 }
 
 // Intersection over union, in [0, 1]; 0 where both boxes are empty.
@@ -59,6 +59,6 @@ export function shifted([x1, y1, x2, y2], by) {
 // 0, 1, ..., count - 1
 export function range(count) {
   const numbers = [];
-  for (let i = 0; i < count; i++) numbers.push(i); // a tenth of the time of Array.from
+  for (let i = 0; i < count; i++) numbers.push(i); // Array.from is slow, and a photo has 17 100 anchors
   return numbers;
 }

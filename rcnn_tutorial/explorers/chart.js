@@ -4,7 +4,7 @@ import { lines, PALETTE, PLAIN, role, words } from "./scene.js";
 import { general } from "./text.js";
 
 export const SIZE = [400, 420]; // [H, W] of the chart, in units of its own
-export const [LEFT, RIGHT, UP, DOWN, LETTER] = [46, 16, 40, 50, 19]; // what surrounds the axes; height of the type there
+export const [LEFT, RIGHT, UP, DOWN, LETTER] = [46, 16, 40, 50, 19]; // what surrounds the axes; height of type there
 
 // [across, upward] as a place of the chart.
 export function chartPlace([x, y]) {

@@ -90,7 +90,7 @@ function matrixLayers(counts, cell, { size, margin, cell: [wide, high], classes,
   };
   return [
     heatmap(shares, viridis, { low: 0, high: 1, extent, name: "share of the row" }),
-    boxes(places.slice(0, 1), role("#808080"), { fill: 1, width: 1, name: "" }), // nothing there, nothing said: no number
+    boxes(places.slice(0, 1), role("#808080"), { fill: 1, width: 1, name: "" }), // nothing there, nothing said
     lines(rules(boxOf(1, 1), margin, size), PLAIN, { width: 1, opacity: 0.6 }),
     ...numberLayers(counts, shares, places, viridis),
     ...nameLayers(classes, margin, [wide, high]),

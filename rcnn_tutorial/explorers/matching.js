@@ -15,8 +15,8 @@ export function iouOf(a, b) {
 }
 
 // Every detection with the object of its photo that it overlaps most, found before or not; best score first:
-// [{ label, score, overlap, object, order, photo, box }, ...]. `overlap` is -1 where there is no such object; `object` and
-// `order` count objects and detections through all photos.
+// [{ label, score, overlap, object, order, photo, box }, ...]. `overlap` is -1 where there is no such object; `object`
+// and `order` count objects and detections through all photos.
 //
 // ownClass: among the objects of the detection's class; false: among those of all other classes.
 export function match(detections, targets, ownClass = true) {
@@ -38,7 +38,7 @@ export function match(detections, targets, ownClass = true) {
 
 // Which are right and which neutral, of what is matched: { right, neutral }, (D,) of true and false each.
 //
-// Right is the first detection whose best object has a larger IoU than the threshold; on a difficult one all are neutral.
+// Right is the first detection whose best object has an IoU above the threshold; on a difficult one all are neutral.
 // difficult: (G,) of the objects of all photos in a row.
 export function judge(matches, difficult, threshold) {
   const found = new Set();

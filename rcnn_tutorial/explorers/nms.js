@@ -28,8 +28,8 @@ export function nms(boxes, ranks, threshold, most = Infinity) {
   return kept.map((k) => order[k]);
 }
 
-// A function that gives, for box k, three lists of kept boxes: the smaller ones, those of like size, the larger ones. All
-// others are so much smaller or larger that the IoU cannot exceed the threshold.
+// A function that gives, for box k, three lists of kept boxes: the smaller ones, those of like size, the larger ones.
+// All others are so much smaller or larger that the IoU cannot exceed the threshold.
 function shelves({ area }, threshold) {
   const step = Math.max(-Math.log(threshold), 1e-3) * 1.001; // of the logarithm of areas; a little more than needed
   const all = new Map();
@@ -40,7 +40,7 @@ function shelves({ area }, threshold) {
   };
 }
 
-// The same, one kept box at a time: { kept, suppressed, remaining }, indices of boxes. The threshold is rounded, as there.
+// The same, one kept box at a time: { kept, suppressed, remaining }, indices of boxes. Here the threshold is rounded.
 export function* nmsSteps(boxes, ranks, threshold) {
   const order = descending(ranks);
   const sorted = columns(boxes, order);
@@ -54,7 +54,7 @@ export function* nmsSteps(boxes, ranks, threshold) {
   }
 }
 
-// The boxes in this order, a column for each corner and for the area: millions of pairs are looked at in no time.
+// The boxes in this order, a column for each side and for the area: of 12 000 boxes there are millions of pairs.
 function columns(boxes, order) {
   const [x1, y1, x2, y2] = range(4).map((side) => Float32Array.from(order, (i) => boxes[i][side]));
   return { x1, y1, x2, y2, area: Float32Array.from(order, (i) => boxArea(boxes[i])) };

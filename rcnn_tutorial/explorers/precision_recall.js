@@ -38,8 +38,8 @@ export const CurveExplorer = {
 
   // A click on the chart: the threshold that ends the list at the nearest detection.
   clicked([x, y], { object = 1, iou, box }, { found, targets, movable }, ranges, picture) {
-    const hand = movable.length ? { photo: movable[object - 1][0], row: movable[object - 1][1], box: box.map(f) } : null;
-    const now = rankingOf(found, hand ? withMoved(targets, hand) : targets, iou);
+    const [photo, row] = movable[object - 1] ?? [0, -1];
+    const now = rankingOf(found, row < 0 ? targets : withMoved(targets, { photo, row, box: box.map(f) }), iou);
     if (picture !== 1 || !now.rows.length || !now.objects) return undefined;
     const away = placesOf(now).map(([across, up]) => (across - x) ** 2 + (up - y) ** 2);
     const nearest = away.indexOf(Math.min(...away));
@@ -102,7 +102,8 @@ function chart(now, count) {
   const places = placesOf(now); // (D, 2)
   const here = range(places.length).slice(0, count).slice(-1); // 0 or 1
   const eleven = ELEVEN_RECALLS.map((at) => chartPlace([at, bestPrecision(now, at)]));
-  const dots = [[WRONG_ONE, "ring", isWrong(now)], [RIGHT_ONE, "dot", (i) => now.right[i]]].map(([look, shape, which]) => {
+  const kinds = [[WRONG_ONE, "ring", isWrong(now)], [RIGHT_ONE, "dot", (i) => now.right[i]]];
+  const dots = kinds.map(([look, shape, which]) => {
     const rows = range(places.length).filter(which);
     const labels = places.length <= MOST_RANKS ? rows.map((i) => `${i + 1}`) : [];
     return points(rows.map((i) => places[i]), look, { shape, radius: 5, labels });
@@ -146,7 +147,8 @@ const apInWords = (curve) => `${fixed(areaAp(curve), 3)} by area, ${fixed(eleven
 
 // What became of the object in hand.
 function fateOf({ rows, right }, { photo, row }, count, targets) {
-  const number = targets.slice(0, photo).reduce((sum, { boxes: there }) => sum + there.length, 0) + row; // through all photos
+  const before = targets.slice(0, photo).reduce((sum, { boxes: there }) => sum + there.length, 0);
+  const number = before + row; // through all photos
   const mine = range(rows.length).filter((i) => rows[i].object === number && rows[i].overlap >= 0);
   const rank = mine.find((i) => right[i]);
   if (rank !== undefined) {

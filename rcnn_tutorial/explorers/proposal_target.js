@@ -23,21 +23,26 @@ export const ProposalTargetExplorer = {
     const ranked = stage.ranked(controls.nms);
     const some = first(ranked, controls.post_nms);
     if (controls.view === ROIS) return roiView(some, stage, controls, tensors);
-    const best = stage.objects.map((object) => some.boxes.reduce((most, box) => Math.max(most, boxIou(object, box)), 0));
-    const view = controls.view === HEAT ? heatLayers(some, stage.heat, tensors) : moveLayers(some, ranked, controls, tensors);
+    const best = bestOverlaps(stage.objects, some.boxes); // (G,)
+    const isHeat = controls.view === HEAT;
+    const view = isHeat ? heatLayers(some, stage.heat, tensors) : moveLayers(some, ranked, controls, tensors);
     const covered = best.map((iou) => iou >= COVERED); // (G,)
     const layers = [...view.layers, ...ticked(stage, covered, "covered", "missed")];
     const rest = Object.fromEntries(OF_ROIS.map((name) => [name, "this view shows no ROIs"]));
     return {
       scenes: [{ layers }, { layers: objectBars(stage.called, best), title: "Best IoU", size: SIZE }],
       summary: coveredInWords(some.boxes.length, covered, view.sentence),
-      rest: controls.view === HEAT ? { ...rest, shown: "this view shows cells" } : rest,
+      rest: isHeat ? { ...rest, shown: "this view shows cells" } : rest,
     };
   },
 };
 
-// What no control changes: the objects with their names, and of each cell the best foreground probability. `ranked` gives
-// what NMS leaves at a threshold, and remembers the last few: most sliders leave it alone.
+// The largest IoU of each object with any of the proposals: (G,).
+const bestOverlaps = (objects, proposed) =>
+  objects.map((object) => proposed.reduce((best, box) => Math.max(best, boxIou(object, box)), 0));
+
+// What no control changes: the objects with their names, and of each cell the best foreground probability. `ranked`
+// gives what NMS leaves at a threshold, and remembers the last few: most sliders leave it alone.
 const prepared = once((tensors) => {
   const { grid, size, truth, classes, anchors, proposals: config } = tensors;
   const rows = range(truth.labels.length).filter((i) => truth.labels[i] > 0); // (G,)
@@ -102,7 +107,8 @@ function heatLayers({ anchorIndices }, heat, { anchors, grid: [rows, columns], s
   const extent = [left, top, left + columns * stride, top + rows * stride];
   const each = anchors.length / (rows * columns);
   const cells = [...new Set(anchorIndices.map((i) => Math.floor(i / each)))]; // the nine or so of a cell share a center
-  const source = cells.map((cell) => centerAndSize(anchors[cell * each]).slice(0, 2)).sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  const source = cells.map((cell) => centerAndSize(anchors[cell * each]).slice(0, 2)); // (M, 2)
+  source.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
   const look = { low: 0, high: 1, extent, opacity: 0.65, name: "best foreground probability" };
   const layers = [
     heatmap(heat, viridis, look),

@@ -19,7 +19,7 @@ from rcnn_tutorial.evaluation.reliability import Reliability, reliability
 from rcnn_tutorial.explorers.canvas import ROOMY, Canvas
 from rcnn_tutorial.explorers.explorer import Explorer, integer, number
 from rcnn_tutorial.explorers.own import Own
-from rcnn_tutorial.explorers.precision_recall import LEFT, RIGHT, SIZE, UP, chart_axes, chart_places
+from rcnn_tutorial.explorers.precision_recall import LEFT, RIGHT, SIZE, UP, chart_axes, chart_places, objects_of
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Layer, Lines, Points, Words
 
@@ -62,13 +62,23 @@ class ReliabilityExplorer(Explorer):
         self.measure = functools.lru_cache(maxsize=200)(self._measure)
         controls = {
             "temperature": number("Temperature", 1.0, COOLEST, HOTTEST, STEP),
+            "bins": integer("Bins", 10, 2, MOST_BINS),  # before the bin, so that Reset finds room for it
             "bin": integer("Bin in hand", 10, 1, 10),
-            "bins": integer("Bins", 10, 2, MOST_BINS),
             "iou": number("Right above IoU", 0.5, 0.05, 0.95, 0.05),
         }
+        controls["bins"].observe(self._make_room, "value")  # before `update` draws
         presets = {"Best temperature": {"temperature": self.best_temperature()}, "IoU 0.75": {"iou": 0.75}}
         super().__init__(controls, Canvas(size=SIZE, width=600, roomy=ROOMY), presets)
         self.canvas.observe(self._choose, "clicked")
+
+    def _make_room(self, change) -> None:
+        """More bins: each can be taken in hand."""
+        self.bin.max = max(self.bin.max, change.new)
+
+    def tensors(self) -> dict:
+        """What the twin draws from."""
+        found = [{name: one[name] for name in ("boxes", "labels", "scores")} for one in self.found]
+        return {"found": found, "targets": [objects_of(target) for target in self.targets], "classes": self.classes}
 
     def _choose(self, change) -> None:
         """A click takes the bin under it in hand."""

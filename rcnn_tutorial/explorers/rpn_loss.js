@@ -59,8 +59,10 @@ export const AnchorLabelExplorer = {
 const placeOf = (box) => centerAndSize(box.map(f)).map(roundHalfEven);
 const boxAround = ([x, y, width, height]) => [x - width / 2, y - height / 2, x + width / 2, y + height / 2];
 
-const configOf = ({ positive, negative, batch, fraction }, config) =>
-  ({ ...config, positive_overlap: positive, negative_overlap: negative, batch_size: batch, foreground_fraction: fraction });
+function configOf({ positive, negative, batch, fraction }, config) {
+  const overlaps = { positive_overlap: positive, negative_overlap: negative };
+  return { ...config, ...overlaps, batch_size: batch, foreground_fraction: fraction };
+}
 
 // What no control changes: the anchors, whether each is inside, where its mark is drawn, and the shapes' names.
 const prepared = once(({ size, stride, anchors: config, anchor_targets: targets }) => {
@@ -102,7 +104,8 @@ function markLayers({ labels, typeA, typeB }, sampled, { centers, inside, every 
   const where = (holds) => centers.filter((_, i) => holds(i));
   const chosen = (i) => (every ? labels : sampled)[i] === HIGH;
   const left = (i) => !every && labels[i] === HIGH && sampled[i] !== HIGH;
-  const low = every ? { shape: "dot", radius: 1.2 } : { shape: "cross", radius: 2.5 }; // 5 000 crosses would hide the photo
+  // 5 000 crosses would hide the photo
+  const low = every ? { shape: "dot", radius: 1.2 } : { shape: "cross", radius: 2.5 };
   const undecided = where((i) => every && inside[i] && labels[i] === DONT_CARE);
   return {
     below: [
@@ -202,7 +205,8 @@ function axes(place, { size, margins: { left, up, down }, reach, top }) {
   const heights = [0, 1, 2].map((step) => [`${step} `, [left - 26, place([0, step])[1] + 9]]);
   const titles = [["loss", [left - 32, up - 8]], ["difference (anchor widths)", [180, axis + 88]]];
   const texts = [...across, ...heights, ...titles];
-  const grid = [...[1, 2].map((step) => [[-reach, step], [reach, step]]), ...steps.map((step) => [[step, 0], [step, top]])];
+  const levels = [1, 2].map((step) => [[-reach, step], [reach, step]]);
+  const grid = [...levels, ...steps.map((step) => [[step, 0], [step, top]])];
   const corner = [[-reach, top], [-reach, 0], [reach, 0]];
   return [
     lines(grid.map((line) => line.map(place)), role(PALETTE[9]), { width: 1, opacity: 0.4 }),

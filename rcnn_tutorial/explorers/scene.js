@@ -46,7 +46,7 @@ function layer(kind, data, role, { name = role.name, width = 3, opacity = 1 }) {
 // Numbers of any nesting; `count` of items tells whether there are few enough for a rim.
 function numbers(kind, items, role, look) {
   const flat = [];
-  const add = (item) => (typeof item === "number" ? flat.push(item) : item.forEach(add)); // a third of the time of `flat`
+  const add = (item) => (typeof item === "number" ? flat.push(item) : item.forEach(add));
   items.forEach(add);
   return { ...layer(kind, Float32Array.from(flat), role, look), rim: items.length <= MANY };
 }

@@ -58,8 +58,8 @@ export function assignRois(boxes, valid, objects, config) {
 
 // batch_size ROIs: { chosen, isForeground }, (S,) each, foreground first; `chosen` are indices.
 //
-// At most foreground_fraction of them are foreground. Kinds that are too few are drawn again in turn: background always,
-// foreground only where there is no background. keys: (R,) random numbers, which order the candidates.
+// At most foreground_fraction of them are foreground. Kinds that are too few are drawn again in turn: background
+// always, foreground only where there is no background. keys: (R,) random numbers, which order the candidates.
 export function sampleRois({ foreground, background }, keys, config) {
   const size = config.batch_size;
   const [inFront, behind] = [foreground, background].map((candidates) => shuffledCandidates(candidates, keys, size));
@@ -69,8 +69,8 @@ export function sampleRois({ foreground, background }, keys, config) {
   return { chosen: range(size).map(pick), isForeground: range(size).map((place) => place < share) };
 }
 
-// The sampled ROIs and what the classifier should say of each: { rois, labels, coefficients, chosen, overlaps }, (S, ...)
-// each, and the `assignment` before sampling.
+// The sampled ROIs and what the classifier should say of each: { rois, labels, coefficients, chosen, overlaps },
+// (S, ...) each, and the `assignment` before sampling.
 //
 // proposals: { boxes, valid }. truth: { boxes, labels }, label 0 where padded. keys: (R,) random numbers.
 export function proposalTargets({ boxes, valid }, truth, keys, config) {

@@ -22,9 +22,6 @@ from rcnn_tutorial.explorers.training import TrainingMonitor
 from rcnn_tutorial.model import build_model
 
 REPLAY = Path(__file__).with_name("replay.mjs")
-NO_TWIN_YET = {
-    "reliability",
-}
 needs_node = pytest.mark.skipif(
     shutil.which("node") is None, reason="Node.js replays the twins, and there is none here"
 )
@@ -47,7 +44,7 @@ def replayed(explorer: Explorer, folder: Path, changed: dict[str, str] | None = 
 
 
 @needs_node
-@pytest.mark.parametrize("name", [name for name in CASES if name not in NO_TWIN_YET])
+@pytest.mark.parametrize("name", CASES)
 def test_a_twin_draws_and_says_what_python_does(name, trace, tmp_path):
     build, start = CASES[name]
     explorer = build(IMAGE, trace, TARGET)
