@@ -14,7 +14,7 @@ from rcnn_tutorial.course.bundle import bundle
 from rcnn_tutorial.course.scripts import sources
 from rcnn_tutorial.explorers.explorer import Explorer
 from rcnn_tutorial.explorers.suppression import NMSExplorer
-from rcnn_tutorial.explorers.twin import module_of
+from rcnn_tutorial.explorers.twin import Pack, exported, module_of
 
 REPLAY = Path(__file__).with_name("replay.mjs")
 NO_TWIN_YET = {
@@ -68,3 +68,16 @@ def test_a_broken_twin_is_caught(right, wrong, trace, tmp_path):
     broken = {name: text.replace(right, wrong) for name, text in sources().items() if right in text}
     assert broken
     assert "Python" in replayed(explorer, tmp_path, broken)
+
+
+def test_a_page_has_no_control_that_only_a_notebook_can_have(trace):
+    explorer = CASES["tour"][0](IMAGE, trace, TARGET)
+    sent = exported(explorer, Pack())
+    assert [control["name"] for control in sent["controls"]] == ["stage"]
+    assert sent["left_out"] == {"Photo": "the detector has run on one photo only"}
+
+
+def test_a_page_plays_the_story(trace):
+    sent = exported(CASES["story"][0](IMAGE, trace, TARGET), Pack())
+    kinds = {control["name"]: control["kind"] for control in sent["controls"]}
+    assert kinds == {"moment": "slider", "play": "play"}
