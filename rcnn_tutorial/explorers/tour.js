@@ -7,7 +7,8 @@ export const TourExplorer = {
   draw({ stage }, { tour, stages }) {
     const { layers, sentence, image = tour.photo, size = tour.size } = VIEWS[stage](tour);
     const [title, notebook] = stages[stage];
-    return { scenes: [{ layers, image, size }], summary: `Stage ${stage}, ${title} (notebook ${notebook}): ${sentence}` };
+    const summary = `Stage ${stage}, ${title} (notebook ${notebook}): ${sentence}`;
+    return { scenes: [{ layers, image, size }], summary };
   },
 };
 

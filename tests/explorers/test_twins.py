@@ -19,6 +19,7 @@ from rcnn_tutorial.explorers.explorer import Explorer
 from rcnn_tutorial.explorers.replay import CurvesReplay
 from rcnn_tutorial.explorers.suppression import NMSExplorer
 from rcnn_tutorial.explorers.training import TrainingMonitor
+from rcnn_tutorial.explorers.twin import Pack, exported
 from rcnn_tutorial.model import build_model
 
 REPLAY = Path(__file__).with_name("replay.mjs")
@@ -83,3 +84,16 @@ def test_a_broken_twin_is_caught(right, wrong, trace, tmp_path):
     broken = {name: text.replace(right, wrong) for name, text in sources().items() if right in text}
     assert broken
     assert "Python" in replayed(explorer, tmp_path, broken)
+
+
+def test_a_page_has_no_control_that_only_a_notebook_can_have(trace):
+    explorer = CASES["tour"][0](IMAGE, trace, TARGET)
+    sent = exported(explorer, Pack())
+    assert [control["name"] for control in sent["controls"]] == ["stage"]
+    assert sent["left_out"] == {"Photo": "the detector has run on one photo only"}
+
+
+def test_a_page_plays_the_story(trace):
+    sent = exported(CASES["story"][0](IMAGE, trace, TARGET), Pack())
+    kinds = {control["name"]: control["kind"] for control in sent["controls"]}
+    assert kinds == {"moment": "slider", "play": "play"}

@@ -102,7 +102,7 @@ export class Panel {
     const place = this.explorer.canvases.indexOf(canvas);
     const { image, handles, angles } = canvas;
     const model = new Model({ image, handles, angles, summary: "", possible: true, frame: this.frame(place) }, {
-      saved: (name, value) => this.moved(name, value),
+      saved: (name, value) => this.moved(place, name, value),
       told: (message) => this.hover(place, message),
     });
     const element = make("div", { class: canvas.classes.join(" ") });
@@ -123,8 +123,8 @@ export class Panel {
     this.act(() => (kind === "button" ? this.game.hear({ button: name }) : this.game.set({ [name]: value })));
   }
 
-  moved(name, value) {
-    if (name === "clicked") this.act(() => this.game.click(value));
+  moved(place, name, value) {
+    if (name === "clicked") this.act(() => this.game.click(value, place));
     else this.act(() => this.game.set(name === "angles" ? { angles: value } : value));
   }
 
@@ -175,6 +175,6 @@ function imageOf(image) {
   if (!image.shape) return image;
   const [height, width] = image.shape;
   const rgba = new Uint8ClampedArray(4 * height * width).fill(255);
-  for (let i = 0; i < height * width; i++) rgba.set(image.data.subarray(3 * i, 3 * i + 3), 4 * i);
+  image.data.forEach((level, i) => { rgba[4 * Math.floor(i / 3) + (i % 3)] = level; });
   return new ImageData(rgba, width, height);
 }
