@@ -17,7 +17,7 @@ from rcnn_tutorial.course.scripts import sources
 from rcnn_tutorial.data import ToyScenes
 from rcnn_tutorial.explorers.explorer import Explorer
 from rcnn_tutorial.explorers.replay import CurvesReplay
-from rcnn_tutorial.explorers.suppression import NMSExplorer
+from rcnn_tutorial.explorers.suppression import NMSExplorer, few_of_each_cluster
 from rcnn_tutorial.explorers.training import TrainingMonitor
 from rcnn_tutorial.explorers.twin import Pack, exported
 from rcnn_tutorial.model import build_model
@@ -59,6 +59,20 @@ def test_a_twin_draws_and_says_what_python_does(name, trace, tmp_path):
 def test_the_twin_of_suppression_knows_no_boxes_and_boxes_that_tie(count, tmp_path):
     boxes = torch.tensor([[0.0, 0, 100, 60], [0, 0, 100, 18], [70, 20, 90, 60]])[:count]  # the IoU of two is 0.3
     assert replayed(NMSExplorer(IMAGE, boxes, torch.full((count,), 0.5)), tmp_path) == ""
+
+
+@needs_node
+@pytest.mark.parametrize("seed, least", [(0, 0.0), (1, 0.0), (2, 0.95), (3, 2.0)])
+def test_the_twin_of_suppression_lets_the_same_boxes_take_part(seed, least):
+    generator = torch.Generator().manual_seed(seed)
+    corners = (torch.rand(60, 2, generator=generator) * 40).round()
+    boxes = torch.cat([corners, corners + 20 + (torch.rand(60, 2, generator=generator) * 20).round()], dim=1)
+    scores = torch.rand(60, generator=generator)
+    given = f"{json.dumps(boxes.tolist())}, {json.dumps(scores.tolist())}, 0.3, {least}"
+    said = f'console.log(JSON.stringify(modules["suppression.js"].fewOfEachCluster({given})));'
+    script = f"{bundle(['suppression.js'], sources())}\n{said}"
+    run = subprocess.run(["node", "-"], input=script, capture_output=True, encoding="utf-8", check=True)
+    assert json.loads(run.stdout) == few_of_each_cluster(boxes, scores, 0.3, least).tolist()
 
 
 @needs_node
