@@ -122,7 +122,9 @@ def test_the_lines_of_the_text_install_from_the_folder_alone_and_open_the_course
 
 
 def test_a_version_that_nobody_has_is_named(indexes, tmp_path):
-    with pytest.raises(DataError, match="^windows-amd64, Python 3.12: uv finds no versions that fit .*--plain.*: .*torch"):
+    with pytest.raises(
+        DataError, match="^windows-amd64, Python 3.12: uv finds no versions that fit .*--plain.*: .*torch"
+    ):
         write_wheelhouse(tmp_path / "stick", ["windows-amd64"], ["3.12"])
 
 
