@@ -7,7 +7,7 @@ ENV PATH=/home/student/venv/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION
 USER student
 WORKDIR /home/student
 RUN python -m venv venv
-# PyTorch's CPU builds: without the GPU libraries, which are most of the 5 GB of a plain install.
+# PyTorch's CPU builds: without the GPU libraries, which are most of a plain install.
 RUN pip install uv && uv pip install --python venv/bin/python --torch-backend=cpu "torch>=2.11" "torchvision>=0.26"
 
 # What .devcontainer builds on: the project itself comes with the folder that VS Code mounts.

@@ -15,7 +15,8 @@ BACKEND := $(or $(UV_TORCH_BACKEND),auto)
 UV := $(VENV)/bin/uv pip install --quiet --compile-bytecode --python $(RUN)
 # Does PyTorch's own index have them? No answer within these seconds is a no: some networks swallow what they forbid.
 ASK_SECONDS ?= 10
-ASK = UV_HTTP_RETRIES=1 UV_HTTP_CONNECT_TIMEOUT=$(ASK_SECONDS) UV_HTTP_TIMEOUT=$(ASK_SECONDS) $(UV) --dry-run --torch-backend=$(BACKEND) torch torchvision
+ASK = UV_HTTP_RETRIES=1 UV_HTTP_CONNECT_TIMEOUT=$(ASK_SECONDS) UV_HTTP_TIMEOUT=$(ASK_SECONDS) \
+    $(UV) --dry-run --torch-backend=$(BACKEND) torch torchvision
 PIP := $(RUN) -m pip install --quiet
 
 # Processes that test side by side: as many as there are CPUs (see tests/conftest.py), or WORKERS=2 make test.
@@ -26,7 +27,7 @@ PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n $(WORKERS) --dist loadfile
 NBVAL := --nbval --nbval-cell-timeout=600 --nbval-kernel-startup-timeout=600 --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-gpu test-browser notebooks fuzz site lint clean install
+.PHONY: help lab test test-gpu test-browser notebooks fuzz site wheelhouse lint clean install
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -62,6 +63,9 @@ notebooks: install ## execute all notebooks in place
 
 site: install ## write the course as pages to read without a kernel, to build/site
 	@$(RUN) -m rcnn_tutorial.course.site
+
+wheelhouse: install ## wheels to install from without a network, for four kinds of machines, to build/wheelhouse
+	@$(RUN) -m rcnn_tutorial.course.wheelhouse build/wheelhouse
 
 lint: install ## check style, formatting and types
 	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m mypy

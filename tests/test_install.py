@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import uv
 from indexes import Indexes
+from wheels import write_wheel
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = """
@@ -29,6 +30,8 @@ NEEDS = ["torch", "torchvision", 'jupyterlab; extra == "lab"', 'jupyterlab; extr
 def build_editable(folder, config_settings=None, metadata_directory=None):
     return write_wheel(Path(folder), "rcnn_tutorial", "1", NEEDS, files={"rcnn_tutorial.pth": ""}).name
 """
+
+ENTRY_POINT = "[console_scripts]\nrcnn-tutorial = rcnn_tutorial:main\n"
 
 
 class Class:
@@ -141,3 +144,41 @@ def test_nothing_is_asked_once_it_is_installed(room, first):
     room.indexes.pytorch = "refuses"
     assert room.make("lab") == room.make(first) == ""
     assert room.indexes.asked == []
+
+
+@pytest.fixture
+def tool(room, tmp_path):
+    """A function that calls uv or pip as the README does, beside the wheel of a small project."""
+    script = "import torch\ndef main(): print('opened', torch.__version__)\n"
+    files = {"rcnn_tutorial/__init__.py": script, "rcnn_tutorial-1.dist-info/entry_points.txt": ENTRY_POINT}
+    wheel = write_wheel(tmp_path / "dist", "rcnn_tutorial", "1", ["torch", 'jupyterlab; extra == "lab"'], files)
+
+    def call(*words: str, **variables: str):
+        environment = room.indexes.environment() | {"UV_HTTP_RETRIES": "0"} | variables
+        words = [word.replace("WHEEL", str(wheel)) for word in words]
+        return subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8")
+
+    return call
+
+
+def test_uvx_takes_the_build_that_fits_and_later_needs_no_network(room, tool):
+    """The README's lines, with uvx by its long name; `auto` may not find the same on every machine that tests."""
+    line = (uv.find_uv_bin(), "tool", "run", "--torch-backend=cpu", "--from", "WHEEL[lab]", "rcnn-tutorial", "lab")
+    assert tool(*line).stdout == "opened 2.99+cpu\n"
+    room.indexes.asked.clear()
+    assert tool(*line[:3], "--offline", *line[3:]).stdout == "opened 2.99+cpu\n"
+    assert room.indexes.asked == []
+
+
+def test_uvx_without_the_option_asks_the_plain_index_alone(room, tool):
+    room.indexes.pytorch = "refuses"
+    line = (uv.find_uv_bin(), "tool", "run", "--torch-backend=auto", "--from", "WHEEL[lab]", "rcnn-tutorial", "lab")
+    assert tool(*line).returncode != 0
+    assert tool(*line[:3], *line[4:]).stdout == "opened 2.99\n"
+
+
+def test_pip_asks_the_plain_index_alone(room, tool):
+    python = room.clone / ".venv" / "bin" / "python"
+    room.indexes.pytorch = "refuses"
+    assert tool(str(python), "-m", "pip", "install", "WHEEL[lab]").returncode == 0
+    assert tool(str(python.with_name("rcnn-tutorial")), "lab").stdout == "opened 2.99\n"

@@ -1,8 +1,8 @@
 """A folder to install from without a network: `python -m rcnn_tutorial.course.wheelhouse DIR`, or `make wheelhouse`.
 
-It holds the wheels of the project and of all that `rcnn-tutorial lab` needs, for the machines of a class, with PyTorch's
-CPU builds, and INSTALL.txt, which says what to type. uv finds out which versions fit a machine that is not this one; pip
-fetches their wheels.
+It holds the wheels of the project and of all that `rcnn-tutorial lab` needs, for the machines of a class, with
+PyTorch's CPU builds, and INSTALL.txt, which says what to type. uv finds out which versions fit a machine that is not
+this one; pip fetches their wheels.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ PLATFORMS = {
     "windows-amd64": Platform("x86_64-pc-windows-msvc", ("win_amd64",)),
 }
 MACOS = {"MACOSX_DEPLOYMENT_TARGET": "14.0"}  # what uv takes a Mac for; PyTorch's wheels want it
+HOME = "$HOME/rcnn_course"  # so spelled, shells and PowerShell know it
 
 INSTALL = """\
 rcnn_tutorial, to be installed without a network
@@ -61,23 +62,24 @@ Windows (PowerShell)
     & $HOME\\rcnn\\Scripts\\python -m pip install --no-index --find-links . "rcnn-tutorial[lab]"
     & $HOME\\rcnn\\Scripts\\rcnn-tutorial lab $HOME\\rcnn_course
 
-The last line of each opens the course in JupyterLab, and is all that it takes the next time. With uv, one line anywhere:
-    uvx --offline --python {python} --no-index --find-links . --from "rcnn-tutorial[lab]" rcnn-tutorial lab $HOME/rcnn_course
+The last line of each opens the course in JupyterLab, and is all that it takes the next time. With uv, one line:
+    uvx --offline --python {python} --no-index --find-links . --from "rcnn-tutorial[lab]" rcnn-tutorial lab {home}
 """
 
 
 def write_wheelhouse(folder: Path, platforms: list[str], pythons: list[str], plain: bool = False) -> list[Path]:
     """Fill a folder, which may exist, and return its files, INSTALL.txt last.
 
-    platforms: keys of PLATFORMS. pythons: versions such as "3.12". plain: take PyTorch from the plain index, whose builds
-    for Linux come with GPU libraries. Raises DataError where an index does not give what is wanted, or without a clone.
+    platforms: keys of PLATFORMS. pythons: versions such as "3.12". plain: take PyTorch from the plain index, whose
+    builds for Linux come with GPU libraries. Raises DataError where an index does not give what is wanted, or without
+    a clone.
     """
     wheel = _own_wheel(folder)
     for name in platforms:
         for python in pythons:
             pins = _pins(wheel, name, python, plain)
             _download(folder, pins, name, python)
-    told = INSTALL.format(platforms=", ".join(platforms), pythons=" or ".join(pythons), python=pythons[0])
+    told = INSTALL.format(platforms=", ".join(platforms), pythons=" or ".join(pythons), python=pythons[0], home=HOME)
     (folder / "INSTALL.txt").write_text(told, encoding="utf-8")
     return [*sorted(folder.glob("*.whl")), folder / "INSTALL.txt"]
 
