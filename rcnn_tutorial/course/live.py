@@ -19,6 +19,7 @@ from rcnn_tutorial.boxes import box_area
 from rcnn_tutorial.checkpoints import load_model
 from rcnn_tutorial.course.bundle import bundle
 from rcnn_tutorial.course.files import course_folder, notebook_paths
+from rcnn_tutorial.course.recording import read_recording
 from rcnn_tutorial.course.scripts import sources
 from rcnn_tutorial.data import open_photo, open_photos
 from rcnn_tutorial.explorers.anchors import AnchorExplorer, IoUExplorer
@@ -33,7 +34,7 @@ from rcnn_tutorial.explorers.rpn_loss import AnchorLabelExplorer, SmoothL1Explor
 from rcnn_tutorial.explorers.suppression import NMSExplorer
 from rcnn_tutorial.explorers.three_generations import GenerationsExplorer, SelectiveSearchExplorer
 from rcnn_tutorial.explorers.tour import StoryExplorer, TourExplorer
-from rcnn_tutorial.explorers.twin import Pack, exported, module_of
+from rcnn_tutorial.explorers.twin import Pack, exported
 from rcnn_tutorial.figures.tour import Tour
 from rcnn_tutorial.model import FasterRCNN, Trace
 from rcnn_tutorial.questions import twin
@@ -159,12 +160,14 @@ LESSONS: Mapping[str, Callable[[], list[Explorer]]] = {
     "09_three_generations": _three_generations,
     "10_errors": _errors,
 }
+TRAINING = "08_training"
 
 
 def live_lessons() -> dict[str, Live]:
     """What is alive of every lesson, by the stem of its file's name."""
     lessons = [path.stem for path in notebook_paths(course_folder()) if path.parent == course_folder()]
-    return {lesson: packed(LESSONS.get(lesson, list)(), questions_of(lesson)) for lesson in lessons}
+    pages = {lesson: packed(LESSONS.get(lesson, list)(), questions_of(lesson)) for lesson in lessons}
+    return pages | {TRAINING: replayed(questions_of(TRAINING))}
 
 
 def questions_of(lesson: str) -> list[Questions]:
@@ -176,13 +179,22 @@ def questions_of(lesson: str) -> list[Questions]:
 def packed(explorers: Sequence[Explorer], asked: Sequence[Questions] = ()) -> Live:
     """Explorers and questions of one page, with the script that shows them."""
     pack = Pack()
-    content = {
-        "explorers": [exported(explorer, pack) for explorer in explorers],
-        "questions": [twin.exported(one) for one in asked],
-    }
-    places = {repr(one): number for kind in (explorers, asked) for number, one in enumerate(kind)}
-    twins = sorted({module_of(explorer) for explorer in explorers})
+    sent = {repr(explorer): exported(explorer, pack) for explorer in explorers}
+    return _page(sent, bytes(pack.bytes), asked)
+
+
+def replayed(asked: Sequence[Questions]) -> Live:
+    """The page of the lesson that trains: its training is a recorded one, to look through."""
+    kept = read_recording()
+    return _page({kept.says: kept.explorer}, kept.arrays, asked)
+
+
+def _page(sent: Mapping[str, dict], arrays: bytes, asked: Sequence[Questions]) -> Live:
+    """sent: what an explorer says -> what the page gets of it, which points into `arrays`."""
+    content = {"explorers": list(sent.values()), "questions": [twin.exported(one) for one in asked]}
+    places = {words: number for kind in (sent, map(repr, asked)) for number, words in enumerate(kind)}
+    twins = sorted({explorer["module"] for explorer in sent.values()})
     modules = ", ".join(f'"{name}": modules["{name}"]' for name in twins)
     script = f'{bundle([*twins, "host.js"], sources())}\nmodules["host.js"].start({{ {modules} }});'
-    arrays = base64.b64encode(zlib.compress(bytes(pack.bytes), 9)).decode("ascii")
-    return Live(places, json.dumps(content, allow_nan=False).replace("</", "<\\/"), arrays, script)
+    text = json.dumps(content, allow_nan=False).replace("</", "<\\/")
+    return Live(places, text, base64.b64encode(zlib.compress(arrays, 9)).decode("ascii"), script)

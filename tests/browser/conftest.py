@@ -1,4 +1,4 @@
-"""One JupyterLab, one site and one Chromium for all browser tests; a lesson is opened once and run as seldom as can be."""
+"""One JupyterLab, one site and one Chromium for all browser tests; a lesson is opened once, run as seldom as can be."""
 
 import shutil
 
