@@ -70,7 +70,7 @@ def test_an_extra_that_is_named_brings_what_is_wanted():
     told = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     brings = {extra: {requirement.split(">=")[0] for requirement in needed} for extra, needed in told.items()}
     required = [found for path in (ROOT / "rcnn_tutorial").rglob("*.py") for found in required_in(path)]
-    assert {extra for extra, _ in required} == {"lab", "site", "dev"}
+    assert {extra for extra, _ in required} == {"lab", "onnx", "site", "dev"}
     assert all(modules <= brings[extra] for extra, modules in required)
 
 

@@ -105,7 +105,7 @@ def detector_files(runtime: Path, detector: FasterRCNN) -> dict[str, bytes]:
 
     Raises ConfigError where the extra `onnx` is missing, DataError for a runtime that cannot be read.
     """
-    require("onnx", "the page for one's own photo", *NEEDED)
+    require("onnx", "the page for one's own photo", "onnx", "onnxscript")
     from rcnn_tutorial.export_trace import export_trace
 
     try:

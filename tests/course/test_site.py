@@ -321,6 +321,7 @@ def test_wrong_arguments_are_told_in_one_line(capsys, arguments, code):
 
 def test_a_folder_that_cannot_be_is_told_in_one_line(tmp_path, capsys, monkeypatch):
     (tmp_path / "file").write_text("", encoding="utf-8")
-    monkeypatch.setattr(pages, "make_pages", lambda course, live: {"index.html": ""})
+    monkeypatch.setenv("ONNXRUNTIME_WEB", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(pages, "make_pages", lambda *_, **__: {"index.html": ""})
     assert site.main([str(tmp_path / "file")]) == 1
     assert "name another place" in capsys.readouterr().err
