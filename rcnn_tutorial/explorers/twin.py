@@ -131,6 +131,7 @@ def canvas_of(canvas: Canvas, pack: Pack) -> dict:
         "title": canvas.title,
         "roomy": canvas.roomy,
         "classes": list(canvas._dom_classes),
+        "flex": canvas.layout.flex or "",  # its share of the room beside other pictures
         "styles": handles,
         "handles": canvas.handles,
         "angles": canvas.angles,

@@ -59,6 +59,19 @@ def test_every_preset_of_a_page_says_what_it_says_in_python(open_lesson, lesson)
             wait_for_summary(page, number, explorer.summary)
 
 
+def test_a_training_is_looked_through(open_lesson):
+    page = open_lesson("08_training")
+    panel = page.locator("[data-explorer='0']")
+    said, slider = panel.locator(".rcnn-summary"), panel.locator("[data-control=step]")
+    expect(said).to_contain_text("Step 300 of 300, finished.")
+    last = seen(panel)
+    slider.press("Home")
+    expect(said).to_contain_text("Step 0 of 300")
+    slider.press("ArrowRight")
+    expect(said).to_contain_text("Step 10 of 300")
+    assert seen(panel)[1] != last[1]
+
+
 def test_a_box_is_dragged(open_lesson):
     page = open_lesson("02_anchors")
     explorer = live.LESSONS["02_anchors"]()[1]

@@ -72,7 +72,7 @@ export class Panel {
       more.setAttribute("aria-expanded", String(!rest.hidden));
     });
     this.reasons = make("p", { class: "rcnn-reasons" });
-    const missing = Object.entries(this.explorer.left_out).map(([label, why]) => `${label}: in the notebook only, ${why}.`);
+    const missing = Object.entries(this.explorer.left_out).map(([label, why]) => `${label}: in the notebook; ${why}.`);
     const row = make("div", { class: "rcnn-presets" }, ...presets, ...(elements.length > main ? [more] : []));
     const first = make("div", { class: "rcnn-main" }, ...elements.slice(0, main));
     return make("div", { class: "rcnn-controls" }, row, first, this.reasons, rest, ...this.beside(),
@@ -105,7 +105,7 @@ export class Panel {
       saved: (name, value) => this.moved(place, name, value),
       told: (message) => this.hover(place, message),
     });
-    const element = make("div", { class: canvas.classes.join(" ") });
+    const element = make("div", { class: canvas.classes.join(" "), style: canvas.flex && `flex: ${canvas.flex}` });
     return { model, element };
   }
 
