@@ -2,7 +2,8 @@
 // node on_photo.mjs SCRIPT FILE; see test_on_photo.py.
 //
 // FILE is JSON: { templates, arrays, explorers, pictures, trace, photo, pack }: `explorers` as Python exports them,
-// `pictures` the pixels of their canvases, `trace` the tensors, `photo` (H, W, 4), all three in `pack`.
+// `pictures` the pixels of their canvases, both in `pack`; `trace` the tensors and `photo` (H, W, 4), each
+// { shape, kind, data }.
 
 import { readFileSync } from "node:fs";
 import vm from "node:vm";
@@ -30,10 +31,9 @@ console.log(differences.join("\n"));
 process.exit(differences.length ? 1 : 0);
 
 // An array as the detector gives it: { shape, data }.
-function raw({ $: kind, shape, at }) {
+function raw({ shape, kind, data }) {
   const kinds = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array };
-  const length = shape.reduce((product, side) => product * side, 1);
-  return { shape, data: new kinds[kind](pack, at, length) };
+  return { shape, data: new kinds[kind](bytesOf(Buffer.from(data, "base64"))) };
 }
 
 function compareExplorers(mine, right, images) {
