@@ -1,4 +1,4 @@
-"""The page for a reader's own photo: the detector as files that a page from a disk can load.
+"""The page for a reader's own photo: the detector as files that a page from a disk can load, and explorers to fill.
 
 The page computes with onnxruntime-web, which npm brings; where it is missing, the site does without this page.
 """

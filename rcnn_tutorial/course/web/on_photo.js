@@ -1,8 +1,8 @@
 // The explorers on a photo of the reader's own: what the constructors of the Python classes make of it.
 //
-// A template is an explorer as `explorers/twin.py` exports it, without what depends on the photo (`own_photo.py`). For
-// each kind a function gives that: { controls: name -> what is other about it, presets, images, sizes and handles (one a
-// picture), tensors }. The objects of a reader's photo are not known, so that there are none.
+// A template is an explorer as `explorers/twin.py` exports it, without what depends on the photo (`own_photo.py`). A
+// function for each kind gives that: { controls: name -> what is other about it, presets, images, sizes and handles (one
+// a picture), tensors }. The objects of a reader's photo are not known, so that there are none.
 
 import { gridOf } from "./anchor_grid.js";
 import { range } from "./boxes.js";
@@ -136,11 +136,12 @@ const KINDS = {
     const rows = boxes.length > MOST_BOXES ? fewOfEachCluster(boxes, scores) : descending(scores);
     const last = Math.max(rows.length, 1) + 1;
     const image = colorsOf(photo);
+    const few = { boxes: rows.map((row) => boxes[row]), scores: rows.map((row) => scores[row]) };
     return {
       controls: { step: { max: last } },
       presets: mapped(presets, (preset) => ({ ...preset, step: last })),
       images: [image],
-      tensors: { boxes: rows.map((row) => boxes[row]), scores: rows.map((row) => scores[row]), size: image.shape.slice(0, 2) },
+      tensors: { ...few, size: image.shape.slice(0, 2) },
     };
   },
 
