@@ -1,8 +1,8 @@
 // The explorers on a photo of the reader's own: what the constructors of the Python classes make of it.
 //
 // A template is an explorer as `explorers/twin.py` exports it, without what depends on the photo (`own_photo.py`). A
-// function for each kind gives that: { controls: name -> what is other about it, presets, images, sizes and handles (one
-// a picture), tensors }. The objects of a reader's photo are not known, so that there are none.
+// function for each kind gives that: { controls: name -> what is other about it, presets, images, sizes and handles
+// (one a picture), tensors }. The objects of a reader's photo are not known, so that there are none.
 
 import { gridOf } from "./anchor_grid.js";
 import { range } from "./boxes.js";
