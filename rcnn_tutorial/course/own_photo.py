@@ -1,4 +1,4 @@
-"""The page for a reader's own photo: the detector as files that a page from a disk can load.
+"""The page for a reader's own photo: the detector as files that a page from a disk can load, and explorers to fill.
 
 The page computes with onnxruntime-web, which npm brings; where it is missing, the site does without this page.
 """
@@ -11,17 +11,35 @@ import json
 import os
 import re
 import tempfile
+import zlib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+from torch import Tensor
+
 from rcnn_tutorial.checkpoints import load_model
 from rcnn_tutorial.course.bundle import bundle
 from rcnn_tutorial.course.scripts import sources
+from rcnn_tutorial.data import load_sample
 from rcnn_tutorial.errors import DataError
+from rcnn_tutorial.explorers.anchors import AnchorExplorer
+from rcnn_tutorial.explorers.classification import ClassificationExplorer
+from rcnn_tutorial.explorers.crop_pooling import CropPoolingExplorer
+from rcnn_tutorial.explorers.explorer import Explorer
+from rcnn_tutorial.explorers.inference_nms import DetectionExplorer
+from rcnn_tutorial.explorers.preprocessing import PreprocessingExplorer
+from rcnn_tutorial.explorers.proposal_target import ProposalTargetExplorer
+from rcnn_tutorial.explorers.rpn_loss import AnchorLabelExplorer
+from rcnn_tutorial.explorers.suppression import NMSExplorer
+from rcnn_tutorial.explorers.twin import Pack, exported, module_of
 from rcnn_tutorial.export import NEEDED
 from rcnn_tutorial.extras import require
+from rcnn_tutorial.fields import to_dict
 from rcnn_tutorial.model import FasterRCNN
+from rcnn_tutorial.stages.inference import class_boxes
+from rcnn_tutorial.stages.preprocessing import resize
 
 DETECTOR = "voc"
 FOLDER = "own_photo"
@@ -29,6 +47,28 @@ TITLE = "Your own photo"
 INSTALL = "npm install --prefix build onnxruntime-web@1.30.0"  # the version that was tried
 PIECE = 1_500_000  # bytes in a script: progress is told after each
 MODULE, WASM = "dist/ort.wasm.bundle.min.mjs", "dist/ort-wasm-simd-threaded.wasm"  # of onnxruntime-web
+# The lessons whose explorers the page shows, with a heading; one of each of `explorers_of`, in their order.
+SECTIONS = (
+    ("01_preprocessing", "How large the photo becomes"),
+    ("02_anchors", "The anchors on it"),
+    ("03_rpn_loss", "What anchors would be told to learn"),
+    ("04_proposal_target", "From anchors to proposals"),
+    ("05_crop_pooling", "The features of a region"),
+    ("06_classification", "What one proposal becomes"),
+    ("07_inference_nms", "Suppression, box by box"),
+    ("07_inference_nms", "The detections that are left"),
+)
+# Of each kind the tensors that `web/on_photo.js` computes.
+OF_THE_PHOTO = {
+    PreprocessingExplorer: {"photo"},
+    AnchorExplorer: {"size", "room"},
+    AnchorLabelExplorer: {"size"},
+    ProposalTargetExplorer: {"foreground", "coefficients", "anchors", "available", "grid", "size"},
+    CropPoolingExplorer: {"photo", "features"},
+    ClassificationExplorer: {"rois", "scores", "coefficients", "size", "scale"},
+    NMSExplorer: {"boxes", "scores", "size"},
+    DetectionExplorer: {"boxes", "probabilities", "valid"},
+}
 # What the page may do beyond its own script: run those beside it (`file:` from a disk), WebAssembly, and one worker.
 POLICY = "'self' file: 'wasm-unsafe-eval'; worker-src blob:"
 
@@ -62,7 +102,7 @@ SOFTWARE.
 class OwnPhoto(NamedTuple):
     """The page's parts."""
 
-    content: str  # JSON for its script: the detector's pieces and classes
+    content: str  # JSON for its script: the detector's pieces and classes, and the explorers' templates
     script: str
     facts: dict  # for the template
     files: dict[str, str]  # name -> text, to lie in FOLDER
@@ -90,14 +130,62 @@ def make_own_photo(runtime: Path) -> OwnPhoto:
     pieces = {name: in_pieces(data) for name, data in files.items()}
     sizes = {name: [len(text) for text in texts] for name, texts in pieces.items()}
     scripts = {f"{name}_{number}.js": text for name, texts in pieces.items() for number, text in enumerate(texts)}
-    content = json.dumps({"files": {"folder": FOLDER, "pieces": sizes}, "classes": detector.classes})
-    script = f'{bundle(["own_photo.js"], sources())}\nconst ownPhoto = modules["own_photo.js"].start();'
+    explorers = explorers_of(load_sample("cat")[0], detector)
+    described = {"files": {"folder": FOLDER, "pieces": sizes}, "classes": detector.classes}
+    content = json.dumps(described | packed_templates(explorers, detector)).replace("</", "<\\/")
     facts = {
+        "sections": SECTIONS,
         "megabytes": _megabytes(sum(map(sum, sizes.values()))),
         "sizes": {name: _megabytes(len(data)) for name, data in files.items()},
         "version": json.loads((runtime / "package.json").read_text(encoding="utf-8"))["version"],
     }
-    return OwnPhoto(content, script, facts, {"LICENSE.txt": LICENSE} | scripts)
+    return OwnPhoto(content, _script(explorers), facts, {"LICENSE.txt": LICENSE} | scripts)
+
+
+def _script(explorers: list[Explorer]) -> str:
+    twins = sorted({module_of(explorer) for explorer in explorers})
+    modules = ", ".join(f'"{name}": modules["{name}"]' for name in twins)
+    text = bundle([*twins, "own_photo.js"], sources())
+    return f'{text}\nconst ownPhoto = modules["own_photo.js"].start({{ {modules} }});'
+
+
+def explorers_of(image: Tensor, detector: FasterRCNN) -> list[Explorer]:
+    """The lessons' explorers on a photo (3, H, W) whose objects nobody has annotated, one of each of SECTIONS."""
+    with torch.no_grad():
+        trace = detector.trace([image])
+    config, stride = detector.config, detector.stride
+    photo = resize(image, float(trace.preprocessed.scales[0]))  # (3, H', W') as the detector sees it, but in colors
+    boxes = class_boxes(trace.proposed, trace.preprocessed, config.proposal_targets)[0]  # (R, C + 1, 4)
+    probabilities = trace.proposed.probabilities[0]  # (R, C + 1)
+    label = int(probabilities[:, 1:].amax(dim=0).argmax()) + 1  # the surest class
+    return [
+        PreprocessingExplorer(image, config=config.preprocessing, stride=stride),
+        AnchorExplorer(photo, config.anchors, stride),
+        AnchorLabelExplorer(photo, config=config, stride=stride),
+        ProposalTargetExplorer(image, trace, config, stride),
+        CropPoolingExplorer(photo, trace.features[0], stride=stride),
+        ClassificationExplorer(image, trace, config),
+        NMSExplorer(image, boxes[:, label], probabilities[:, label]),
+        DetectionExplorer(image, trace, config),
+    ]
+
+
+def packed_templates(explorers: list[Explorer], detector: FasterRCNN) -> dict:
+    """The explorers without what `web/on_photo.js` computes: {"templates": [...], "arrays": base64 of the deflated}."""
+    pack = Pack()
+    config = {part: to_dict(getattr(detector.config, part)) for part in ("preprocessing", "proposal_targets")}
+    templates = [template(explorer, pack) | {"config": config} for explorer in explorers]
+    arrays = base64.b64encode(zlib.compress(bytes(pack.bytes), 9)).decode("ascii")
+    return {"templates": templates, "arrays": arrays}
+
+
+def template(explorer: Explorer, pack: Pack) -> dict:
+    """What an explorer is whatever the photo; its arrays go into `pack`."""
+    known = exported(explorer, Pack())
+    own = OF_THE_PHOTO[type(explorer)]
+    tensors = {name: value for name, value in explorer.tensors().items() if name not in own}
+    canvases = [canvas | {"image": None} for canvas in known["canvases"]]
+    return known | {"summary": "", "canvases": canvases, "tensors": pack.add(tensors)}
 
 
 def detector_files(runtime: Path, detector: FasterRCNN) -> dict[str, bytes]:

@@ -1,8 +1,10 @@
 // Twin of `crop_pooling.py`; `anchors.js` says how twins are made.
 
 import { range } from "./boxes.js";
-import { affineGrid, channelsOf, gridSample, roiAlign, roiPool, samplePositions } from "./crops.js";
-import { alignBins, alignPositions, cellBoxes, cornerTheta, cropTheta, poolBins, roiCorners } from "./crops.js";
+import {
+  affineGrid, alignBins, alignPositions, cellBoxes, channelsOf, cornerTheta, cropTheta, gridSample, poolBins, roiAlign,
+  roiCorners, roiPool, samplePositions,
+} from "./crops.js";
 import { BEFORE, boxes, heatmap, lines, OTHER, picture, PLAIN, points, role, WHITE } from "./scene.js";
 import { fixed, rounded } from "./text.js";
 

@@ -3,7 +3,7 @@
 const browser = ["document", "window", "console", "navigator", "matchMedia", "atob", "structuredClone", "setInterval",
   "clearInterval", "setTimeout", "clearTimeout", "requestAnimationFrame", "cancelAnimationFrame", "getComputedStyle",
   "createImageBitmap", "AbortController", "Blob", "DecompressionStream", "DOMException", "Event", "ImageData",
-  "OffscreenCanvas", "Path2D", "performance", "ResizeObserver", "Response", "URL", "Worker"];
+  "OffscreenCanvas", "Path2D", "performance", "ResizeObserver", "Response", "screen", "URL", "Worker"];
 
 export default [
   {

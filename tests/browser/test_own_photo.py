@@ -17,7 +17,7 @@ from PIL import Image
 from rcnn_tutorial.assets import asset_path
 from rcnn_tutorial.checkpoints import load_model
 from rcnn_tutorial.course.files import course_folder
-from rcnn_tutorial.course.own_photo import make_own_photo, missing, runtime_folder
+from rcnn_tutorial.course.own_photo import SECTIONS, explorers_of, make_own_photo, missing, runtime_folder
 from rcnn_tutorial.course.pages import own_photo_files
 from rcnn_tutorial.export_trace import named_tensors
 
@@ -102,6 +102,11 @@ def until(page, *beginnings: str) -> str:
     raise AssertionError(f"the page still says {said!r}")
 
 
+def summaries_of(page) -> list[str]:
+    """What the explorers under the detections say."""
+    return page.locator("[data-explorer] .rcnn-summary").all_inner_texts()
+
+
 def arrays_of(page) -> dict[str, np.ndarray]:
     """What the page handed over: the trace, and the photo's pixels under "photo"."""
     packed = page.evaluate(TENSORS)
@@ -145,6 +150,30 @@ def test_the_detections_are_drawn_and_axe_finds_no_violation(page, request):
     assert violations(page) == []
     SCREENSHOTS.joinpath("site").mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / "site" / f"own_photo_{page.viewport_size['width']}.png", full_page=True)
+
+
+def test_the_explorers_begin_as_python_s_and_another_photo_replaces_them(page):
+    image = torch.from_numpy(np.array(lake())).permute(2, 0, 1).float() / 255
+    expected = [explorer.summary for explorer in explorers_of(image, load_model("voc"))]
+    choose(page, base64.b64decode(text_of(lake())))
+    until(page, "Done")
+    assert summaries_of(page) == expected
+    choose(page, base64.b64decode(text_of(lake().resize((320, 214)))))
+    until(page, "Done")
+    assert page.locator("[data-explorer] .rcnn-explorer").count() == len(SECTIONS)
+    assert "214 × 320 times" in summaries_of(page)[0] and summaries_of(page) != expected
+
+
+def test_a_slider_of_every_explorer_changes_its_summary(page):
+    choose(page, base64.b64decode(text_of(lake().resize((320, 214)))))
+    until(page, "Done")
+    for place in page.locator("[data-explorer]").all():
+        summary, before = place.locator(".rcnn-summary"), place.locator(".rcnn-summary").inner_text()
+        slider = place.locator(".rcnn-main input[type=range]:enabled").first
+        slider.press("Home")
+        assert summary.inner_text() != before
+        place.get_by_role("button", name="Reset").click()
+        assert summary.inner_text() == before
 
 
 def test_a_photo_is_turned_upright_and_a_large_one_shrunk(page):

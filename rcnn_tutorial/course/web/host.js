@@ -37,7 +37,8 @@ function ask(place, { questions, keys }) {
   drawForm({ model, el: place });
 }
 
-async function inflate(base64) {
+// What was deflated and written in base64: an ArrayBuffer.
+export async function inflate(base64) {
   const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).arrayBuffer();
 }
@@ -100,8 +101,9 @@ export class Panel {
 
   picture(canvas) {
     const place = this.explorer.canvases.indexOf(canvas);
-    const { image, handles, angles } = canvas;
-    const model = new Model({ image, handles, angles, summary: "", possible: true, frame: this.frame(place) }, {
+    const { handles, angles } = canvas;
+    const [image, frame] = [imageOf(canvas.image), this.frame(place)];
+    const model = new Model({ image, handles, angles, summary: "", possible: true, frame }, {
       saved: (name, value) => this.moved(place, name, value),
       told: (message) => this.hover(place, message),
     });
@@ -172,7 +174,7 @@ export class Panel {
 
 // A file's bytes as they are; pixels { shape: [h, w, 3], data } as the canvas takes them.
 function imageOf(image) {
-  if (!image.shape) return image;
+  if (!image?.shape) return image;
   const [height, width] = image.shape;
   const rgba = new Uint8ClampedArray(4 * height * width).fill(255);
   image.data.forEach((level, i) => { rgba[4 * Math.floor(i / 3) + (i % 3)] = level; });

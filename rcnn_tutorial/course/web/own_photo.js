@@ -1,12 +1,15 @@
 // The page for a photo of the reader's own: from a file, dropped, or from the camera, through the detector, to the
-// detections. `templates/own_photo.html` has the elements.
+// detections and the lessons' explorers. `templates/own_photo.html` has the elements.
 
 import { render as drawCanvas } from "./canvas.js";
 import { control } from "./controls.js";
 import { Detector } from "./detector.js";
+import { inflate, Panel } from "./host.js";
 import { Model } from "./model.js";
+import { onPhoto } from "./on_photo.js";
 import { Camera, readPhoto } from "./photo.js";
 import { AFTER, boxes } from "./scene.js";
+import { Unpacked } from "./state.js";
 import { render as drawSummary } from "./summary.js";
 
 const THRESHOLD = {
@@ -15,17 +18,19 @@ const THRESHOLD = {
 const ROOMY = 480; // canvas.py
 const SLOW = 4; // seconds
 
-// onTrace(trace, photo): told of every photo that went through. trace: { name: { shape, data } }, see detector.js.
-// photo: ImageData, what the detector was given. Returns the page, whose `onTrace` may be another later.
-export function start(onTrace = () => {}) {
-  return new OwnPhoto(document.querySelector("[data-own-photo]"), onTrace);
+// twins: file's name -> module. onTrace(trace, photo): told of every photo that went through. trace: { name: { shape,
+// data } }, see detector.js. photo: ImageData, what the detector was given. Returns the page, whose `onTrace` may be
+// another later.
+export function start(twins, onTrace = () => {}) {
+  return new OwnPhoto(document.querySelector("[data-own-photo]"), twins, onTrace);
 }
 
 class OwnPhoto {
-  constructor(element, onTrace) {
-    Object.assign(this, { element, onTrace, shown: THRESHOLD.value, count: 0 });
-    const { files, classes } = JSON.parse(document.getElementById("live").textContent);
+  constructor(element, twins, onTrace) {
+    Object.assign(this, { element, twins, onTrace, shown: THRESHOLD.value, count: 0 });
+    const { files, classes, templates, arrays } = JSON.parse(document.getElementById("live").textContent);
     Object.assign(this, { files, classes });
+    this.templates = inflate(arrays).then((buffer) => new Unpacked(buffer).read(templates));
     this.listenToFiles();
     this.listenToCamera();
     this.part("load").addEventListener("click", () => this.say(async () => {
@@ -100,6 +105,7 @@ class OwnPhoto {
       const seconds = (performance.now() - begun) / 1000;
       this.draw(trace, photo);
       this.onTrace(trace, photo);
+      await this.explore(trace, photo);
       const faster = seconds > SLOW ? " 100 proposals take less." : "";
       return `Done in ${seconds.toFixed(1)} s.${faster} The photo has not left this device.`;
     });
@@ -119,6 +125,21 @@ class OwnPhoto {
 
   tell(words) {
     this.part("status").textContent = words;
+  }
+
+  // The lessons' explorers on this photo, one after the other, so that the page answers meanwhile.
+  async explore(trace, photo) {
+    const all = document.querySelector('[data-part="explorers"]');
+    const places = [...all.querySelectorAll("[data-explorer]")];
+    for (const place of places) place.replaceChildren(); // those of the photo before
+    all.hidden = false;
+    const templates = await this.templates;
+    for (const [number, place] of places.entries()) {
+      this.tell(`Explorer ${number + 1} of ${places.length}.`);
+      await new Promise((resolve) => { setTimeout(resolve); });
+      const template = templates[place.dataset.explorer];
+      new Panel(place, onPhoto(template, trace, photo), this.twins[template.module][template.kind]);
+    }
   }
 
   // ---- the detections on the photo

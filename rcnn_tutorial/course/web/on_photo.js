@@ -1,0 +1,297 @@
+// The explorers on a photo of the reader's own: what the constructors of the Python classes make of it.
+//
+// A template is an explorer as `explorers/twin.py` exports it, without what depends on the photo (`own_photo.py`). A
+// function for each kind gives that: { controls: name -> what is other about it, presets, images, sizes and handles
+// (one a picture), tensors }. The objects of a reader's photo are not known, so that there are none.
+
+import { gridOf } from "./anchor_grid.js";
+import { range } from "./boxes.js";
+import { channelsOf } from "./crops.js";
+import { classBoxes } from "./inference.js";
+import { descending } from "./nms.js";
+import { once } from "./once.js";
+import { GROUND } from "./scene.js";
+import { nearestStep } from "./state.js";
+import { fewOfEachCluster } from "./suppression.js";
+import { fixed, roundHalfEven } from "./text.js";
+
+const f = Math.fround;
+const ROOM = 0.16; // around the photo of anchors, in shares of its longer side
+const MOST_OF_A_CLASS = 12; // ROIs in the list
+const MOST_BOXES = 12; // in the game of suppression
+const [SMALLEST, LARGEST] = [8, 256]; // pixels: sides of the movable object, the least and the first
+
+// The explorer on another photo.
+// template: unpacked. trace: { name: { shape, data } }, see `export_trace.named_tensors`. photo: ImageData.
+export function onPhoto(template, trace, photo) {
+  const { controls, presets, images, sizes = [], handles = [], tensors } = KINDS[template.kind](template, trace, photo);
+  const canvasOf = (canvas, i) => {
+    const size = sizes[i] ?? images[i]?.shape.slice(0, 2) ?? canvas.size;
+    return { ...canvas, image: images[i] ?? null, size, handles: handles[i] ?? canvas.handles };
+  };
+  return {
+    ...template,
+    controls: template.controls.map((control) => ({ ...control, ...controls?.[control.name] })),
+    presets: presets ?? template.presets,
+    canvases: template.canvases.map(canvasOf),
+    tensors: { ...template.tensors, ...tensors },
+  };
+}
+
+const KINDS = {
+  PreprocessingExplorer({ controls }, trace, photo) {
+    const aspect = controls.find(({ name }) => name === "aspect");
+    return {
+      controls: { aspect: { value: nearestStep(photo.width / photo.height, aspect) } },
+      images: [],
+      tensors: { photo: channelsFirst(colorsOf(photo)) },
+    };
+  },
+
+  AnchorExplorer({ config, controls, presets }, trace) {
+    const image = scaledPhoto(trace, config);
+    const size = image.shape.slice(0, 2);
+    const room = roundHalfEven(ROOM * Math.max(...size));
+    const stride = controls.find(({ name }) => name === "stride").value;
+    const [rows, columns] = gridOf(size, stride);
+    return {
+      controls: {
+        column: { value: Math.floor(columns / 2), max: columns - 1 },
+        row: { value: Math.floor(rows / 2), max: rows - 1 },
+        border: { max: 8 * Math.ceil(room / 8) },
+      },
+      presets: mapped(presets, (preset) => ({ ...preset, ...middleCell(size, preset.stride) })),
+      images: [withRoom(image, room)],
+      tensors: { size, room },
+    };
+  },
+
+  AnchorLabelExplorer({ config, presets }, trace) {
+    const image = scaledPhoto(trace, config);
+    const size = image.shape.slice(0, 2);
+    const [height, width] = size;
+    const start = placed(size, Math.max(SMALLEST, Math.min(LARGEST, height, width)));
+    const controls = mapped(start, (value) => ({ value }));
+    const most = { center_x: width, center_y: height, object_width: width, object_height: height };
+    for (const [name, side] of Object.entries(most))
+      controls[name].max = name.startsWith("object") ? Math.max(side, SMALLEST + 1) : side;
+    return {
+      controls,
+      presets: mapped(presets, (preset) => (preset.object ? placed(size, preset.object_width) : preset)),
+      images: [image],
+      handles: [{ object: start.object }],
+      tensors: { size },
+    };
+  },
+
+  ProposalTargetExplorer(template, trace, photo) {
+    const anchors = nested(trace.anchors); // (N, 4)
+    const size = nested(trace["preprocessed.sizes"]);
+    return {
+      images: [grayOf(photo)],
+      sizes: [size],
+      tensors: {
+        foreground: nested(trace["rpn.foreground"]),
+        coefficients: nested(trace["rpn.coefficients"]),
+        anchors,
+        available: anchors.map(() => true),
+        grid: trace.features.shape.slice(1),
+        size,
+      },
+    };
+  },
+
+  CropPoolingExplorer({ config }, trace) {
+    const image = scaledPhoto(trace, config);
+    const [height, width] = image.shape;
+    const roi = [0.3 * width, 0.3 * height, 0.7 * width, 0.7 * height].map((side) => roundHalfEven(f(side)));
+    const { features } = trace;
+    return {
+      controls: { channel: { value: mostVaried(channelsOf(features)), max: features.shape[0] - 1 } },
+      presets: cropPresets(roi, width),
+      images: [image],
+      handles: [{ roi }],
+      tensors: { photo: channelsFirst(image), features },
+    };
+  },
+
+  ClassificationExplorer({ tensors: { classes } }, trace, photo) {
+    const probabilities = nested(trace["proposed.probabilities"]); // (R, C + 1)
+    const start = indexOfLargest(probabilities.map((row) => Math.max(...row.slice(1))));
+    return {
+      controls: { roi: { options: listed(probabilities, classes, start), value: start } },
+      images: [colorsOf(photo)],
+      tensors: {
+        rois: nested(trace["proposals.boxes"]),
+        scores: nested(trace["proposed.scores"]),
+        coefficients: trace["proposed.coefficients"],
+        size: nested(trace["preprocessed.original_sizes"]),
+        scale: scaleOf(trace),
+      },
+    };
+  },
+
+  NMSExplorer({ config, presets }, trace, photo) {
+    const { boxes, scores } = ofTheSurestClass(trace, config);
+    const rows = boxes.length > MOST_BOXES ? fewOfEachCluster(boxes, scores) : descending(scores);
+    const last = Math.max(rows.length, 1) + 1;
+    const image = colorsOf(photo);
+    const few = { boxes: rows.map((row) => boxes[row]), scores: rows.map((row) => scores[row]) };
+    return {
+      controls: { step: { max: last } },
+      presets: mapped(presets, (preset) => ({ ...preset, step: last })),
+      images: [image],
+      tensors: { ...few, size: image.shape.slice(0, 2) },
+    };
+  },
+
+  DetectionExplorer({ config }, trace, photo) {
+    const probabilities = nested(trace["proposed.probabilities"]); // (R, C + 1)
+    return {
+      images: [colorsOf(photo)],
+      tensors: { boxes: boxesOfClasses(trace, config), probabilities, valid: probabilities.map(() => true) },
+    };
+  },
+};
+
+const mapped = (object, change) =>
+  Object.fromEntries(Object.entries(object).map(([name, value]) => [name, change(value)]));
+
+// ---- tensors
+
+// A tensor of one or two dimensions as nested arrays, a number as itself, as `Unpacked` of state.js gives them.
+function nested({ shape, data }) {
+  if (!shape.length) return data[0];
+  if (shape.length === 1) return Array.from(data);
+  return range(shape[0]).map((i) => Array.from(data.subarray(i * shape[1], (i + 1) * shape[1])));
+}
+
+const scaleOf = (trace) => nested(trace["preprocessed.scales"]);
+
+// The first of the largest; null of none.
+function indexOfLargest(values) {
+  return values.length ? values.reduce((best, value, i) => (value > values[best] ? i : best), 0) : null;
+}
+
+// The channel that varies most.
+function mostVaried(channels) {
+  const variance = (values) => {
+    const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
+    return values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / values.length;
+  };
+  return indexOfLargest(Array.from(channels, variance));
+}
+
+// ---- pictures: { shape: [height, width, 3], data }, bytes
+
+// Without the fourth number of every pixel.
+const colorsOf = once(({ width, height, data }) => {
+  const colors = new Uint8Array(3 * width * height);
+  for (let i = 0; i < width * height; i++) for (let c = 0; c < 3; c++) colors[3 * i + c] = data[4 * i + c];
+  return { shape: [height, width, 3], data: colors };
+});
+
+// The photo as the detector sees it, but in colors.
+const scaledPhoto = (trace, config) => inColors(trace["preprocessed.images"], config.preprocessing);
+
+function inColors({ shape: [, height, width], data }, { mean, std }) {
+  const colors = new Uint8ClampedArray(3 * height * width); // rounds
+  for (let c = 0; c < 3; c++)
+    for (let i = 0; i < height * width; i++)
+      colors[3 * i + c] = 255 * (data[c * height * width + i] * std[c] + mean[c]);
+  return { shape: [height, width, 3], data: new Uint8Array(colors.buffer) };
+}
+
+function channelsFirst({ shape: [height, width], data }) {
+  const planes = new Uint8Array(data.length);
+  for (let i = 0; i < height * width; i++) for (let c = 0; c < 3; c++) planes[c * height * width + i] = data[3 * i + c];
+  return { shape: [3, height, width], data: planes };
+}
+
+function grayOf(photo) {
+  const { shape, data } = colorsOf(photo);
+  const gray = new Uint8Array(data.length);
+  for (let i = 0; i < data.length; i += 3) gray.fill(Math.round((data[i] + data[i + 1] + data[i + 2]) / 3), i, i + 3);
+  return { shape, data: gray };
+}
+
+// The picture in the middle of a dark one, with `room` pixels around it.
+function withRoom({ shape: [height, width], data }, room) {
+  const [high, wide] = [height + 2 * room, width + 2 * room];
+  const result = new Uint8Array(3 * high * wide).fill(parseInt(GROUND.slice(1, 3), 16));
+  for (let y = 0; y < height; y++)
+    result.set(data.subarray(3 * y * width, 3 * (y + 1) * width), 3 * ((y + room) * wide + room));
+  return { shape: [high, wide, 3], data: result };
+}
+
+// ---- anchors
+
+// The cell in the middle of the grid, where a preset is about another grid.
+function middleCell(size, stride) {
+  if (!stride) return {};
+  const [row, column] = gridOf(size, stride).map((cells) => Math.floor(cells / 2));
+  return { row, column };
+}
+
+// The movable object in the middle of the photo, for handle and sliders.
+function placed([height, width], side) {
+  const [x, y] = [Math.floor(width / 2), Math.floor(height / 2)];
+  const object = [x - side / 2, y - side / 2, x + side / 2, y + side / 2];
+  return { object, center_x: x, center_y: y, object_width: side, object_height: side };
+}
+
+// ---- crops
+
+// What the lesson asks about, from where the ROI starts, on a photo of this width.
+function cropPresets([x1, y1, x2, y2], width) {
+  const [middle, half] = [(x1 + x2) / 2, Math.max(roundHalfEven((x2 - x1) / 8), 2) / 2];
+  const photo = { map: "photo, pixels", size: 14 };
+  return {
+    "Thin ROI": { roi: [middle - half, y1, middle + half, y2] },
+    "Right border": { roi: [width - (x2 - x1), y1, width, y2] },
+    "Pool size 2": { size: 2 },
+    Photo: photo,
+    Turned: { ...photo, rotation: 30 },
+    "align_corners off": { align_corners: false },
+  };
+}
+
+// ---- classes
+
+// The surest few proposals of each class, and `start`, as options [name, row]; the class of the surest comes first,
+// background last. probabilities: (R, C + 1).
+function listed(probabilities, classes, start) {
+  const likeliest = probabilities.map(indexOfLargest);
+  const surest = probabilities.map((row, i) => row[likeliest[i]]);
+  const groups = new Map();
+  for (const row of descending(surest)) {
+    const group = groups.get(likeliest[row]) ?? [];
+    groups.set(likeliest[row], group);
+    if (group.length < MOST_OF_A_CLASS || row === start) group.push(row);
+  }
+  const labels = [...[...groups.keys()].filter((label) => label > 0), 0];
+  const options = labels.flatMap((label) =>
+    (groups.get(label) ?? []).map((row, i) => [`${classes[label]} ${i + 1} (${fixed(surest[row], 2)})`, row]));
+  return options.length ? options : [["none", null]];
+}
+
+// Every ROI's box as every class would have it, in pixels of the photo: { shape: [R, C + 1, 4], data }.
+function boxesOfClasses(trace, { proposal_targets: { target_means: means, target_stds: stds } }) {
+  const size = nested(trace["preprocessed.original_sizes"]);
+  const normalization = { means, stds, scale: scaleOf(trace), size };
+  return classBoxes(trace["proposed.coefficients"], nested(trace["proposals.boxes"]), normalization);
+}
+
+// The boxes (R, 4) and scores (R,) of the class that has the largest probability.
+function ofTheSurestClass(trace, config) {
+  const probabilities = nested(trace["proposed.probabilities"]); // (R, C + 1)
+  const classes = range(trace["proposed.probabilities"].shape[1]).slice(1);
+  const best = classes.map((label) => probabilities.reduce((most, row) => Math.max(most, row[label]), 0));
+  const label = classes[indexOfLargest(best)];
+  const { shape, data } = boxesOfClasses(trace, config);
+  const at = (row) => 4 * (row * shape[1] + label);
+  return {
+    boxes: range(shape[0]).map((row) => Array.from(data.subarray(at(row), at(row) + 4))),
+    scores: probabilities.map((row) => row[label]),
+  };
+}

@@ -1,0 +1,104 @@
+"""The explorers that the page for one's own photo makes are those that Python makes of the same photo."""
+
+import base64
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from explorer_cases import CONFIG, IMAGE
+
+from rcnn_tutorial.checkpoints import load_model
+from rcnn_tutorial.course.bundle import bundle
+from rcnn_tutorial.course.live import LESSONS
+from rcnn_tutorial.course.own_photo import SECTIONS, explorers_of, packed_templates
+from rcnn_tutorial.course.scripts import sources
+from rcnn_tutorial.data import load_sample
+from rcnn_tutorial.explorers.twin import Pack, exported, module_of
+from rcnn_tutorial.export_trace import named_tensors
+from rcnn_tutorial.model import FasterRCNN, build_model
+from rcnn_tutorial.scene import to_uint8
+
+COMPARE = Path(__file__).with_name("on_photo.mjs")
+UNUSED = {"proposed.crops", "proposed.fc7"}  # large, and no explorer draws from them
+SIZES = {"wide": (70, 180), "high": (150, 60), "small": (40, 50), "one row": (1, 90)}  # height, width
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="Node.js runs the page's scripts; none is here")
+
+
+def photo_of(height: int, width: int) -> torch.Tensor:
+    """Of bytes, as every photo of a page is."""
+    generator = torch.Generator().manual_seed(1)
+    return torch.randint(0, 256, (3, height, width), generator=generator) / 255
+
+
+@pytest.fixture(scope="module")
+def detector() -> FasterRCNN:
+    torch.manual_seed(0)
+    return build_model(CONFIG).eval()
+
+
+def in_text(array: np.ndarray) -> dict:
+    """An array as the detector gives it, for JSON: whole numbers as int32, bytes as they are."""
+    fitting = array.astype(np.int32) if array.dtype == np.int64 else array
+    kind, data = fitting.dtype.name, fitting.tobytes()
+    return {"shape": list(array.shape), "kind": kind, "data": base64.b64encode(data).decode("ascii")}
+
+
+def compared(image: torch.Tensor, detector: FasterRCNN, folder: Path, changed: dict[str, str] | None = None) -> str:
+    """What differs between Python's explorers on a photo (3, H, W) and the page's. changed: other texts of modules."""
+    explorers, pack = explorers_of(image, detector), Pack()
+    with torch.no_grad():
+        trace = named_tensors(detector.trace([image]))
+    pixels = [[None if c.picture is None else to_uint8(c.picture) for c in one.canvases] for one in explorers]
+    alpha = np.full((*image.shape[1:], 1), 255, np.uint8)
+    given = packed_templates(explorers_of(IMAGE, detector), detector) | {
+        "explorers": [exported(one, pack) for one in explorers],
+        "pictures": pack.add(pixels),
+        "trace": {name: in_text(tensor.numpy()) for name, tensor in trace.items() if name not in UNUSED},
+        "photo": in_text(np.concatenate([to_uint8(image), alpha], axis=2)),
+    }
+    given["pack"] = base64.b64encode(pack.bytes).decode("ascii")
+    script, file = folder / "page.js", folder / "given.json"
+    modules = [*sorted({module_of(one) for one in explorers}), "state.js", "on_photo.js"]
+    script.write_text(bundle(modules, sources() | (changed or {})), encoding="utf-8")
+    file.write_text(json.dumps(given), encoding="utf-8")
+    run = subprocess.run(["node", COMPARE, script, file], capture_output=True, encoding="utf-8")
+    assert run.returncode == 0 or run.stdout.strip(), run.stderr
+    return run.stdout.strip()
+
+
+@needs_node
+@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+def test_an_explorer_of_another_photo_is_python_s(size, detector, tmp_path):
+    assert compared(photo_of(*size), detector, tmp_path) == ""
+
+
+@needs_node
+def test_an_explorer_of_the_bundled_detector_is_python_s(tmp_path):
+    assert compared(load_sample("lake")[0], load_model("voc"), tmp_path) == ""
+
+
+@needs_node
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("ROOM = 0.16", "ROOM = 0.2"),
+        ("[0.3 * width", "[0.2 * width"),
+        ("surest[row], 2", "surest[row], 3"),
+        ("255 *", "253 *"),
+    ],
+)
+def test_an_explorer_made_otherwise_is_caught(right, wrong, detector, tmp_path):
+    text = sources()["on_photo.js"]
+    assert right in text
+    assert "Python" in compared(photo_of(70, 180), detector, tmp_path, {"on_photo.js": text.replace(right, wrong)})
+
+
+def test_every_section_has_its_explorer_and_names_a_lesson(detector):
+    explorers = explorers_of(photo_of(70, 180), detector)
+    assert len(explorers) == len(SECTIONS)
+    for (lesson, _), explorer in zip(SECTIONS, explorers, strict=True):
+        assert type(explorer) in {type(one) for one in LESSONS[lesson]()}, lesson
