@@ -21,7 +21,9 @@
 
 import { anchorSizes, baseAnchors, gridOf, insideImage } from "./anchor_grid.js";
 import { boxArea, boxIou, centerAndSize, encode, range, shifted } from "./boxes.js";
-import { boxes, CHOSEN, GROUND, GROUND_TRUTH, Impossible, lines, OTHER, PALETTE, PLAIN, points, RED, role } from "./scene.js";
+import {
+  boxes, CHOSEN, GROUND, GROUND_TRUTH, Impossible, lines, OTHER, PALETTE, PLAIN, points, RED, role,
+} from "./scene.js";
 import { fixed, general, roundHalfEven, thousands } from "./text.js";
 
 const SHARED = role(PALETTE[1], "solid", "intersection");
@@ -34,7 +36,8 @@ export const AnchorExplorer = {
     const at = [Math.min(row, rows - 1), Math.min(column, columns - 1)];
     const config = { base_size: base, scales, ratios };
     const [sizes, shapes] = [anchorSizes(config), baseAnchors(config)]; // (A, 2), (A, 4)
-    const cells = range(rows).map((y) => range(columns).map((x) => shapes.map((shape) => shifted(shape, [x * stride, y * stride]))));
+    const cellAt = (x, y) => shapes.map((shape) => shifted(shape, [x * stride, y * stride])); // (A, 4)
+    const cells = range(rows).map((y) => range(columns).map((x) => cellAt(x, y)));
     const inside = (box) => insideImage(box, size, border);
     const within = cells.flat(2).filter(inside);
     const best = bestOverlaps(objects, within); // (G,)

@@ -5,8 +5,9 @@ import { descending } from "./nms.js";
 import { once } from "./once.js";
 import { AFTER, ANCHOR, BEFORE, boxes, CHOSEN, heatmap, OTHER, PLAIN, points, PROPOSAL, ROI } from "./scene.js";
 import { fixed, general, roundHalfEven, signed, thousands } from "./text.js";
-import { anchorOf, anchorsOf, around, classBoxesOf, gridIn, labelOf, probabilitiesOf, roiOf } from "./tour_views.js";
-import { shapesOf, toPhoto } from "./tour_views.js";
+import {
+  anchorOf, anchorsOf, around, classBoxesOf, gridIn, labelOf, probabilitiesOf, roiOf, shapesOf, toPhoto,
+} from "./tour_views.js";
 
 const f = Math.fround;
 const STEPS = 8; // pictures of a movement
