@@ -10,7 +10,6 @@ from nbformat import NotebookNode
 
 from rcnn_tutorial.course.files import course_folder
 from rcnn_tutorial.course.handout import Copied, student_copy, write_new
-from rcnn_tutorial.course.hosted import Published
 
 CHECKS = re.compile(r"^import (rcnn_tutorial\.checks\.\w+) as check$", re.MULTILINE)
 EXERCISE = re.compile(r"^check\.(\w+)\((\w+)\)$", re.MULTILINE)  # the exercise, the student's function
@@ -32,7 +31,7 @@ def write_assignments(folder: Path) -> Copied:
 
 def graded_copy(path: Path) -> str:
     """The lesson as a student gets it, with a cell for the point of each exercise."""
-    notebook = nbformat.reads(student_copy(path, Published()), as_version=4)
+    notebook = nbformat.reads(student_copy(path), as_version=4)
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     module = CHECKS.search("\n".join(code))[1]
     notebook.cells = [part for cell in notebook.cells for part in (cell, *_grade(cell, module))]

@@ -15,7 +15,7 @@ import nbformat
 from rcnn_tutorial.answers import FOLDER
 from rcnn_tutorial.atomic import write_atomically
 from rcnn_tutorial.course.files import FURTHER, HUB, PAPER, course_folder
-from rcnn_tutorial.course.hosted import Published, prepare
+from rcnn_tutorial.course.hosted import NOWHERE, Published, prepare
 from rcnn_tutorial.course.start import START, start_page
 from rcnn_tutorial.errors import DataError
 
@@ -89,13 +89,13 @@ def _fingerprint(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def write_handout(folder: Path, published: Published | None = None) -> Copied:
+def write_handout(folder: Path, published: Published = NOWHERE) -> Copied:
     """Write lessons, their pages and a start page to `folder`, without outputs, answers and the way to solutions.
 
     published: where notebook services find the course. All or nothing: raises DataError when a lesson of the same name
     lies there with other content, ConfigError for an address that cannot be one.
     """
-    course, published = course_folder(), (published or Published()).checked()
+    course, published = course_folder(), published.checked()
     lessons = {folder / path.name: student_copy(path, published) for path in sorted(course.glob("*.ipynb"))}
     lessons[folder / START] = start_page(solutions=False)
     pages = [path for part in (FURTHER, PAPER) for path in sorted((course / part).glob("*.md")) if path.name != HUB]
@@ -116,7 +116,7 @@ def write_new(contents: dict[Path, str]) -> Copied:
     return Copied(written, [])
 
 
-def student_copy(path: Path, published: Published) -> str:
+def student_copy(path: Path, published: Published = NOWHERE) -> str:
     """The lesson as a student gets it: nothing run, no link to its solutions, the way to it in notebook services."""
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:

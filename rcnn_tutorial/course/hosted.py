@@ -44,6 +44,9 @@ class Published(NamedTuple):
         return self
 
 
+NOWHERE = Published()
+
+
 def prepare(lesson: NotebookNode, name: str, published: Published) -> None:
     """Put links under a lesson's title, and the cell that installs before its first code. name: 02_anchors.ipynb."""
     first = lesson.cells[0]

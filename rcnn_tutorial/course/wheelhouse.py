@@ -80,7 +80,7 @@ def write_wheelhouse(folder: Path, platforms: list[str], pythons: list[str], pla
             pins = _pins(wheel, name, python, plain)
             _download(folder, pins, name, python)
     told = INSTALL.format(platforms=", ".join(platforms), pythons=" or ".join(pythons), python=pythons[0], home=HOME)
-    (folder / "INSTALL.txt").write_text(told, encoding="utf-8")
+    (folder / "INSTALL.txt").write_text(told, encoding="utf-8", newline="\n")
     return [*sorted(folder.glob("*.whl")), folder / "INSTALL.txt"]
 
 
