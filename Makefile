@@ -61,7 +61,7 @@ fuzz: install ## damage annotations, images and checkpoints in 10 000 ways a kin
 notebooks: install ## execute all notebooks in place
 	@$(RUN) -m rcnn_tutorial.course
 
-site: install ## write the course as pages to read without a kernel, to build/site
+site: install ## write the course as web pages, alive without a kernel, to build/site
 	@$(RUN) -m rcnn_tutorial.course.site
 
 wheelhouse: install ## wheels to install from without a network, for four kinds of machines, to build/wheelhouse
@@ -90,7 +90,8 @@ $(STAMP):
 	@$(PIP) uv || echo 'uv cannot be had; pip takes its place' >&2
 	@if $(ASK) >/dev/null 2>&1 && $(UV) --torch-backend=$(BACKEND) --editable '.[$(EXTRA)]'; then \
 	    way='uv --torch-backend=$(BACKEND)'; \
-	elif test -x $(VENV)/bin/uv && env -u UV_TORCH_BACKEND $(UV) --editable '.[$(EXTRA)]'; then \
+	elif test -x $(VENV)/bin/uv && echo "PyTorch's own index serves no $(BACKEND) build here: taking the plain one, for Linux 6 GB" >&2 && \
+	    env -u UV_TORCH_BACKEND $(UV) --editable '.[$(EXTRA)]'; then \
 	    way="uv, plain index, as PyTorch's own gave no build for this machine"; \
 	else \
 	    way='pip, plain index, as uv did not work'; $(PIP) --editable '.[$(EXTRA)]'; \

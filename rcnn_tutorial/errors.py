@@ -1,5 +1,7 @@
 """The package's own errors: one line that names the thing, its value and the remedy."""
 
+import errno
+
 
 class TutorialError(Exception):
     """Base of every error this package raises on purpose. The command line prints it without a traceback."""
@@ -34,4 +36,5 @@ class DataError(TutorialError):
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory does not suffice: those of torch have no type of their own on a CPU."""
     words = ("tried to allocate", "storage size calculation overflowed")
-    return isinstance(error, MemoryError) or any(part in str(error).lower() for part in words)
+    told = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
+    return told or any(part in str(error).lower() for part in words)

@@ -56,7 +56,9 @@ class Indexes:
         ours |= {
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PIP_RETRIES": "0",
-            "SSL_CERT_FILE": f"{self.folder}/authority.pem",
+            "SSL_CERT_FILE": f"{self.folder}/authority.pem",  # for uv, and for pip from 24.2 on
+            "PIP_CERT": f"{self.folder}/authority.pem",
+            "REQUESTS_CA_BUNDLE": f"{self.folder}/authority.pem",
         }
         proxies = dict.fromkeys(("HTTPS_PROXY", "https_proxy"), address)
         return kept | ours | proxies | dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1")

@@ -40,8 +40,8 @@ def expand(words: list[Path], out: Path) -> list[Input]:
 
     A name that exists is that file, or the photos in that folder and below it, sorted, whose places below `out` are
     those below the folder; pictures of an earlier command, where `out` lies in the folder, are left out. Another name
-    with *, ? or [ is a pattern: shells expand it, the one of Windows does not. What is named twice comes once. Raises
-    DataError for a folder or a pattern that stands for nothing.
+    with *, ? or [ is a pattern: shells expand it, the one of Windows does not. What is named twice in the same way comes
+    once. Raises DataError for a folder or a pattern that stands for nothing.
     """
     named = _without_system_files([path for word in words for path in _matches(word)])
     found = [each for path in named for each in (_in_folder(path, out) if path.is_dir() else [Input(path)])]
@@ -73,12 +73,14 @@ def _in_folder(folder: Path, out: Path) -> Iterator[Input]:
     from rcnn_tutorial.data.files import FILM_ENDINGS, files_below, photos_in
 
     written = _real(out)
-    films = [film for film in files_below(folder, FILM_ENDINGS) if written not in _real(film).parents]
+    inside = _real(folder) in written.parents  # then what an earlier command wrote lies among the photos
+    found = files_below(folder, FILM_ENDINGS)
+    films = [film for film in found if not inside or written not in _real(film).parents]
     if films:
         words = "in a folder only photos are searched; name its films, or a pattern such as *.mp4"
         warnings.warn(f"left out: {', '.join(map(str, films[:3]))}{', ...' * (len(films) > 3)}: {words}", stacklevel=2)
     photos = photos_in(folder)
-    if _real(folder) in written.parents:
+    if inside:
         photos = [photo for photo in photos if written not in _real(photo).parents]
     if not photos:
         raise DataError(f"{folder}: holds no photo but the pictures in {out}; put one there")

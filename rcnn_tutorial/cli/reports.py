@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rcnn_tutorial.course.reports import Report
 
 MOST = 10  # misconceptions that are shown
+LONGEST_PATH = 300  # letters
 
 
 def add_options(parser: Parser) -> None:
@@ -52,13 +53,13 @@ def _readable(paths: list[Path]) -> Iterator[Report]:
 
 def _as_text(reports: Sequence[Report]) -> Iterator[str]:
     from rcnn_tutorial.answers import SECTIONS
-    from rcnn_tutorial.course.reports import counts, misconceptions
+    from rcnn_tutorial.course.reports import counts, misconceptions, plain
 
     wide = max(len(report.name) for report in reports)
     yield "  ".join(["name".ljust(wide), *(section.rjust(11) for section in SECTIONS), "file"])
     for report in reports:
         scores = ["{} of {}".format(*counts(report.lessons.values(), section)).rjust(11) for section in SECTIONS]
-        yield "  ".join([report.name.ljust(wide), *scores, str(report.path)])
+        yield "  ".join([report.name.ljust(wide), *scores, plain(str(report.path), LONGEST_PATH)])
     told = misconceptions(reports)
     if told:
         yield f"\nMisconceptions, by the number of reports that name them ({min(MOST, len(told))} of {len(told)}):"

@@ -3,11 +3,8 @@
 `LESSONS` builds them as the lessons' cells do; a page shows one alive where what it says equals what the lesson stored.
 """
 
-import base64
 import functools
 import importlib
-import json
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -17,10 +14,9 @@ from torch import Tensor
 from rcnn_tutorial import questions
 from rcnn_tutorial.boxes import box_area
 from rcnn_tutorial.checkpoints import load_model
-from rcnn_tutorial.course.bundle import bundle
 from rcnn_tutorial.course.files import course_folder, notebook_paths
 from rcnn_tutorial.course.recording import read_recording
-from rcnn_tutorial.course.scripts import sources
+from rcnn_tutorial.course.scripts import embedded, page_script
 from rcnn_tutorial.data import open_photo, open_photos
 from rcnn_tutorial.explorers.anchors import AnchorExplorer, IoUExplorer
 from rcnn_tutorial.explorers.classification import ClassificationExplorer
@@ -180,7 +176,7 @@ def packed(explorers: Sequence[Explorer], asked: Sequence[Questions] = ()) -> Li
     """Explorers and questions of one page, with the script that shows them."""
     pack = Pack()
     sent = {repr(explorer): exported(explorer, pack) for explorer in explorers}
-    return _page(sent, bytes(pack.bytes), asked)
+    return _page(sent, pack.text(), asked)
 
 
 def replayed(asked: Sequence[Questions]) -> Live:
@@ -189,12 +185,9 @@ def replayed(asked: Sequence[Questions]) -> Live:
     return _page({kept.says: kept.explorer}, kept.arrays, asked)
 
 
-def _page(sent: Mapping[str, dict], arrays: bytes, asked: Sequence[Questions]) -> Live:
+def _page(sent: Mapping[str, dict], arrays: str, asked: Sequence[Questions]) -> Live:
     """sent: what an explorer says -> what the page gets of it, which points into `arrays`."""
     content = {"explorers": list(sent.values()), "questions": [twin.exported(one) for one in asked]}
     places = {words: number for kind in (sent, map(repr, asked)) for number, words in enumerate(kind)}
-    twins = sorted({explorer["module"] for explorer in sent.values()})
-    modules = ", ".join(f'"{name}": modules["{name}"]' for name in twins)
-    script = f'{bundle([*twins, "host.js"], sources())}\nmodules["host.js"].start({{ {modules} }});'
-    text = json.dumps(content, allow_nan=False).replace("</", "<\\/")
-    return Live(places, text, base64.b64encode(zlib.compress(arrays, 9)).decode("ascii"), script)
+    script = page_script("host.js", (explorer["module"] for explorer in sent.values()))
+    return Live(places, embedded(content), arrays, script)

@@ -11,7 +11,6 @@ import json
 import os
 import re
 import tempfile
-import zlib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +20,7 @@ from torch import Tensor
 
 from rcnn_tutorial.checkpoints import load_model
 from rcnn_tutorial.course.bundle import bundle
-from rcnn_tutorial.course.scripts import sources
+from rcnn_tutorial.course.scripts import embedded, page_script, sources
 from rcnn_tutorial.data import load_sample
 from rcnn_tutorial.errors import DataError
 from rcnn_tutorial.explorers.anchors import AnchorExplorer
@@ -132,21 +131,15 @@ def make_own_photo(runtime: Path) -> OwnPhoto:
     scripts = {f"{name}_{number}.js": text for name, texts in pieces.items() for number, text in enumerate(texts)}
     explorers = explorers_of(load_sample("cat")[0], detector)
     described = {"files": {"folder": FOLDER, "pieces": sizes}, "classes": detector.classes}
-    content = json.dumps(described | packed_templates(explorers, detector)).replace("</", "<\\/")
+    content = embedded(described | packed_templates(explorers, detector))
+    script = page_script("own_photo.js", map(module_of, explorers), "ownPhoto")
     facts = {
         "sections": SECTIONS,
         "megabytes": _megabytes(sum(map(sum, sizes.values()))),
         "sizes": {name: _megabytes(len(data)) for name, data in files.items()},
         "version": json.loads((runtime / "package.json").read_text(encoding="utf-8"))["version"],
     }
-    return OwnPhoto(content, _script(explorers), facts, {"LICENSE.txt": LICENSE} | scripts)
-
-
-def _script(explorers: list[Explorer]) -> str:
-    twins = sorted({module_of(explorer) for explorer in explorers})
-    modules = ", ".join(f'"{name}": modules["{name}"]' for name in twins)
-    text = bundle([*twins, "own_photo.js"], sources())
-    return f'{text}\nconst ownPhoto = modules["own_photo.js"].start({{ {modules} }});'
+    return OwnPhoto(content, script, facts, {"LICENSE.txt": LICENSE} | scripts)
 
 
 def explorers_of(image: Tensor, detector: FasterRCNN) -> list[Explorer]:
@@ -175,8 +168,7 @@ def packed_templates(explorers: list[Explorer], detector: FasterRCNN) -> dict:
     pack = Pack()
     config = {part: to_dict(getattr(detector.config, part)) for part in ("preprocessing", "proposal_targets")}
     templates = [template(explorer, pack) | {"config": config} for explorer in explorers]
-    arrays = base64.b64encode(zlib.compress(bytes(pack.bytes), 9)).decode("ascii")
-    return {"templates": templates, "arrays": arrays}
+    return {"templates": templates, "arrays": pack.text()}
 
 
 def template(explorer: Explorer, pack: Pack) -> dict:

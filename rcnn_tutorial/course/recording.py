@@ -3,10 +3,8 @@
 It lies in the assets, because a site that is written trains nothing.
 """
 
-import base64
 import json
 import sys
-import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +28,7 @@ class Recording(NamedTuple):
 
     says: str  # `repr` of the monitor, under which the lesson stores it
     explorer: dict  # as `exported` gives it
-    arrays: bytes  # that it points into
+    arrays: str  # that it points into, as `Pack.text` gives them
 
 
 def train_as_the_lesson(steps: int = STEPS) -> TrainingMonitor:
@@ -50,15 +48,14 @@ def write_recording(monitor: TrainingMonitor, path: Path) -> None:
     """Keep a training as a page has it."""
     pack = Pack()
     explorer = exported(monitor, pack)
-    arrays = base64.b64encode(zlib.compress(bytes(pack.bytes), 9)).decode("ascii")
-    text = json.dumps({"says": repr(monitor), "explorer": explorer, "arrays": arrays}, allow_nan=False)
+    text = json.dumps({"says": repr(monitor), "explorer": explorer, "arrays": pack.text()}, allow_nan=False)
     write_atomically(path, text.encode())
 
 
 def read_recording() -> Recording:
     """The training that comes with the package."""
     kept = json.loads(asset_path(FILE).read_text(encoding="utf-8"))
-    return Recording(kept["says"], kept["explorer"], zlib.decompress(base64.b64decode(kept["arrays"])))
+    return Recording(**kept)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,12 @@ class Report(NamedTuple):
 
 
 def find_reports(folder: Path) -> list[Path]:
-    """The files report.json and report-NAME.json in a folder and below it, sorted. Raises DataError without any."""
-    found = sorted(path for path in folder.rglob("report*.json") if path.is_file())
+    """The files report.json and report-NAME.json in a folder and below it, sorted. Raises DataError without any.
+
+    Hidden folders, such as those where Jupyter keeps copies, are left out.
+    """
+    files = (path for path in folder.rglob("report*.json") if path.is_file())
+    found = sorted(path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts))
     if not found:
         raise DataError(f"{folder}: holds no report*.json; have the students call check.report() and send its file")
     return found

@@ -3,8 +3,10 @@
 The twin is the JavaScript beside the class (`anchors.js` beside `anchors.py`, which says how one is made).
 """
 
+import base64
 import inspect
 import pathlib
+import zlib
 from typing import Any
 
 import ipywidgets as widgets
@@ -42,6 +44,10 @@ class Pack:
             case None | bool() | int() | float() | str():
                 return value
         raise TypeError(f"a {type(value).__name__} cannot go to a page: {value!r:.60}")
+
+    def text(self) -> str:
+        """All arrays and files as a page holds them: deflated, in base64."""
+        return base64.b64encode(zlib.compress(bytes(self.bytes), 9)).decode("ascii")
 
     def _array(self, array: np.ndarray) -> dict:
         wanted = {"i": "int32", "u": "uint8", "f": "float32"}.get(array.dtype.kind, array.dtype.name)

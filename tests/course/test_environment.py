@@ -61,7 +61,7 @@ def test_an_old_or_missing_package_is_named_with_its_remedy(project, monkeypatch
     text = repr(report)
     assert not report.passed
     assert 'torch is 2.11 or newer: False\n    found 2.5.1+cpu; run: pip install --upgrade "torch>=2.11"' in text
-    assert "anywidget is 0.9 or newer: False\n    it is not installed; run: pip install" in text
+    assert "anywidget is 0.9.13 or newer: False\n    it is not installed; run: pip install" in text
     assert text.endswith("see the lines that say False.")
     assert "True" not in text and "torchvision is" not in text
 

@@ -53,5 +53,5 @@ def test_a_recording_is_read_as_it_was_written(tmp_path, monkeypatch):
     monkeypatch.setattr("rcnn_tutorial.course.recording.asset_path", lambda _: tmp_path / "kept.json")
     pack = Pack()
     explorer = exported(monitor, pack)
-    assert read_recording() == (repr(monitor), json.loads(json.dumps(explorer)), bytes(pack.bytes))
+    assert read_recording() == (repr(monitor), json.loads(json.dumps(explorer)), pack.text())
     assert replayed([]).places == {repr(monitor): 0}
