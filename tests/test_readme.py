@@ -20,7 +20,8 @@ from rcnn_tutorial.data.samples import DISTRIBUTIONS, SAMPLES, load_sample
 NOTEBOOKS = course_folder()
 ROOT = Path(__file__).parents[1]
 README, TEACHER = ROOT / "README.md", ROOT / "notebooks" / "README.md"
-PAGES = [README, TEACHER, *sorted((ROOT / "assets").glob("*.md"))]
+FURTHER = sorted((ROOT / "notebooks" / "going_further").glob("*.md"))
+PAGES = [README, TEACHER, *FURTHER, *sorted((ROOT / "assets").glob("*.md"))]
 LESSONS = sorted(NOTEBOOKS.glob("*.ipynb"))
 PICTURES = ROOT / "assets" / "readme"
 FENCE = re.compile(r"^```\w*\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)

@@ -162,6 +162,6 @@ def test_ci_calls_what_exists():
     targets = re.findall(r"^([a-z-]+):", text_of("Makefile"), flags=re.MULTILINE)
     assert (called := re.findall(r"\bmake ([a-z-]+)", commands)) and set(called) <= set(targets)
     paths = re.findall(r"(?<![\w.\\/])tests(?:/[\w.]+)*", commands)
-    assert len(paths) == 4 and all((ROOT / path).exists() for path in paths)
+    assert len(paths) == 6 and all((ROOT / path).exists() for path in paths)
     made = " ".join(line for line in text_of("Makefile").splitlines() if "pytest -q -n" in line)
     assert "--dist loadfile" in made and "--dist loadfile" in commands

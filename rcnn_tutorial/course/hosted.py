@@ -17,7 +17,7 @@ GITHUB = re.compile(r"https://github\.com/(?P<repository>[^/\s]+/[^/\s]+)/(?:tre
 WEB = re.compile(r"https?://\S+")
 # No `--upgrade`: what the service has stays, where pyproject.toml allows it, because its kernel is running it.
 INSTALL = """\
-# Installs the course where it is missing, as on Colab and Kaggle: click to unfold
+# Installs the course where it is missing, as on Colab and Kaggle
 import importlib.util
 
 WHEEL = {wheel!r}  # the package: a path, or an address
@@ -60,7 +60,7 @@ def prepare(lesson: NotebookNode, name: str, published: Published) -> None:
 
 
 def _links(name: str, published: Published) -> str:
-    """One line: where else the lesson opens, and its page, for where the explorers stay still pictures."""
+    """One line: where else the lesson opens, and its page, where the explorers need no kernel."""
     links = []
     if match := GITHUB.fullmatch(published.github):
         place = f"{match['repository']}/blob/{match['folder']}/{name}"
@@ -68,5 +68,5 @@ def _links(name: str, published: Published) -> str:
         links.append(f"[Open in Kaggle](https://kaggle.com/kernels/welcome?src=https://github.com/{place})")
     if published.pages:
         page = f"{published.pages.rstrip('/')}/{name.removesuffix('.ipynb')}.html"
-        links.append(f"[Read it as a page]({page}), where its pictures stay still")
+        links.append(f"[Open it as a page]({page}), where the explorers move without a kernel")
     return " · ".join(links)

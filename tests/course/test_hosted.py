@@ -47,7 +47,7 @@ def test_links_stand_under_the_title(tmp_path):
     assert links.split(" · ") == [
         f"[Open in Colab](https://colab.research.google.com/github/{place})",
         f"[Open in Kaggle](https://kaggle.com/kernels/welcome?src=https://github.com/{place})",
-        "[Read it as a page](https://example.org/site/02_anchors.html), where its pictures stay still",
+        "[Open it as a page](https://example.org/site/02_anchors.html), where the explorers move without a kernel",
     ]
 
 
