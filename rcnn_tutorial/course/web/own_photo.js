@@ -27,7 +27,7 @@ export function start(twins, onTrace = () => {}) {
 
 class OwnPhoto {
   constructor(element, twins, onTrace) {
-    Object.assign(this, { element, twins, onTrace, shown: THRESHOLD.value, count: 0 });
+    Object.assign(this, { element, twins, onTrace, shown: THRESHOLD.value, count: 0, panels: [] });
     const { files, classes, templates, arrays } = JSON.parse(document.getElementById("live").textContent);
     Object.assign(this, { files, classes });
     this.templates = inflate(arrays).then((buffer) => new Unpacked(buffer).read(templates));
@@ -131,14 +131,14 @@ class OwnPhoto {
   async explore(trace, photo) {
     const all = document.querySelector('[data-part="explorers"]');
     const places = [...all.querySelectorAll("[data-explorer]")];
-    for (const place of places) place.replaceChildren(); // those of the photo before
+    for (const panel of this.panels.splice(0)) panel.destroy(); // those of the photo before
     all.hidden = false;
     const templates = await this.templates;
     for (const [number, place] of places.entries()) {
       this.tell(`Explorer ${number + 1} of ${places.length}.`);
       await new Promise((resolve) => { setTimeout(resolve); });
       const template = templates[place.dataset.explorer];
-      new Panel(place, onPhoto(template, trace, photo), this.twins[template.module][template.kind]);
+      this.panels.push(new Panel(place, onPhoto(template, trace, photo), this.twins[template.module][template.kind]));
     }
   }
 
