@@ -20,8 +20,12 @@ export async function start(twins) {
   for (const place of all("questions")) ask(place, questions[place.dataset.questions]);
   const unpacked = new Unpacked(await inflate(document.getElementById("arrays").textContent));
   for (const place of all("explorer")) {
-    const explorer = unpacked.read(explorers[place.dataset.explorer]);
-    new Panel(place, explorer, twins[explorer.module][explorer.kind]);
+    try {
+      const explorer = unpacked.read(explorers[place.dataset.explorer]);
+      new Panel(place, explorer, twins[explorer.module][explorer.kind]);
+    } catch (error) { // the still picture stays, and the other explorers live
+      console.error(`rcnn_tutorial explorer ${place.dataset.explorer}:`, error);
+    }
   }
 }
 
