@@ -20,7 +20,7 @@
 // pictures from 0, and, of what stands beside them, `heard(word, controls, tensors, ranges)` return what to set.
 
 import { anchorSizes, baseAnchors, gridOf, insideImage } from "./anchor_grid.js";
-import { boxArea, boxIou, centerAndSize, encode, range, shifted } from "./boxes.js";
+import { bestOverlaps, boxArea, boxIou, centerAndSize, encode, range, shifted } from "./boxes.js";
 import {
   boxes, CHOSEN, GROUND, GROUND_TRUTH, Impossible, lines, OTHER, PALETTE, PLAIN, points, RED, role,
 } from "./scene.js";
@@ -75,10 +75,6 @@ export const AnchorExplorer = {
 };
 
 const moved = ([x, y], by) => [x + by, y + by];
-
-// The largest IoU of each object with any of the anchors; 0 where there is no anchor.
-const bestOverlaps = (objects, anchors) =>
-  objects.map((object) => anchors.reduce((best, anchor) => Math.max(best, boxIou(object, anchor)), 0));
 
 // The grid's points, paler where they are many, and up to where an anchor counts as inside.
 function ground(centers, stride, border, [height, width], room) {

@@ -4,7 +4,7 @@
 // rounded to single precision after each step, as torch's are, so that comparisons with a threshold come out alike.
 
 const f = Math.fround;
-export const MAX_LOG_SCALE = f(Math.log(100_000));
+export const MAX_LOG_SCALE = f(Math.log(100000));
 export const MIN_SIDE = f(1e-6);
 const TINY = 2 ** -126; // the smallest normal number of single precision
 
@@ -20,6 +20,11 @@ export function boxIou(a, b) {
   const intersection = f(width * height);
   const union = f(f(boxArea(a) + boxArea(b)) - intersection);
   return f(intersection / Math.max(union, TINY));
+}
+
+// The largest IoU of each object with any of the boxes, (G,); 0 where there is no box.
+export function bestOverlaps(objects, boxes) {
+  return objects.map((object) => boxes.reduce((best, box) => Math.max(best, boxIou(object, box)), 0));
 }
 
 // [center x, center y, width, height] of a box.

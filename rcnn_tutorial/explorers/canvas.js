@@ -1,5 +1,5 @@
-// Shows what Python computed: one frame of layers over one image, and handles. No decision about detection is taken
-// here. `View` lives on the page and talks to Python. Python puts four files before this one: the `Painter` of painter.js
+// Shows what Python, or a page's twin, computed: one frame of layers over one image, and handles. No decision about
+// detection is taken here. `View` lives on the page and talks to them. Four files stand before this one: the `Painter` of painter.js
 // draws the layers; room.js says how large the picture may be; still.js hides the stored picture; a `Handle` of handle.js is
 // a box to move, an element over the canvas.
 //
@@ -89,12 +89,13 @@ class View {
   destroy() {
     for (const [event, act] of Object.entries(this.changes)) this.model.off(event, act);
     this.observer.disconnect();
+    cancelAnimationFrame(this.due);
     this.showStills();
     this.bitmap?.close();
     this.bitmap = null;
   }
 
-  // ---- from Python
+  // ---- from Python, or a page's twin
 
   // A frame waits for its image, so that new boxes never lie on the old picture.
   receive() {
@@ -108,7 +109,7 @@ class View {
       }
       this.source = bytes;
       this.frame = { ...frame, layers: frame.layers.map(unpack) };
-      for (const style of frame.handles) (this.handles[style.key] ??= new Handle(this.movable, style)).restyle(style);
+      for (const style of frame.handles) this.handle(style).restyle(style);
       this.asked = null;
       this.showTitle();
       this.describe();
@@ -116,6 +117,12 @@ class View {
       this.place();
       this.draw(); // not only at the next animation frame, when the picture would be a frame late
     }).catch((error) => console.error("rcnn_tutorial canvas:", error));
+  }
+
+  handle(style) {
+    const { key } = style;
+    if (!this.handles[key]) this.handles[key] = new Handle(this.movable, style);
+    return this.handles[key];
   }
 
   // What the controls say now may be impossible to draw: then the last picture stays, pale.
@@ -141,7 +148,7 @@ class View {
     if (list.innerHTML !== this.legend.innerHTML) this.legend.replaceChildren(...list.children);
   }
 
-  // Where Python, or another view, has put the handles; the one in the reader's hand stays there.
+  // Where Python, a page's twin or another view has put the handles; the one in the reader's hand stays there.
   place() {
     if (this.drag?.handle || !this.frame) return;
     const [boxes, angles] = [this.model.get("handles"), this.model.get("angles")];
@@ -150,7 +157,7 @@ class View {
   }
 
   schedule() {
-    this.due ??= requestAnimationFrame(() => this.draw());
+    if (!this.due) this.due = requestAnimationFrame(() => this.draw());
   }
 
   draw() {
@@ -284,7 +291,7 @@ class View {
     this.zoom(Math.exp(-event.deltaY / 400), event);
   }
 
-  // ---- hover texts: the smallest box under the pointer; Python has its words
+  // ---- hover texts: the smallest box under the pointer; Python, or a page's twin, has its words
 
   hover(event) {
     const found = event.target === this.canvas ? smallest(this.frame.layers, this.point(event)) : null;

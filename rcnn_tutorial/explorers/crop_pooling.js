@@ -2,14 +2,13 @@
 
 import { range } from "./boxes.js";
 import {
-  affineGrid, alignBins, alignPositions, cellBoxes, channelsOf, cornerTheta, cropTheta, gridSample, poolBins, roiAlign,
+  affineGrid, alignBins, alignPositions, cellBoxes, channelsOf, clamp, cornerTheta, cropTheta, gridSample, poolBins, roiAlign,
   roiCorners, roiPool, samplePositions,
 } from "./crops.js";
 import { BEFORE, boxes, heatmap, lines, OTHER, picture, PLAIN, points, role, WHITE } from "./scene.js";
 import { fixed, rounded } from "./text.js";
 
 const f = Math.fround;
-const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 const [PHOTO, CELLS, FEATURES] = ["photo, pixels", "photo, cells", "features"];
 const UNTURNED = role(WHITE, "dotted", "the ROI before it was turned");
 const HULL = role(WHITE, "dotted", "outermost samples");

@@ -8,7 +8,7 @@
 import { centerAndSize, range } from "./boxes.js";
 
 const f = Math.fround;
-const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
+export const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 
 // ---- where each method reads
 

@@ -1,7 +1,7 @@
 // The twin of `proposal_target.py`; `anchors.js` says how a twin is made.
 
 import { bars, level, mark, SIZE, TOP } from "./bars.js";
-import { boxIou, centerAndSize, range } from "./boxes.js";
+import { bestOverlaps, centerAndSize, range } from "./boxes.js";
 import { once } from "./once.js";
 import { appendGroundTruth, candidates, first, proposals } from "./proposals.js";
 import { randomKeys } from "./sampling.js";
@@ -36,10 +36,6 @@ export const ProposalTargetExplorer = {
     };
   },
 };
-
-// The largest IoU of each object with any of the proposals: (G,).
-const bestOverlaps = (objects, proposed) =>
-  objects.map((object) => proposed.reduce((best, box) => Math.max(best, boxIou(object, box)), 0));
 
 // What no control changes: the objects with their names, and of each cell the best foreground probability. `ranked`
 // gives what NMS leaves at a threshold, and remembers the last few: most sliders leave it alone.

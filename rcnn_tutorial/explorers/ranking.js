@@ -1,5 +1,5 @@
-// The score list of suppression: Python says who is kept and who falls; this shows it as a table, links each row with
-// its box in the picture beside it, and tells which box the reader picks and when to step.
+// The score list of suppression: Python, or a page's twin, says who is kept and who falls; this shows it as a table,
+// links each row with its box in the picture beside it, and tells which box the reader picks and when to step.
 
 const BEAT = 1800; // milliseconds between two steps of Play
 
@@ -59,7 +59,7 @@ class List {
     on("focusin", ({ target }) => this.point(target.closest(".rcnn-ranking tbody tr")?.dataset.row ?? null));
   }
 
-  // ---- from Python
+  // ---- from Python, or a page's twin
 
   show() {
     const { rows, heads, step, last } = this.model.get("frame");
@@ -92,7 +92,7 @@ class List {
     });
   }
 
-  // ---- to Python
+  // ---- to Python, or a page's twin
 
   go(by) {
     this.model.send({ go: by });
@@ -154,7 +154,7 @@ class List {
     if (pointed === this.pointed) return;
     this.pointed = pointed;
     for (const line of this.body.children) line.classList.toggle("rcnn-pointed", line.dataset.row === pointed);
-    this.mark ??= add(this.el, "div", { class: "rcnn-mark rcnn-mark-row" });
+    if (!this.mark) this.mark = add(this.el, "div", { class: "rcnn-mark rcnn-mark-row" });
     const sheet = this.explorer?.querySelector(".rcnn-sheet");
     const box = this.model.get("frame").rows.find((one) => String(one.row) === pointed)?.box;
     this.mark.hidden = !box || !sheet;

@@ -125,7 +125,7 @@ class Picture {
     const svg = this.frame.appendChild(shape("svg", { viewBox: `0 0 ${size[1]} ${size[0]}`, "aria-hidden": "true" }));
     this.shapes = spots.map((spot, i) => this.spot(spot, i));
     const area = ({ width, height }) => width.baseVal.value * height.baseVal.value;
-    svg.append(...this.shapes.toSorted((a, b) => area(b) - area(a))); // the smallest on top: it takes the click
+    svg.append(...[...this.shapes].sort((a, b) => area(b) - area(a))); // the smallest on top: it takes the click
     this.badges = spots.map(({ box, point }) => this.badge(box.map((x, i) => (100 * x) / size[1 - (i % 2)]), point));
     row.addEventListener("change", () => this.paint());
   }

@@ -9,7 +9,7 @@ export default [
   {
     files: ["**/*.js"],
     languageOptions: {
-      ecmaVersion: 2022,
+      ecmaVersion: 2020,
       sourceType: "module",
       globals: Object.fromEntries(browser.map((name) => [name, "readonly"])),
     },

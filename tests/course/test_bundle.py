@@ -30,6 +30,11 @@ def test_what_is_imported_comes_first_and_once():
         ({"a.js": 'import * as b from "./b.js";'}, "'import \\* as b from \"./b.js\";' is of no form"),
         ({"a.js": "export let x = 1;"}, "'export let x = 1;' is of no form"),
         ({"a.js": "export default function f() {}"}, "is of no form"),
+        (
+            {"a.js": 'import { x, y as z } from "./b.js";', "b.js": "export const x = 1;\nconst y = 2;"},
+            "a.js: imports y from b.js, which exports no such name",
+        ),
+        ({"a.js": 'export const x = "</SCRIPT>";'}, "a.js: contains </script"),
     ],
 )
 def test_what_is_not_understood_is_refused(texts, says):

@@ -1,5 +1,6 @@
 // The controls of an explorer as the browser's own inputs, each with its label and what it says now. Each function makes
-// one: { element, show(value, range), rest(why) }; `put(value)` hears what the reader chose.
+// one: { element, show(value, range), rest(why) } and, of what runs by itself, stop(); `put(value)` hears what the reader
+// chose.
 
 import { fixed } from "./text.js";
 
@@ -97,7 +98,7 @@ function play({ label, name, min, max, interval }, put) {
     word();
   });
   word();
-  return { element: input, rest: (why) => { input.disabled = Boolean(why); }, show: (value) => { at = value; } };
+  return { element: input, stop, rest: (why) => { input.disabled = Boolean(why); }, show: (value) => { at = value; } };
 }
 
 function pushed({ label, name }, put) {

@@ -20,8 +20,12 @@ export async function start(twins) {
   for (const place of all("questions")) ask(place, questions[place.dataset.questions]);
   const unpacked = new Unpacked(await inflate(document.getElementById("arrays").textContent));
   for (const place of all("explorer")) {
-    const explorer = unpacked.read(explorers[place.dataset.explorer]);
-    new Panel(place, explorer, twins[explorer.module][explorer.kind]);
+    try {
+      const explorer = unpacked.read(explorers[place.dataset.explorer]);
+      new Panel(place, explorer, twins[explorer.module][explorer.kind]);
+    } catch (error) { // the still picture stays, and the other explorers live
+      console.error(`rcnn_tutorial explorer ${place.dataset.explorer}:`, error);
+    }
   }
 }
 
@@ -46,7 +50,7 @@ export async function inflate(base64) {
 export class Panel {
   constructor(place, explorer, twin) {
     this.game = new Game(twin, explorer);
-    Object.assign(this, { explorer, count: 0 });
+    Object.assign(this, { explorer, count: 0, cleanups: [] });
     const few = explorer.controls.length <= 2 ? " rcnn-few" : "";
     this.element = make("section", { class: `rcnn-explorer${few}`, "aria-label": "Explorer" });
     this.controls = explorer.controls.map((spec) => [spec.name, control(spec, (value) => this.put(spec, value))]);
@@ -55,6 +59,13 @@ export class Panel {
     this.element.append(this.left(), this.right());
     place.replaceChildren(this.element);
     this.show();
+  }
+
+  // Nothing of it runs or listens any longer, and it is gone from the page.
+  destroy() {
+    for (const [, { stop }] of this.controls) stop?.();
+    for (const cleanup of this.cleanups) cleanup();
+    this.element.remove();
   }
 
   left() {
@@ -85,7 +96,7 @@ export class Panel {
     if (!this.game.aside) return [];
     this.list = new Model({ frame: this.game.aside }, { told: (word) => this.act(() => this.game.hear(word)) });
     const element = make("div");
-    drawList({ model: this.list, el: element });
+    this.cleanups.push(drawList({ model: this.list, el: element }));
     return [element];
   }
 
@@ -94,7 +105,7 @@ export class Panel {
     const line = make("div");
     const right = make("div", { class: "rcnn-right" }, pictures, line);
     this.element.append(right); // a canvas asks where it stands
-    for (const { model, element } of this.pictures) drawCanvas({ model, el: element });
+    for (const { model, element } of this.pictures) this.cleanups.push(drawCanvas({ model, el: element }));
     drawSummary({ model: this.line, el: line });
     return right;
   }

@@ -26,7 +26,8 @@ export class Model {
   }
 
   on(event, act) {
-    (this.hearers[event] ??= new Set()).add(act);
+    if (!this.hearers[event]) this.hearers[event] = new Set();
+    this.hearers[event].add(act);
   }
 
   off(event, act) {

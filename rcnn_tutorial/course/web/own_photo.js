@@ -11,12 +11,15 @@ import { Camera, readPhoto } from "./photo.js";
 import { AFTER, boxes } from "./scene.js";
 import { Unpacked } from "./state.js";
 import { render as drawSummary } from "./summary.js";
+import { fixed, thousands } from "./text.js";
 
 const THRESHOLD = {
   kind: "slider", name: "shown", label: "Show scores from", value: 0.5, min: 0.05, max: 0.95, step: 0.05, digits: 2,
 };
 const ROOMY = 480; // canvas.py
 const SLOW = 4; // seconds
+const FEW = 100; // proposals, the fewest that the page offers
+const MISSED = "The photo that came meanwhile was not opened: drop it again.";
 
 // twins: file's name -> module. onTrace(trace, photo): told of every photo that went through. trace: { name: { shape,
 // data } }, see detector.js. photo: ImageData, what the detector was given. Returns the page, whose `onTrace` may be
@@ -27,7 +30,7 @@ export function start(twins, onTrace = () => {}) {
 
 class OwnPhoto {
   constructor(element, twins, onTrace) {
-    Object.assign(this, { element, twins, onTrace, shown: THRESHOLD.value, count: 0 });
+    Object.assign(this, { element, twins, onTrace, shown: THRESHOLD.value, count: 0, panels: [] });
     const { files, classes, templates, arrays } = JSON.parse(document.getElementById("live").textContent);
     Object.assign(this, { files, classes });
     this.templates = inflate(arrays).then((buffer) => new Unpacked(buffer).read(templates));
@@ -37,7 +40,7 @@ class OwnPhoto {
       await this.detector();
       return "The detector is loaded. Choose a photo.";
     }));
-    this.part("choices").disabled = false;
+    this.busy = false;
   }
 
   part(name) {
@@ -89,38 +92,51 @@ class OwnPhoto {
       const loading = `Loading the detector: ${megabytes(done)} of ${megabytes(total)} MB.`;
       this.tell(done < total ? loading : "Starting the detector.");
     };
-    this.loading ??= Detector.load(this.files, progress).catch((error) => { this.loading = null; throw error; });
+    if (!this.loading)
+      this.loading = Detector.load(this.files, progress).catch((error) => { this.loading = null; throw error; });
     return this.loading.finally(() => { bar.hidden = true; });
   }
 
   show(read) {
-    if (this.part("choices").disabled) return; // dropped while another photo is looked at
+    if (this.busy) {
+      this.missed = ` ${MISSED}`; // said when the work in hand is done, which says other things until then
+      return;
+    }
     return this.say(async () => {
       this.tell("Opening the photo.");
       const photo = await read();
       const detector = await this.detector();
       this.tell("The detector is looking at the photo.");
       const begun = performance.now();
-      const trace = await detector.detect(photo, Number(this.part("count").value));
+      const count = Number(this.part("count").value);
+      const trace = await detector.detect(photo, count);
       const seconds = (performance.now() - begun) / 1000;
       this.draw(trace, photo);
       this.onTrace(trace, photo);
       await this.explore(trace, photo);
-      const faster = seconds > SLOW ? " 100 proposals take less." : "";
-      return `Done in ${seconds.toFixed(1)} s.${faster} The photo has not left this device.`;
+      const faster = seconds > SLOW && count > FEW ? ` ${FEW} proposals take less.` : "";
+      return `Done in ${fixed(seconds, 1)} s.${faster} The photo has not left this device.`;
     });
   }
 
   // One thing at a time; what became of it is said under the buttons.
   async say(act) {
-    this.part("choices").disabled = true;
+    Object.assign(this, { busy: true, missed: "" });
     try {
-      this.tell(await act());
+      this.tell(await act() + this.missed);
     } catch (error) {
-      this.tell(`That did not work: ${error.message}.`);
+      this.tell(`That did not work: ${error.message}.${this.missed}`);
     } finally {
-      this.part("choices").disabled = false;
+      this.busy = false;
     }
+  }
+
+  get busy() {
+    return this.part("choices").disabled;
+  }
+
+  set busy(on) {
+    for (const name of ["choices", "take"]) this.part(name).disabled = on; // the viewfinder is no part of the choices
   }
 
   tell(words) {
@@ -131,14 +147,14 @@ class OwnPhoto {
   async explore(trace, photo) {
     const all = document.querySelector('[data-part="explorers"]');
     const places = [...all.querySelectorAll("[data-explorer]")];
-    for (const place of places) place.replaceChildren(); // those of the photo before
+    for (const panel of this.panels.splice(0)) panel.destroy(); // those of the photo before
     all.hidden = false;
     const templates = await this.templates;
     for (const [number, place] of places.entries()) {
       this.tell(`Explorer ${number + 1} of ${places.length}.`);
       await new Promise((resolve) => { setTimeout(resolve); });
       const template = templates[place.dataset.explorer];
-      new Panel(place, onPhoto(template, trace, photo), this.twins[template.module][template.kind]);
+      this.panels.push(new Panel(place, onPhoto(template, trace, photo), this.twins[template.module][template.kind]));
     }
   }
 
@@ -188,7 +204,7 @@ export function detections(trace, classes, least) {
   const places = Array.from(scores.keys()).filter((i) => scores[i] >= least);
   return places.map((i) => {
     const name = classes[labels[i] - 1];
-    return { name, text: `${name} ${scores[i].toFixed(2)}`, box: [...box.subarray(4 * i, 4 * i + 4)] };
+    return { name, text: `${name} ${fixed(scores[i], 2)}`, box: [...box.subarray(4 * i, 4 * i + 4)] };
   });
 }
 
@@ -196,11 +212,11 @@ function sentence(trace, found, least) {
   const counts = new Map();
   for (const { name } of found) counts.set(name, (counts.get(name) ?? 0) + 1);
   const names = [...counts].map(([name, count]) => `${count} ${name}`).join(", ") || "none";
-  const count = (name) => trace[name].shape[0].toLocaleString("en");
+  const count = (name) => thousands(trace[name].shape[0]);
   const [anchors, proposals, left] = ["anchors", "proposals.boxes", "detections.boxes"].map(count);
-  return `${anchors} anchors, ${proposals} proposals, ${left} detections; scored ${least.toFixed(2)} or more: ${names}.`;
+  return `${anchors} anchors, ${proposals} proposals, ${left} detections; scored ${fixed(least, 2)} or more: ${names}.`;
 }
 
 function megabytes(bytes) {
-  return (bytes / 1e6).toFixed(1);
+  return fixed(bytes / 1e6, 1);
 }
