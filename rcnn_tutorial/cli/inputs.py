@@ -40,8 +40,8 @@ def expand(words: list[Path], out: Path) -> list[Input]:
 
     A name that exists is that file, or the photos in that folder and below it, sorted, whose places below `out` are
     those below the folder; pictures of an earlier command, where `out` lies in the folder, are left out. Another name
-    with *, ? or [ is a pattern: shells expand it, the one of Windows does not. What is named twice in the same way comes
-    once. Raises DataError for a folder or a pattern that stands for nothing.
+    with *, ? or [ is a pattern: shells expand it, the one of Windows does not. What is named twice in the same way
+    comes once. Raises DataError for a folder or a pattern that stands for nothing.
     """
     named = _without_system_files([path for word in words for path in _matches(word)])
     found = [each for path in named for each in (_in_folder(path, out) if path.is_dir() else [Input(path)])]

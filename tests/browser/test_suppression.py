@@ -27,7 +27,8 @@ class ListPage:
         self.page, self.explorer = page, explorer
         page.set_content('<!DOCTYPE html><html lang="en"><head><title>List</title></head><body></body></html>')
         ranking = explorer.ranking
-        page.evaluate(OPEN, [str(ranking._esm), str(explorer.canvas._css) + str(ranking._css), self.state()])
+        style, body = str(explorer.canvas._css) + str(ranking._css), '<main class="rcnn-explorer"><div></div></main>'
+        page.evaluate(OPEN, [str(ranking._esm), style, self.state(), body])
         page.evaluate(STAGE)
         self.settle()
         self.rows = page.locator("tbody tr")
