@@ -12,6 +12,7 @@ from explorer_cases import values_of
 
 from rcnn_tutorial.explorers.canvas import Canvas, message
 from rcnn_tutorial.explorers.explorer import Explorer
+from rcnn_tutorial.explorers.suppression import NMSExplorer
 from rcnn_tutorial.explorers.twin import Pack, exported, module_of
 from rcnn_tutorial.scene import Boxes, to_uint8
 
@@ -94,7 +95,7 @@ def clicks_of(explorer: Explorer) -> Iterator[dict]:
 
 def words_of(explorer: Explorer) -> Iterator[list[dict]]:
     """What the list of suppression says: steps, each box picked, and picks one after the other."""
-    if hasattr(explorer, "ranking"):
+    if isinstance(explorer, NMSExplorer):
         rows = range(len(explorer.ranking.frame["rows"]) + 1)  # and one that is not there
         yield from ([word, {"go": -1}] for word in [{"go": 1}, *({"pick": row} for row in rows)])
         yield from ([{"go": 1}, *({"pick": row} for row in rows if row != left), {"go": -1}] for left in rows)
@@ -124,7 +125,7 @@ def seen(explorer: Explorer) -> dict[str, Any]:
             name: {"min": slider.min, "max": slider.max, "step": slider.step} for name, slider in sliders.items()
         },
         "rest": explorer._idle,
-        "aside": plain(explorer.ranking.frame) if hasattr(explorer, "ranking") else None,
+        "aside": plain(explorer.ranking.frame) if isinstance(explorer, NMSExplorer) else None,
         "scenes": [scene_of(canvas) for canvas in explorer.canvases],
     }
 
