@@ -2,7 +2,6 @@
 
 import base64
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from explorer_cases import CONFIG, IMAGE
+from node import needs_node
 
 from rcnn_tutorial.checkpoints import load_model
 from rcnn_tutorial.course.bundle import bundle
@@ -25,7 +25,6 @@ from rcnn_tutorial.scene import to_uint8
 COMPARE = Path(__file__).with_name("on_photo.mjs")
 UNUSED = {"proposed.crops", "proposed.fc7"}  # large, and no explorer draws from them
 SIZES = {"wide": (70, 180), "high": (150, 60), "small": (40, 50), "one row": (1, 90)}  # height, width
-needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="Node.js runs the page's scripts; none is here")
 
 
 def photo_of(height: int, width: int) -> torch.Tensor:

@@ -4,19 +4,17 @@ import base64
 import gzip
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from node import needs_node
 
 from rcnn_tutorial.course import own_photo
 from rcnn_tutorial.course.bundle import bundle
 from rcnn_tutorial.course.own_photo import MODULE, WASM, as_script, in_pieces, missing, runtime_folder
 from rcnn_tutorial.course.scripts import sources
 from rcnn_tutorial.errors import DataError
-
-needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="Node.js runs the page's scripts; none is here")
 
 
 def run_in_node(entry: str, test: str, folder: Path):

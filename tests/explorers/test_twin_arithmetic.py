@@ -2,12 +2,12 @@
 
 import json
 import re
-import shutil
 import subprocess
 from typing import Any
 
 import pytest
 import torch
+from node import needs_node
 from torchvision import ops
 
 from rcnn_tutorial.config import AnchorConfig, AnchorTargetConfig, ProposalTargetConfig
@@ -21,7 +21,7 @@ from rcnn_tutorial.stages.preprocessing import GroundTruth
 from rcnn_tutorial.stages.proposal_target import assign_rois, sample_rois
 from rcnn_tutorial.stages.sampling import random_keys
 
-pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="Node.js runs the twins, and there is none here")
+pytestmark = needs_node
 
 
 def in_node(module: str, expression: str, **values) -> Any:

@@ -1,7 +1,6 @@
 """The pages' twins: whatever a reader moves, they draw and say what the Python explorers do. Node replays them."""
 
 import json
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 import torch
 from explorer_cases import CASES, IMAGE, TARGET, small_trace
 from golden_frames import golden
+from node import needs_node
 
 from rcnn_tutorial.config import TOY_TRAINING, toy_config
 from rcnn_tutorial.course.bundle import bundle
@@ -23,9 +23,6 @@ from rcnn_tutorial.explorers.twin import Pack, exported
 from rcnn_tutorial.model import build_model
 
 REPLAY = Path(__file__).with_name("replay.mjs")
-needs_node = pytest.mark.skipif(
-    shutil.which("node") is None, reason="Node.js replays the twins, and there is none here"
-)
 
 
 @pytest.fixture(scope="module")

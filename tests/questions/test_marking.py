@@ -1,11 +1,11 @@
 """Pages mark answers as the notebook does: Node marks what the notebook's form marks."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from node import needs_node
 
 from rcnn_tutorial.course.bundle import bundle
 from rcnn_tutorial.course.files import course_folder, notebook_paths
@@ -16,7 +16,6 @@ from rcnn_tutorial.questions.twin import key_of
 
 LESSONS = [path.stem for path in notebook_paths(course_folder()) if path.parent == course_folder()]
 ASKED = [asked for lesson in LESSONS for asked in questions_of(lesson)]
-NO_NODE = "Node.js runs the pages' scripts, and there is none here"
 ODD = (
     "",
     " ",
@@ -43,7 +42,7 @@ def answers_to(question) -> list[list[str]]:
     return [right, *([*right[:i], value, *right[i + 1 :]] for i, value in wrong + odd)]
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason=NO_NODE)
+@needs_node
 @pytest.mark.parametrize("asked", ASKED, ids=lambda asked: f"{asked.stage} {asked.section}")
 def test_a_page_marks_as_the_notebook_does(asked, tmp_path):
     form = Form(asked, None)
