@@ -23,7 +23,7 @@ PIP := $(RUN) -m pip install --quiet
 WORKERS ?= auto
 # One file per worker at a time, so that a notebook's cells stay in order; one thread each, because
 # the threads of two kernels on two cores wait for one another.
-PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -q -rs -n $(WORKERS) --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n $(WORKERS) --dist loadfile -rs
 NBVAL := --nbval --nbval-cell-timeout=600 --nbval-kernel-startup-timeout=600 --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 .DEFAULT_GOAL := help
