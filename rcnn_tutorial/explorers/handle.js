@@ -1,4 +1,4 @@
-// A box that the reader moves, and what it takes to put elements over the canvas. One text with canvas.js, which follows.
+// A box that the reader moves, an element over the canvas. One text with canvas.js, which follows.
 
 const SIDES = ["n", "w", "s", "e", "nw", "ne", "sw", "se"]; // each lies over those before it
 const PLACES = [[0, -1], [1, 1], [0, 1]]; // of the round grip: above the box, below it, inside at the top

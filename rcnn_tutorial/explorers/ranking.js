@@ -2,6 +2,8 @@
 // links each row with its box in the picture beside it, and tells which box the reader picks and when to step.
 
 const BEAT = 1800; // milliseconds between two steps of Play
+const CAPTION = "The boxes in their order. " +
+  "Up and down: another box; Enter: it is kept next; left and right: back, step.";
 
 function render({ model, el }) {
   const list = new List(model, el);
@@ -36,7 +38,7 @@ class List {
     this.play.classList.add("rcnn-play");
     this.next = button(bar, "Step ▶", () => this.go(1));
     const table = add(this.el, "table");
-    add(table, "caption").textContent = "The boxes in their order. Up and down: another box; Enter: it is kept next; left and right: back, step.";
+    add(table, "caption").textContent = CAPTION;
     this.head = add(add(table, "thead"), "tr");
     this.body = add(table, "tbody");
     this.body.addEventListener("click", (event) => this.pick(event));

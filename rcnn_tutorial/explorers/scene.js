@@ -51,8 +51,8 @@ function numbers(kind, items, role, look) {
   return { ...layer(kind, Float32Array.from(flat), role, look), rim: items.length <= MANY };
 }
 
-// Boxes [[x1, y1, x2, y2], ...]. `fill`: opacity of the inside. `labels`: a text each, or none. `hover`: a text each, or
-// a function of the index.
+// Boxes [[x1, y1, x2, y2], ...]. `fill`: opacity of the inside. `labels`: a text each, or none. `hover`: a text each,
+// or a function of the index.
 export function boxes(items, role = PLAIN, { fill = 0, labels = [], hover = [], ...look } = {}) {
   const textOf = typeof hover === "function" ? hover : (i) => hover[i] ?? "";
   const texts = { labels: labels.join("\n"), hover: typeof hover === "function" || hover.length > 0, fill };
@@ -64,8 +64,9 @@ export function points(items, role = PLAIN, { shape = "dot", radius = 3, labels 
   return { ...numbers("points", items, role, look), shape, radius, labels: labels.join("\n") };
 }
 
-// Words at points. `letter`: their height in the picture's coordinates. `align`: left, center or right. `turned`: upward.
-export function words(items, texts = [], role = PLAIN, { letter = 12, align = "center", turned = false, ...look } = {}) {
+// Words at points. `letter`: their height in the picture's coordinates. `align`: left, center or right. `turned`: up.
+export function words(items, texts = [], role = PLAIN, style = {}) {
+  const { letter = 12, align = "center", turned = false, ...look } = style;
   return { ...numbers("words", items, role, look), words: texts.join("\n"), letter, align, turned };
 }
 
@@ -74,11 +75,12 @@ export function lines(items, role = PLAIN, { closed = false, arrow = false, ...l
   return { ...numbers("lines", items, role, look), points: items[0]?.length ?? 1, closed, arrow };
 }
 
-// Numbers (h, w) as colors. `colors`: the 256 of the map, (256, 3). `low`, `high`: the values of the first and the last;
-// by themselves the smallest and the largest. `extent`: x1, y1, x2, y2; null: the whole picture.
+// Numbers (h, w) as colors. `colors`: the 256 of the map, (256, 3). `low`, `high`: the values of the first and the
+// last; by themselves the smallest and the largest. `extent`: x1, y1, x2, y2; null: the whole picture.
 export function heatmap(rows, colors, { low, high, extent = null, ...look } = {}) {
   const values = rows.flat();
-  const [least, most] = [low ?? values.reduce((a, b) => Math.min(a, b)), high ?? values.reduce((a, b) => Math.max(a, b))];
+  const least = low ?? values.reduce((a, b) => Math.min(a, b));
+  const most = high ?? values.reduce((a, b) => Math.max(a, b));
   const span = Math.max(most - least, 1e-12);
   const data = new Uint8ClampedArray(4 * values.length);
   values.forEach((value, i) => {

@@ -6,7 +6,7 @@ const ARRAYS = {
   float16: Uint16Array, float32: Float32Array, int32: Int32Array, uint8: Uint8Array, bool: Uint8Array, file: Uint8Array,
 };
 
-// Reads what `twin.py` has packed. Tensors of one or two dimensions become nested arrays, those of more { shape, data }.
+// Reads what `twin.py` has packed. Tensors of one or two dimensions become nested arrays, larger ones { shape, data }.
 export class Unpacked {
   constructor(buffer) {
     this.buffer = buffer;
@@ -56,7 +56,7 @@ export class Game {
       const turnable = Object.fromEntries(styles.map((style) => [style.key, style.turnable]));
       return { layers: [], size, title, turnable, image: null };
     });
-    this.first = structuredClone(this.values);
+    this.first = { ...this.values }; // no array or object in it is ever changed, only replaced
     this.update();
   }
 
@@ -92,7 +92,7 @@ export class Game {
 
   // What a button of a preset does, or "Reset".
   press(name) {
-    this.set({ ...structuredClone(this.first), ...(name === "Reset" ? {} : this.explorer.presets[name]) });
+    this.set({ ...this.first, ...(name === "Reset" ? {} : this.explorer.presets[name]) });
   }
 
   // New ranges of sliders, which their values follow, and new values.

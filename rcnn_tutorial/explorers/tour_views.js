@@ -1,7 +1,7 @@
 // What every stage leaves behind, drawn onto the photo: `figures/tour.py` in the browser.
 //
-// A tour is what `tour_tensors` of `tour.py` gives: one photo on its way through a detector. It follows one ROI, the one
-// that became the best detection. Each view returns { layers, sentence }, and where the image is not the photo
+// A tour is what `tour_tensors` of `tour.py` gives: one photo on its way through a detector. It follows one ROI, that
+// which became the best detection. Each view returns { layers, sentence }, and where the image is not the photo
 // { image, size } too.
 
 import { generateAnchors } from "./anchor_grid.js";

@@ -1,8 +1,8 @@
 // The explorers and the questions of a page: the notebook's canvas and form, the browser's own inputs, and the twins in
 // the place of Python.
 //
-// The page holds, as text, what `course/live.py` packed: a <script type="application/json" id="live"> and, in base64 and
-// deflated, its arrays in <script type="text/plain" id="arrays">. Each explorer replaces the still picture in
+// The page holds, as text, what `course/live.py` packed: a <script type="application/json" id="live"> and, deflated and
+// in base64, its arrays in <script type="text/plain" id="arrays">. Each explorer replaces the still picture in
 // <div data-explorer="NUMBER">, a form the questions in <div data-questions="NUMBER">.
 
 import { render as drawCanvas } from "./canvas.js";
