@@ -31,13 +31,12 @@ from rcnn_tutorial.explorers.inference_nms import DetectionExplorer
 from rcnn_tutorial.explorers.preprocessing import PreprocessingExplorer
 from rcnn_tutorial.explorers.proposal_target import ProposalTargetExplorer
 from rcnn_tutorial.explorers.rpn_loss import AnchorLabelExplorer
-from rcnn_tutorial.explorers.suppression import NMSExplorer
+from rcnn_tutorial.explorers.suppression import NMSExplorer, of_the_surest_class
 from rcnn_tutorial.explorers.twin import Pack, exported, module_of
 from rcnn_tutorial.export import NEEDED
 from rcnn_tutorial.extras import require
 from rcnn_tutorial.fields import to_dict
 from rcnn_tutorial.model import FasterRCNN
-from rcnn_tutorial.stages.inference import class_boxes
 from rcnn_tutorial.stages.preprocessing import resize
 
 DETECTOR = "voc"
@@ -148,9 +147,6 @@ def explorers_of(image: Tensor, detector: FasterRCNN) -> list[Explorer]:
         trace = detector.trace([image])
     config, stride = detector.config, detector.stride
     photo = resize(image, float(trace.preprocessed.scales[0]))  # (3, H', W') as the detector sees it, but in colors
-    boxes = class_boxes(trace.proposed, trace.preprocessed, config.proposal_targets)[0]  # (R, C + 1, 4)
-    probabilities = trace.proposed.probabilities[0]  # (R, C + 1)
-    label = int(probabilities[:, 1:].amax(dim=0).argmax()) + 1  # the surest class
     return [
         PreprocessingExplorer(image, config=config.preprocessing, stride=stride),
         AnchorExplorer(photo, config.anchors, stride),
@@ -158,7 +154,7 @@ def explorers_of(image: Tensor, detector: FasterRCNN) -> list[Explorer]:
         ProposalTargetExplorer(image, trace, config, stride),
         CropPoolingExplorer(photo, trace.features[0], stride=stride),
         ClassificationExplorer(image, trace, config),
-        NMSExplorer(image, boxes[:, label], probabilities[:, label]),
+        NMSExplorer(image, *of_the_surest_class(trace, config)),
         DetectionExplorer(image, trace, config),
     ]
 

@@ -1,7 +1,7 @@
 // Shows what Python, or a page's twin, computed: one frame of layers over one image, and handles. No decision about
-// detection is taken here. `View` lives on the page and talks to them. Four files stand before this one: the `Painter`
-// of painter.js draws the layers; room.js says how large the picture may be; still.js hides the stored picture; a
-// `Handle` of handle.js is a box to move, an element over the canvas.
+// detection is taken here. `View` lives on the page and talks to them. Five files stand before this one: elements.js
+// makes elements; the `Painter` of painter.js draws the layers; room.js says how large the picture may be; still.js
+// hides the stored picture; a `Handle` of handle.js is a box to move, an element over the canvas.
 //
 // Zoomed in, the handles lie on a sheet larger than the stage, and the stage is scrolled; the canvas stays in the stage
 // and shows the part that is seen.

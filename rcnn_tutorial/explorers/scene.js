@@ -93,9 +93,14 @@ export function heatmap(rows, colors, { low, high, extent = null, ...look } = {}
 
 // A small image, (h, w, 3) of 0 to 255 as a flat array, every pixel a sharp square.
 export function picture(rgb, [height, width], { extent = null, ...look } = {}) {
-  const data = new Uint8ClampedArray(4 * height * width).fill(255);
-  for (let i = 0; i < 3 * height * width; i++) data[i + Math.floor(i / 3)] = rgb[i]; // a fourth value after each three
-  return { ...layer("pixels", data, PLAIN, look), shape: [height, width], extent };
+  return { ...layer("pixels", rgba(rgb, height * width), PLAIN, look), shape: [height, width], extent };
+}
+
+// Colors of so many pixels with a fourth number each, as a canvas takes them.
+export function rgba(rgb, count) {
+  const data = new Uint8ClampedArray(4 * count).fill(255);
+  for (let i = 0; i < 3 * count; i++) data[i + Math.floor(i / 3)] = rgb[i]; // a fourth value after each three
+  return data;
 }
 
 const hex = (rgb) => `#${rgb.map((c) => c.toString(16).padStart(2, "0")).join("")}`;

@@ -1,5 +1,6 @@
 // What an explorer is between two pictures: `Explorer` of explorer.py in the browser, without a page.
 
+import { range } from "./boxes.js";
 import { Impossible } from "./scene.js";
 
 const ARRAYS = {
@@ -25,10 +26,14 @@ export class Unpacked {
     if (kind === "float16") data = Float32Array.from(data, fromHalf);
     if (kind === "file") return data;
     if (shape.length > 2) return { shape, data };
-    const plain = kind === "bool" ? Array.from(data, Boolean) : Array.from(data);
-    if (shape.length < 2) return shape.length ? plain : plain[0];
-    return Array.from({ length: shape[0] }, (_, i) => plain.slice(i * shape[1], (i + 1) * shape[1]));
+    return nested({ shape, data: kind === "bool" ? Array.from(data, Boolean) : data });
   }
+}
+
+// A tensor of one or two dimensions as nested arrays, a number as itself.
+export function nested({ shape, data }) {
+  if (shape.length < 2) return shape.length ? Array.from(data) : data[0];
+  return range(shape[0]).map((i) => Array.from(data.slice(i * shape[1], (i + 1) * shape[1])));
 }
 
 // The number whose 16 bits in half precision are these.

@@ -39,8 +39,8 @@ def test_the_page_puts_a_file_together_again(monkeypatch, tmp_path):
     monkeypatch.setattr(own_photo, "PIECE", 100)
     data = bytes(range(256)) * 2
     texts = [text[len('rcnnPiece("') : -len('");\n')] for text in in_pieces(data)]
-    test = f'return [...new Uint8Array(await modules["detector.js"].unpack({json.dumps(texts)}))];'
-    assert bytes(run_in_node("detector.js", test, tmp_path)) == data
+    test = f'return [...new Uint8Array(await modules["inflate.js"].inflate({json.dumps(texts)}, "gzip"))];'
+    assert bytes(run_in_node("inflate.js", test, tmp_path)) == data
 
 
 @needs_node

@@ -4,14 +4,15 @@
 import { render as drawCanvas } from "./canvas.js";
 import { control } from "./controls.js";
 import { Detector } from "./detector.js";
-import { inflate, Panel } from "./host.js";
+import { Panel } from "./host.js";
+import { inflate } from "./inflate.js";
 import { Model } from "./model.js";
 import { onPhoto } from "./on_photo.js";
 import { Camera, readPhoto } from "./photo.js";
 import { AFTER, boxes } from "./scene.js";
 import { Unpacked } from "./state.js";
 import { render as drawSummary } from "./summary.js";
-import { fixed, thousands } from "./text.js";
+import { fixed, tally, thousands } from "./text.js";
 
 const THRESHOLD = {
   kind: "slider", name: "shown", label: "Show scores from", value: 0.5, min: 0.05, max: 0.95, step: 0.05, digits: 2,
@@ -33,7 +34,7 @@ class OwnPhoto {
     Object.assign(this, { element, twins, onTrace, shown: THRESHOLD.value, count: 0, panels: [] });
     const { files, classes, templates, arrays } = JSON.parse(document.getElementById("live").textContent);
     Object.assign(this, { files, classes });
-    this.templates = inflate(arrays).then((buffer) => new Unpacked(buffer).read(templates));
+    this.templates = inflate([arrays], "deflate").then((buffer) => new Unpacked(buffer).read(templates));
     this.listenToFiles();
     this.listenToCamera();
     this.part("load").addEventListener("click", () => this.say(async () => {
@@ -209,9 +210,7 @@ export function detections(trace, classes, least) {
 }
 
 function sentence(trace, found, least) {
-  const counts = new Map();
-  for (const { name } of found) counts.set(name, (counts.get(name) ?? 0) + 1);
-  const names = [...counts].map(([name, count]) => `${count} ${name}`).join(", ") || "none";
+  const names = tally(found.map(({ name }) => name)) || "none";
   const count = (name) => thousands(trace[name].shape[0]);
   const [anchors, proposals, left] = ["anchors", "proposals.boxes", "detections.boxes"].map(count);
   return `${anchors} anchors, ${proposals} proposals, ${left} detections; scored ${fixed(least, 2)} or more: ${names}.`;
