@@ -11,7 +11,6 @@ import json
 import os
 import re
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +21,7 @@ from rcnn_tutorial.checkpoints import load_model
 from rcnn_tutorial.course.bundle import bundle
 from rcnn_tutorial.course.scripts import embedded, page_script, sources
 from rcnn_tutorial.data import load_sample
-from rcnn_tutorial.errors import DataError
+from rcnn_tutorial.errors import ConfigError, DataError
 from rcnn_tutorial.explorers.anchors import AnchorExplorer
 from rcnn_tutorial.explorers.classification import ClassificationExplorer
 from rcnn_tutorial.explorers.crop_pooling import CropPoolingExplorer
@@ -33,8 +32,7 @@ from rcnn_tutorial.explorers.proposal_target import ProposalTargetExplorer
 from rcnn_tutorial.explorers.rpn_loss import AnchorLabelExplorer
 from rcnn_tutorial.explorers.suppression import NMSExplorer, of_the_surest_class
 from rcnn_tutorial.explorers.twin import Pack, exported, module_of
-from rcnn_tutorial.export import NEEDED
-from rcnn_tutorial.extras import require
+from rcnn_tutorial.export import require_onnx
 from rcnn_tutorial.fields import to_dict
 from rcnn_tutorial.model import FasterRCNN
 from rcnn_tutorial.stages.preprocessing import resize
@@ -42,6 +40,7 @@ from rcnn_tutorial.stages.preprocessing import resize
 DETECTOR = "voc"
 FOLDER = "own_photo"
 TITLE = "Your own photo"
+FOR = "the page for one's own photo"  # what needs what may be missing
 INSTALL = "npm install --prefix build onnxruntime-web@1.30.0"  # the version that was tried
 PIECE = 1_500_000  # bytes in a script: progress is told after each
 MODULE, WASM = "dist/ort.wasm.bundle.min.mjs", "dist/ort-wasm-simd-threaded.wasm"  # of onnxruntime-web
@@ -113,11 +112,12 @@ def runtime_folder() -> Path:
 
 def missing(runtime: Path) -> str:
     """Why there can be no page for one's own photo, with the remedy; "" if there can."""
-    without = "so the site has no page for one's own photo"
     if not all((runtime / name).is_file() for name in (MODULE, WASM)):
-        return f"{runtime}: onnxruntime-web is not there, {without}; run: {INSTALL}"
-    if lacking := [name for name in NEEDED if find_spec(name) is None]:
-        return f'{" and ".join(lacking)} missing, {without}; run: pip install "rcnn-tutorial[onnx]"'
+        return f"{FOR} needs onnxruntime-web, not in {runtime}; run: {INSTALL}"
+    try:
+        require_onnx(FOR)
+    except ConfigError as error:
+        return str(error)
     return ""
 
 
@@ -181,7 +181,7 @@ def detector_files(runtime: Path, detector: FasterRCNN) -> dict[str, bytes]:
 
     Raises ConfigError where the extra `onnx` is missing, DataError for a runtime that cannot be read.
     """
-    require("onnx", "the page for one's own photo", "onnx", "onnxscript")
+    require_onnx(FOR)
     from rcnn_tutorial.export_trace import export_trace
 
     try:
