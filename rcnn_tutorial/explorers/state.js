@@ -5,6 +5,7 @@ import { Impossible } from "./scene.js";
 
 const ARRAYS = {
   float16: Uint16Array, float32: Float32Array, int32: Int32Array, uint8: Uint8Array, bool: Uint8Array, file: Uint8Array,
+  differences: Uint8Array,
 };
 
 // Reads what `twin.py` has packed. Tensors of one or two dimensions become nested arrays, larger ones { shape, data }.
@@ -24,6 +25,7 @@ export class Unpacked {
     const length = shape.reduce((product, side) => product * side, 1);
     let data = new ARRAYS[kind](this.buffer, at, length);
     if (kind === "float16") data = Float32Array.from(data, fromHalf);
+    if (kind === "differences") data = summed(data, shape);
     if (kind === "file") return data;
     if (shape.length > 2) return { shape, data };
     return nested({ shape, data: kind === "bool" ? Array.from(data, Boolean) : data });
@@ -34,6 +36,19 @@ export class Unpacked {
 export function nested({ shape, data }) {
   if (shape.length < 2) return shape.length ? Array.from(data) : data[0];
   return range(shape[0]).map((i) => Array.from(data.slice(i * shape[1], (i + 1) * shape[1])));
+}
+
+// What `differences` of twin.py was given: the sums along each axis in turn, of `shape`, modulo 256.
+function summed(differences, shape) {
+  const bytes = Uint8Array.from(differences);
+  let step = bytes.length; // to the next along an axis
+  for (const side of shape) {
+    const whole = step;
+    step /= side;
+    for (let start = 0; start < bytes.length; start += whole)
+      for (let i = start + step; i < start + whole; i++) bytes[i] += bytes[i - step];
+  }
+  return bytes;
 }
 
 // The number whose 16 bits in half precision are these.

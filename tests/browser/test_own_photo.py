@@ -115,6 +115,12 @@ def arrays_of(page) -> dict[str, np.ndarray]:
     }
 
 
+def test_the_page_and_the_detector_stay_small(site):
+    """With the lessons, whose limit is in `course/test_site.py`, 35 MB at most."""
+    sizes = {path.name: path.stat().st_size / 1e6 for path in site.rglob("*") if path.is_file()}
+    assert sizes["own_photo.html"] <= 3 and sum(sizes.values()) <= 35 - 20
+
+
 @pytest.mark.parametrize("count", [300, 100])
 def test_every_tensor_of_a_photo_is_python_s(page, count):
     photo = lake()

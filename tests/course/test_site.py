@@ -28,21 +28,26 @@ PAPERS = [path.relative_to(COURSE).with_suffix(".html").as_posix() for path in s
 FURTHER_PAGES = [f"{FURTHER}/{path.stem}.html" for path in sorted((COURSE / FURTHER).glob("*.md"))]
 LESSON_PAGES = [name for name in NAMES if "/" not in name]
 PAGES = ["index.html", "teacher.html", *NAMES, *PAPERS, *FURTHER_PAGES]
+MOST_OF_A_LESSON, MOST_OF_THE_SITE = 3, 20  # MB
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="  # a PNG of 1 x 1
 )
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """The whole site but the page for one's own photo, written once; name -> parsed page."""
+def written(tmp_path_factory):
+    """The whole site but the page for one's own photo, written once; name -> the bytes of a page."""
     folder = tmp_path_factory.mktemp("site")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ONNXRUNTIME_WEB", str(folder / "nowhere"))
         assert site.main([str(folder)]) == 0
-    paths = sorted(folder.rglob("*.html"))
-    texts = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in paths}
-    return {name: BeautifulSoup(text, "html.parser") for name, text in texts.items()}
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.html"))}
+
+
+@pytest.fixture(scope="module")
+def built(written):
+    """Name -> parsed page."""
+    return {name: BeautifulSoup(html.decode("utf-8"), "html.parser") for name, html in written.items()}
 
 
 @pytest.fixture
@@ -78,6 +83,13 @@ def explorer_summaries(notebook: Path) -> list[str]:
 
 def test_every_lesson_and_every_solution_has_a_page(built):
     assert sorted(built) == sorted(PAGES)
+
+
+def test_a_lesson_and_the_site_stay_small(written):
+    """The archive, a download in place of the pages, holds the same once more and is not counted."""
+    sizes = {name: len(html) / 1e6 for name, html in written.items()}
+    assert {name: sizes[name] for name in LESSON_PAGES if sizes[name] > MOST_OF_A_LESSON} == {}
+    assert sum(sizes.values()) <= MOST_OF_THE_SITE
 
 
 def test_without_the_page_for_one_s_own_photo_a_line_says_why(capsys, monkeypatch, tmp_path):
