@@ -4,6 +4,7 @@ import { Impossible } from "./scene.js";
 
 const ARRAYS = {
   float16: Uint16Array, float32: Float32Array, int32: Int32Array, uint8: Uint8Array, bool: Uint8Array, file: Uint8Array,
+  pixels: Uint8Array,
 };
 
 // Reads what `twin.py` has packed. Tensors of one or two dimensions become nested arrays, those of more { shape, data }.
@@ -23,12 +24,22 @@ export class Unpacked {
     const length = shape.reduce((product, side) => product * side, 1);
     let data = new ARRAYS[kind](this.buffer, at, length);
     if (kind === "float16") data = Float32Array.from(data, fromHalf);
+    if (kind === "pixels") data = summed(data, shape);
     if (kind === "file") return data;
     if (shape.length > 2) return { shape, data };
     const plain = kind === "bool" ? Array.from(data, Boolean) : Array.from(data);
     if (shape.length < 2) return shape.length ? plain : plain[0];
     return Array.from({ length: shape[0] }, (_, i) => plain.slice(i * shape[1], (i + 1) * shape[1]));
   }
+}
+
+// The pixels (..., H, W) whose `differences` these are: sums along rows, then along columns, modulo 256.
+function summed(differences, shape) {
+  const [height, width] = shape.slice(-2);
+  const pixels = Uint8Array.from(differences);
+  for (let i = 0; i < pixels.length; i += 1) if (i % width) pixels[i] += pixels[i - 1];
+  for (let i = 0; i < pixels.length; i += 1) if (i % (height * width) >= width) pixels[i] += pixels[i - width];
+  return pixels;
 }
 
 // The number whose 16 bits in half precision are these.
