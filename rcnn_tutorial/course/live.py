@@ -5,7 +5,7 @@
 
 import functools
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -17,9 +17,10 @@ from rcnn_tutorial.checkpoints import load_model
 from rcnn_tutorial.course.files import course_folder, notebook_paths
 from rcnn_tutorial.course.recording import read_recording
 from rcnn_tutorial.course.scripts import embedded, page_script
-from rcnn_tutorial.data import open_photo, open_photos
+from rcnn_tutorial.data import ToyScenes, open_photo, open_photos
 from rcnn_tutorial.explorers.anchors import AnchorExplorer, IoUExplorer
 from rcnn_tutorial.explorers.classification import ClassificationExplorer
+from rcnn_tutorial.explorers.confusion import ConfusionExplorer
 from rcnn_tutorial.explorers.crop_pooling import CropPoolingExplorer
 from rcnn_tutorial.explorers.errors import CurveExplorer, ErrorExplorer
 from rcnn_tutorial.explorers.explorer import Explorer
@@ -41,7 +42,7 @@ from rcnn_tutorial.stages.preprocessing import resize
 class Live(NamedTuple):
     """What a page needs for its explorers."""
 
-    places: dict[str, int]  # `repr` of an explorer as its lesson begins, and of questions -> the number among its kind
+    places: dict[str, list[int]]  # what the lesson's outputs say -> the numbers of those that say so, in their order
     content: str  # JSON: {"explorers": [...], "questions": [...]}
     arrays: str  # base64 of the deflated bytes that `content` points into
     script: str
@@ -72,6 +73,14 @@ def seen(photo: str = "scene") -> Seen:
         trace = model.trace([image], [target], torch.Generator().manual_seed(0))
     scale = float(trace.preprocessed.scales[0])
     return Seen(model, image, target, trace, resize(image, scale), target["boxes"].as_subclass(Tensor) * scale)
+
+
+@functools.cache
+def drawn(count: int = 500) -> tuple[Sequence[Tensor], Sequence[Mapping], Sequence[Mapping], Sequence[str]]:
+    """Scenes that the toy detector has never seen: images, what it finds, what is there, the names of the classes."""
+    model, scenes = load_model("toy").for_inference(), ToyScenes("val", count)
+    images, targets = zip(*(scenes[i] for i in range(count)), strict=True)
+    return images, [model([image])[0] for image in images], targets, model.classes
 
 
 def _tour() -> list[Explorer]:
@@ -136,7 +145,8 @@ def _errors() -> list[Explorer]:
     photos, targets = zip(*map(open_photo, names), strict=True)
     found = [model([photo])[0] for photo in photos]
     kinds = ErrorExplorer(photos[0], found[0], targets[0], model.classes)
-    return [kinds, CurveExplorer(photos, found, targets, model.classes.index("person") + 1, model.classes)]
+    curve = CurveExplorer(photos, found, targets, model.classes.index("person") + 1, model.classes)
+    return [kinds, ConfusionExplorer(*drawn()), curve]
 
 
 # Of each lesson the explorers that its page has alive, as its cells make them.
@@ -171,19 +181,28 @@ def questions_of(lesson: str) -> list[Questions]:
 def packed(explorers: Sequence[Explorer], asked: Sequence[Questions] = ()) -> Live:
     """Explorers and questions of one page, with the script that shows them."""
     pack = Pack()
-    sent = {repr(explorer): exported(explorer, pack) for explorer in explorers}
+    sent = [(repr(explorer), exported(explorer, pack)) for explorer in explorers]
     return _page(sent, pack.text(), asked)
 
 
 def replayed(asked: Sequence[Questions]) -> Live:
-    """The page of the lesson that trains: its training is a recorded one, to look through."""
+    """The page of the lesson that trains: its trainings are recorded ones, to look through."""
     kept = read_recording()
-    return _page({kept.says: kept.explorer}, kept.arrays, asked)
+    return _page(kept.explorers, kept.arrays, asked)
 
 
-def _page(sent: Mapping[str, dict], arrays: str, asked: Sequence[Questions]) -> Live:
-    """sent: what an explorer says -> what the page gets of it, which points into `arrays`."""
-    content = {"explorers": list(sent.values()), "questions": [twin.exported(one) for one in asked]}
-    places = {words: number for kind in (sent, map(repr, asked)) for number, words in enumerate(kind)}
-    script = page_script("host.js", (explorer["module"] for explorer in sent.values()))
+def _page(sent: Sequence[tuple[str, dict]], arrays: str, asked: Sequence[Questions]) -> Live:
+    """sent: what the lesson's output says, and what the page gets of its explorer, which points into `arrays`."""
+    explorers = [explorer for _, explorer in sent]
+    content = {"explorers": explorers, "questions": [twin.exported(one) for one in asked]}
+    places = numbered(words for words, _ in sent) | numbered(map(repr, asked))
+    script = page_script("host.js", (explorer["module"] for explorer in explorers))
     return Live(places, embedded(content), arrays, script)
+
+
+def numbered(words: Iterable[str]) -> dict[str, list[int]]:
+    """Where each is: "a", "b", "a" -> {"a": [0, 2], "b": [1]}."""
+    places: dict[str, list[int]] = {}
+    for number, one in enumerate(words):
+        places.setdefault(one, []).append(number)
+    return places

@@ -128,12 +128,13 @@ def read_source(path: Path, course: Path) -> Source:
 
 def make_body(source: Source, renderer: PageRenderer, alive: Live | None = None) -> str:
     """The cells of a notebook as HTML. The renderer collects the page's sections."""
+    places = {words: iter(numbers) for words, numbers in alive.places.items()} if alive else {}
     return _TEMPLATES.get_template("cells.html").render(
         cells=source.notebook.cells,
         markdown=lambda text: to_html(text, renderer),
         python=lambda code: highlight(code, get_lexer_by_name("ipython3"), HtmlFormatter()),
         view=LIVE_VIEW,
-        places=alive.places if alive else {},
+        place=lambda words: next(places.get(words, iter(())), None),
     )
 
 

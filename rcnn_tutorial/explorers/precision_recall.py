@@ -16,7 +16,7 @@ from rcnn_tutorial.errors import ConfigError
 from rcnn_tutorial.evaluation import Curve, area_ap, eleven_point_ap
 from rcnn_tutorial.evaluation.average_precision import curve_of
 from rcnn_tutorial.evaluation.matching import difficult_of, judge, match, objects_in_a_row
-from rcnn_tutorial.explorers.canvas import ROOMY, Canvas, Handle, encode_image
+from rcnn_tutorial.explorers.canvas import ROOMY, Canvas, Handle, encode_image, squeeze_image
 from rcnn_tutorial.explorers.explorer import Explorer, integer, number
 from rcnn_tutorial.figures.inference_nms import ELEVEN_RECALLS, best_precision
 from rcnn_tutorial.roles import Role
@@ -24,6 +24,7 @@ from rcnn_tutorial.scene import Boxes, Layer, Lines, Points, Words, to_uint8
 
 SIZE = (400, 420)  # (H, W) of the chart, in units of its own
 LEFT, RIGHT, UP, DOWN, LETTER = 46, 16, 40, 50, 19  # what surrounds its axes; height of the type there
+FEW = 20  # photos, up to which a page gets them as they are
 MOST_RANKS = 15  # detections, up to which each has its number on the chart
 RIGHT_ONE = roles.AFTER._replace(name="right")
 WRONG_ONE = roles.BEFORE._replace(name="wrong")
@@ -232,8 +233,9 @@ def as_lists(images, detections, targets, classes=None) -> tuple[list[Tensor], l
 
 
 def photos_of(images: Sequence[Tensor]) -> list[dict]:
-    """Photos (3, H, W) in [0, 1] as a twin takes them: files, and their heights and widths."""
-    return [{"image": encode_image(to_uint8(image)), "size": image.shape[-2:]} for image in images]
+    """Photos (3, H, W) in [0, 1] as a twin takes them: files, and their heights and widths. Many are squeezed."""
+    encode = encode_image if len(images) <= FEW else squeeze_image
+    return [{"image": encode(to_uint8(image)), "size": image.shape[-2:]} for image in images]
 
 
 def objects_of(target: Mapping) -> dict[str, Tensor]:

@@ -17,7 +17,7 @@ from rcnn_tutorial.explorers.canvas import Canvas, message
 from rcnn_tutorial.explorers.explorer import MAIN, Explorer, Several
 
 _DTYPES = {np.dtype(name) for name in ("float32", "int32", "uint8", "bool")}
-LARGE = 10_000  # numbers from which on an array goes in half precision, where that loses nothing
+LARGE = 10_000  # numbers from which on an array goes in half precision, or as differences: neither loses anything
 
 
 class Pack:
@@ -54,7 +54,7 @@ class Pack:
         fitting = array.astype(wanted)
         if fitting.dtype not in _DTYPES or (array.dtype.kind in "iu" and not np.array_equal(fitting, array)):
             raise TypeError(f"an array of {array.dtype} cannot go to a page")
-        if fitting.dtype == "uint8" and fitting.ndim == 3:  # a photo
+        if fitting.dtype == "uint8" and fitting.ndim > 1 and fitting.size >= LARGE:
             return self._keep(differences(fitting).tobytes(), "differences", list(array.shape))
         half = fitting.astype("float16") if fitting.dtype == "float32" and fitting.size >= LARGE else None
         if half is not None and np.array_equal(half.astype("float32"), fitting):
@@ -71,9 +71,9 @@ class Pack:
 
 
 def differences(photo: np.ndarray) -> np.ndarray:
-    """Bytes less those before them, along each axis in turn, modulo 256: of a photo, deflated a third is saved.
+    """Bytes less those before them, along each axis in turn, modulo 256: deflated, a photo is a third smaller.
 
-    photo: (3, H, W) uint8. `summed` of state.js undoes it.
+    photo: (..., H, W) uint8. `summed` of state.js undoes it.
     """
     for axis in range(photo.ndim):
         photo = np.diff(photo, axis=axis, prepend=np.uint8(0))
