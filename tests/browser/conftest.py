@@ -1,4 +1,4 @@
-"""One JupyterLab, one site, one Chromium and one Firefox for all browser tests; a lesson is opened once, run as seldom as can be."""
+"""One JupyterLab, site, Chromium and Firefox for all browser tests; a lesson is opened once, run as seldom as it can."""
 
 import shutil
 

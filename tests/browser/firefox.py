@@ -1,4 +1,4 @@
-"""A Firefox as it is installed, driven by the protocol that it speaks itself, WebDriver BiDi; Playwright wants its own."""
+"""An installed Firefox, driven by the protocol that it speaks itself, WebDriver BiDi: Playwright wants its own Firefox."""
 
 from __future__ import annotations
 

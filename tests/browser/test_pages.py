@@ -75,9 +75,7 @@ def test_a_finger_drags_a_box_and_the_page_stays(open_lesson):
     touch = page.context.new_cdp_session(page)
 
     def at(kind: str, *points: tuple[int, int]):
-        touch.send(
-            "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]}
-        )
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]})
 
     def drag(way):
         at("touchStart", way[0])
@@ -115,6 +113,21 @@ def check_drag(page, drag):
     assert page.evaluate("() => scrollY") == scrolled
 
 
+def test_an_explorer_that_fails_leaves_the_others_alive(browser, site, tmp_path):
+    html, kind = (site / "02_anchors.html").read_text(encoding="utf-8"), '"kind":"AnchorExplorer"'
+    assert html.count(kind) == 1
+    (tmp_path / "broken.html").write_text(html.replace(kind, '"kind":"Unknown"'), encoding="utf-8")
+    with browser.new_context() as context:
+        page, said = context.new_page(), []
+        page.on("console", lambda message: said.append(message.text))
+        page.goto((tmp_path / "broken.html").as_uri())
+        explorer, panel = live.LESSONS["02_anchors"]()[1], ChromiumPanel(page, 1)
+        panel.wait_for(explorer.summary)
+        press(panel, explorer, next(iter(explorer.presets)))
+        assert page.locator("[data-explorer='0'] > img").is_visible()  # the still picture
+        assert len(said) == 1 and said[0].startswith("rcnn_tutorial explorer 0:")
+
+
 def test_an_answer_is_marked(open_lesson):
     page = open_lesson("02_anchors")
     form = page.locator("[data-questions='0'] form").first
@@ -123,5 +136,3 @@ def test_an_answer_is_marked(open_lesson):
         form.locator("input").nth(place).fill(str(field.right))
     form.get_by_text("Commit").click()
     assert "Right." in page.locator("[data-questions='0'] [role=status]").first.inner_text()
-
-
