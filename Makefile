@@ -44,11 +44,13 @@ test: install ## run all tests; every notebook too, its outputs compared
 test-gpu: install ## run the tests that need a CUDA device; skipped, with the reason, where there is none
 	@$(RUN) -m pytest -q -rs -m gpu tests/gpu
 
-test-browser: install ## run every notebook in JupyterLab in Chromium, move its sliders; screenshots go to build/
+test-browser: install ## every notebook in JupyterLab in Chromium, every page in Chromium and Firefox; screenshots go to build/
 	@$(RUN) -c 'import playwright' 2>/dev/null || \
 	    { echo "Playwright is missing; install it with: $(VENV)/bin/uv pip install --python $(RUN) '.[browser]'" >&2; exit 1; }
 	@command -v "$${CHROMIUM:-chromium}" >/dev/null || command -v google-chrome >/dev/null || \
 	    { echo 'Chromium is missing; on Debian and Ubuntu: apt install chromium. Elsewhere: CHROMIUM=/path/to/chrome' >&2; exit 1; }
+	@command -v "$${FIREFOX:-firefox-esr}" >/dev/null || command -v firefox >/dev/null || \
+	    { echo 'Firefox is missing; on Debian and Ubuntu: apt install firefox-esr. Elsewhere: FIREFOX=/path/to/firefox' >&2; exit 1; }
 	@test -f "$${AXE:-build/node_modules/axe-core/axe.min.js}" || \
 	    { echo 'axe-core is missing; install it with: npm install --prefix build axe-core. Elsewhere: AXE=/path/to/axe.min.js' >&2; exit 1; }
 	@test -d "$${ONNXRUNTIME_WEB:-build/node_modules/onnxruntime-web}" || \

@@ -20,6 +20,7 @@ DISTRIBUTIONS = {
     "bs4": "beautifulsoup4",
     "jupyter_core": "jupyter-core",
     "skimage": "scikit-image",
+    "websocket": "websocket-client",
     "yaml": "pyyaml",
 }  # where the package to install has another name than the one to import
 

@@ -1,4 +1,4 @@
-"""One JupyterLab, one site and one Chromium for all browser tests; a lesson is opened once, run as seldom as can be."""
+"""One JupyterLab, site, Chromium and Firefox for all browser tests; a lesson is opened once, run as seldom as it can."""
 
 import shutil
 
@@ -6,6 +6,7 @@ import nbformat
 import pytest
 from agreement import SNAPSHOT
 from browser_lab import CHROMIUM_OPTIONS, SCREENSHOTS, OpenNotebook, chromium, run_lab
+from firefox import firefox, run_firefox
 from playwright.sync_api import sync_playwright
 
 from rcnn_tutorial.course.files import course_folder
@@ -21,6 +22,23 @@ def browser():
         opened = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_OPTIONS)
         yield opened
         opened.close()
+
+
+@pytest.fixture(scope="session")
+def opened_firefox(tmp_path_factory):
+    """Debian's Firefox, or the one that $FIREFOX names, with one page as large as a projector's."""
+    if firefox() is None:
+        pytest.fail("Firefox is missing; on Debian and Ubuntu: apt install firefox-esr", pytrace=False)
+    with run_firefox(tmp_path_factory.mktemp("firefox")) as page:
+        page.set_viewport(1400, 900)
+        yield page
+
+
+@pytest.fixture
+def firefox_page(opened_firefox):
+    """Its page; fails at the end for what a script complained of, and for a request that left the disk."""
+    yield opened_firefox
+    assert opened_firefox.take_problems() == []
 
 
 @pytest.fixture(scope="session")

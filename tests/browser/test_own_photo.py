@@ -12,13 +12,17 @@ import pytest
 import torch
 from axe import violations
 from browser_lab import ANSWER_TIMEOUT, CHROMIUM_OPTIONS, SCREENSHOTS, chromium
+from firefox import FirefoxPanel
+from moving import ChromiumPanel, movable, moves, press
 from PIL import Image
+from targets import small_targets
 
 from rcnn_tutorial.assets import asset_path
 from rcnn_tutorial.checkpoints import load_model
 from rcnn_tutorial.course.files import course_folder
 from rcnn_tutorial.course.own_photo import SECTIONS, explorers_of, make_own_photo, missing, runtime_folder
 from rcnn_tutorial.course.pages import own_photo_files
+from rcnn_tutorial.explorers.explorer import Explorer
 from rcnn_tutorial.export_trace import named_tensors
 
 TOLERANCE = 1e-3
@@ -46,6 +50,18 @@ DROP = """([text]) => {
     document.body.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: files }));
 }"""
 
+# Counts the explorers of now that are cleaned up.
+COUNT_CLEANED = """() => {
+    window.cleaned = 0;
+    for (const { cleanups } of ownPhoto.panels) cleanups.push(() => { window.cleaned += 1; });
+}"""
+# The detector comes when `release` is called.
+HOLD = """() => {
+    const held = new Promise((resolve) => { window.release = resolve; });
+    const load = ownPhoto.detector.bind(ownPhoto);
+    ownPhoto.detector = () => held.then(load);
+}"""
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
@@ -62,7 +78,8 @@ def site(tmp_path_factory):
 @pytest.fixture
 def page(browser, site, request):
     """The page, offline; fails at the end for an error of a script, or a request for what does not lie beside it."""
-    context = browser.new_context(viewport=SCREENS[getattr(request, "param", "projector")])
+    screen = getattr(request, "param", "projector")
+    context = browser.new_context(viewport=SCREENS[screen], has_touch=screen == "phone")
     context.set_offline(True)
     page, problems = context.new_page(), []
     beside = ((site / "own_photo").as_uri(), "blob:")
@@ -79,6 +96,10 @@ def page(browser, site, request):
 
 def lake() -> Image.Image:
     return Image.open(asset_path("samples/lake.jpg")).convert("RGB")
+
+
+def python_s_explorers(photo: Image.Image) -> list[Explorer]:
+    return explorers_of(torch.from_numpy(np.array(photo)).permute(2, 0, 1).float() / 255, load_model("voc"))
 
 
 def text_of(image: Image.Image, kind: str = "PNG", **options) -> str:
@@ -154,32 +175,46 @@ def test_the_detections_are_drawn_and_axe_finds_no_violation(page, request):
     assert "0.95 or more" in summary.inner_text()
     assert page.evaluate("() => document.documentElement.scrollWidth") <= page.viewport_size["width"]
     assert violations(page) == []
+    assert page.viewport_size != SCREENS["phone"] or small_targets(page) == []
     SCREENSHOTS.joinpath("site").mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / "site" / f"own_photo_{page.viewport_size['width']}.png", full_page=True)
 
 
 def test_the_explorers_begin_as_python_s_and_another_photo_replaces_them(page):
-    image = torch.from_numpy(np.array(lake())).permute(2, 0, 1).float() / 255
-    expected = [explorer.summary for explorer in explorers_of(image, load_model("voc"))]
+    expected = [explorer.summary for explorer in python_s_explorers(lake())]
     choose(page, base64.b64decode(text_of(lake())))
     until(page, "Done")
     assert summaries_of(page) == expected
+    page.evaluate(COUNT_CLEANED)
     choose(page, base64.b64decode(text_of(lake().resize((320, 214)))))
     until(page, "Done")
+    assert (
+        page.evaluate("() => [cleaned, ownPhoto.panels.length]") == [len(SECTIONS)] * 2
+    )  # the first ones listen no more
     assert page.locator("[data-explorer] .rcnn-explorer").count() == len(SECTIONS)
     assert "214 × 320 times" in summaries_of(page)[0] and summaries_of(page) != expected
 
 
-def test_a_slider_of_every_explorer_changes_its_summary(page):
-    choose(page, base64.b64decode(text_of(lake().resize((320, 214)))))
+def test_a_slider_of_every_explorer_says_what_it_says_in_python(page):
+    choose(page, base64.b64decode(text_of(lake())))
     until(page, "Done")
-    for place in page.locator("[data-explorer]").all():
-        summary, before = place.locator(".rcnn-summary"), place.locator(".rcnn-summary").inner_text()
-        slider = place.locator(".rcnn-main input[type=range]:enabled").first
-        slider.press("Home")
-        assert summary.inner_text() != before
-        place.get_by_role("button", name="Reset").click()
-        assert summary.inner_text() == before
+    for number, explorer in enumerate(python_s_explorers(lake())):
+        panel, before = ChromiumPanel(page, number), explorer.summary
+        name, home = next((name, moves(one)[-1]) for name, one in movable(explorer) if "Home" in moves(one)[-1].words)
+        panel.press(f"[data-control='{name}']", *home.words)
+        explorer.set(**{name: home.value})
+        panel.wait_for(explorer.summary)
+        assert explorer.summary != before
+        press(panel, explorer, "Reset")
+
+
+def test_in_firefox_the_explorers_begin_as_python_s(firefox_page, site, tmp_path):
+    lake().save(tmp_path / "lake.png")
+    firefox_page.goto(site / "own_photo.html")
+    firefox_page.choose_file("input[type=file]", tmp_path / "lake.png")
+    assert "has not left this device" in firefox_page.wait_for("[data-part=status]", "Done", "That")
+    for number, explorer in enumerate(python_s_explorers(lake())):
+        FirefoxPanel(firefox_page, number).wait_for(explorer.summary)
 
 
 def test_a_photo_is_turned_upright_and_a_large_one_shrunk(page):
@@ -201,6 +236,15 @@ def test_a_photo_may_be_dropped(page):
             break
         page.wait_for_timeout(50)
     assert page.evaluate("() => window.dropped") == lake().width
+
+
+def test_a_photo_that_is_dropped_while_another_is_looked_at_is_named_in_the_end(page):
+    page.evaluate(HOLD)
+    choose(page, base64.b64decode(text_of(lake().resize((320, 214)))))
+    page.evaluate(DROP, [text_of(lake())])
+    page.evaluate("() => release()")
+    assert "The photo that came meanwhile was not opened: drop it again." in until(page, "Done", "That")
+    assert arrays_of(page)["photo"].shape == (214, 320, 4)
 
 
 def test_what_is_no_photo_is_refused_in_a_sentence(page):

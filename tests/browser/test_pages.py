@@ -1,13 +1,10 @@
 """The pages' explorers in Chromium, from the disk, offline: whatever is moved, they say what Python says."""
 
-from collections.abc import Callable
-
-import ipywidgets as widgets
 import pytest
+from moving import ChromiumPanel, drag_in_python, move_every_control, press
 from playwright.sync_api import expect
 
 from rcnn_tutorial.course import live
-from rcnn_tutorial.explorers.explorer import Several
 
 SCREENS = {"projector": {"width": 1400, "height": 900}, "phone": {"width": 400, "height": 800}}
 
@@ -35,23 +32,7 @@ def open_lesson(request, browser, site):
 def test_every_control_of_a_page_does_what_it_does_in_python(open_lesson, lesson):
     page = open_lesson(lesson)
     for number, explorer in enumerate(live.LESSONS[lesson]()):
-        panel = page.locator(f"[data-explorer='{number}'] .rcnn-explorer")
-        more = panel.get_by_role("button", name="More", exact=True)
-        if more.count():
-            more.click()
-        for name, control in explorer.controls.items():
-            if control.disabled or name == "play" or name in explorer.notebook_only:
-                continue
-            views = [seen(panel)]
-            for act, value in moves(control):
-                act(panel.locator(f"[data-control='{name}']"))
-                explorer.set(**{name: value})
-                wait_for_summary(page, number, explorer.summary)
-                views.append(seen(panel))
-            assert any(view != views[0] for view in views), name  # whatever its first step may do
-            panel.get_by_role("button", name="Reset", exact=True).click()
-            explorer.press("Reset")
-            wait_for_summary(page, number, explorer.summary)
+        move_every_control(ChromiumPanel(page, number), explorer)
 
 
 @pytest.mark.parametrize("lesson", live.LESSONS)
@@ -59,22 +40,20 @@ def test_every_preset_of_a_page_says_what_it_says_in_python(open_lesson, lesson)
     page = open_lesson(lesson)
     for number, explorer in enumerate(live.LESSONS[lesson]()):
         for name in explorer.presets:
-            explorer.press(name)
-            page.locator(f"[data-explorer='{number}'] .rcnn-presets").get_by_text(name, exact=True).click()
-            wait_for_summary(page, number, explorer.summary)
+            press(ChromiumPanel(page, number), explorer, name)
 
 
 def test_a_training_is_looked_through(open_lesson):
     page = open_lesson("08_training")
-    panel = page.locator("[data-explorer='0']")
-    said, slider = panel.locator(".rcnn-summary"), panel.locator("[data-control=step]")
+    panel = ChromiumPanel(page, 0)
+    said, slider = panel.element.locator(".rcnn-summary"), panel.element.locator("[data-control=step]")
     expect(said).to_contain_text("Step 300 of 300, finished.")
-    last = seen(panel)
+    last = panel.seen()
     slider.press("Home")
     expect(said).to_contain_text("Step 0 of 300")
     slider.press("ArrowRight")
     expect(said).to_contain_text("Step 10 of 300")
-    assert seen(panel)[1] != last[1]
+    assert panel.seen()[1] != last[1]
 
 
 def test_a_box_is_dragged(open_lesson):
@@ -87,7 +66,66 @@ def test_a_box_is_dragged(open_lesson):
         handle.press(key)
     x1, y1, x2, y2 = explorer.canvas.handles["first"]
     explorer.canvas.move(first=(x1 + 1, y1 + 10, x2, y2 + 10))
-    wait_for_summary(page, 1, explorer.summary)
+    ChromiumPanel(page, 1).wait_for(explorer.summary)
+
+
+@pytest.mark.parametrize("open_lesson", ["phone"], indirect=True)
+def test_a_finger_drags_a_box_and_the_page_stays(open_lesson):
+    page = open_lesson("02_anchors")
+    touch = page.context.new_cdp_session(page)
+
+    def at(kind: str, *points: tuple[int, int]):
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]})
+
+    def drag(way):
+        at("touchStart", way[0])
+        for point in way[1:]:
+            at("touchMove", point)
+        at("touchEnd")
+
+    check_drag(page, drag)
+
+
+@pytest.mark.parametrize("open_lesson", ["projector"], indirect=True)
+def test_the_mouse_drags_a_box(open_lesson):
+    page = open_lesson("02_anchors")
+
+    def drag(way):
+        page.mouse.move(*way[0])
+        page.mouse.down()
+        for point in way[1:]:
+            page.mouse.move(*point)
+        page.mouse.up()
+
+    check_drag(page, drag)
+
+
+def check_drag(page, drag):
+    """drag(way): along points of the screen. The upper of two boxes goes where Python's does, and nothing else."""
+    explorer, panel = live.LESSONS["02_anchors"]()[1], ChromiumPanel(page, 1)
+    panel.element.scroll_into_view_if_needed()
+    scrolled = page.evaluate("() => scrollY")
+    box = panel.element.locator("[data-handle=second]").bounding_box()
+    x, y = round(box["x"] + box["width"] / 2), round(box["y"] + box["height"] / 2)
+    drag([(x, y), (x + 5, y + 20), (x + 9, y + 60), (x + 12, y + 37)])
+    drag_in_python(explorer, "second", (12, 37), panel.element.locator(".rcnn-sheet").bounding_box()["width"])
+    panel.wait_for(explorer.summary)
+    assert page.evaluate("() => scrollY") == scrolled
+
+
+def test_an_explorer_that_fails_leaves_the_others_alive(browser, site, tmp_path):
+    html, kind = (site / "02_anchors.html").read_text(encoding="utf-8"), '"kind":"AnchorExplorer"'
+    assert html.count(kind) == 1
+    (tmp_path / "broken.html").write_text(html.replace(kind, '"kind":"Unknown"'), encoding="utf-8")
+    with browser.new_context() as context:
+        page, said = context.new_page(), []
+        page.on("console", lambda message: said.append(message.text))
+        page.goto((tmp_path / "broken.html").as_uri())
+        explorer, panel = live.LESSONS["02_anchors"]()[1], ChromiumPanel(page, 1)
+        panel.wait_for(explorer.summary)
+        press(panel, explorer, next(iter(explorer.presets)))
+        assert page.locator("[data-explorer='0'] > img").is_visible()  # the still picture
+        assert len(said) == 1 and said[0].startswith("rcnn_tutorial explorer 0:")
 
 
 def test_an_answer_is_marked(open_lesson):
@@ -98,43 +136,3 @@ def test_an_answer_is_marked(open_lesson):
         form.locator("input").nth(place).fill(str(field.right))
     form.get_by_text("Commit").click()
     assert "Right." in page.locator("[data-questions='0'] [role=status]").first.inner_text()
-
-
-def seen(panel) -> list:
-    """What the panel says and shows, and the list beside its picture."""
-    pictures = panel.evaluate("(panel) => [...panel.querySelectorAll('canvas')].map((one) => one.toDataURL())")
-    beside = panel.locator(".rcnn-ranking").all_inner_texts()
-    return [panel.locator(".rcnn-summary").inner_text(), pictures, beside]
-
-
-def moves(control) -> list[tuple[Callable, object]]:
-    """What a reader does with a control, by keyboard or click, and the value that it then has."""
-    if isinstance(control, Several):
-        ticked = tuple(one for one in control.options if (one in control.value) != (one == control.options[0]))
-        return [(lambda place: place.locator("input").first.click(), ticked)]
-    if hasattr(control, "step"):
-        step = control.step if control.value < control.max else -control.step
-        return [(key("ArrowRight" if step > 0 else "ArrowLeft"), control.value + step), *ends(control.min, control.max)]
-    if hasattr(control, "options"):
-        options = [option if isinstance(option, tuple) else (str(option), option) for option in control.options]
-        if isinstance(control, widgets.SelectionSlider):
-            return ends(options[0][1], options[-1][1])
-        return [(select(text), value) for text, value in (*options[:2], options[-1])]
-    return [(lambda place: place.click(), not control.value)]
-
-
-def ends(low, high) -> list[tuple[Callable, object]]:
-    return [(key("End"), high), (key("Home"), low)]
-
-
-def key(name: str) -> Callable:
-    return lambda place: place.press(name)
-
-
-def select(text: str) -> Callable:
-    return lambda place: place.select_option(text)
-
-
-def wait_for_summary(page, number: int, summary: str) -> None:
-    """Until the explorer says this; fails with what it says instead."""
-    expect(page.locator(f"[data-explorer='{number}'] .rcnn-summary")).to_have_text(summary)

@@ -6,6 +6,7 @@ axe-core checks every page against WCAG 2 A and AA; the keyboard walks through a
 import pytest
 from axe import violations
 from browser_lab import SCREENSHOTS
+from targets import small_targets
 
 from rcnn_tutorial.course.files import course_folder, notebook_paths
 
@@ -100,6 +101,15 @@ def test_tab_reaches_everything_and_the_focus_is_seen(open_page, name):
         assert focused["visible"], focused
         reached.append(focused["number"])
     assert reached == list(range(count))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_finger_hits_everything_on_a_phone(browser, site, name):
+    with browser.new_context(viewport=SCREENS["phone"], has_touch=True, is_mobile=True) as context:
+        page = context.new_page()
+        page.goto((site / name).as_uri())
+        page.wait_for_function("!document.querySelector('[data-explorer]:not(:has(.rcnn-summary))')")
+        assert small_targets(page) == []
 
 
 def test_enter_opens_an_answer_and_closes_it(open_page):

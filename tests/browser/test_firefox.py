@@ -1,0 +1,38 @@
+"""The pages in Firefox, from the disk: whatever is moved, they say what Python says, and no script complains."""
+
+import pytest
+from firefox import FirefoxPanel
+from moving import drag_in_python, move_every_control, press
+
+from rcnn_tutorial.course import live
+
+
+@pytest.mark.parametrize("lesson", live.LESSONS)
+def test_every_control_and_preset_of_a_page_does_what_it_does_in_python(firefox_page, site, lesson):
+    firefox_page.goto(site / f"{lesson}.html")
+    for number, explorer in enumerate(live.LESSONS[lesson]()):
+        panel = FirefoxPanel(firefox_page, number)
+        panel.wait_for(explorer.summary)
+        move_every_control(panel, explorer)
+        for name in explorer.presets:
+            press(panel, explorer, name)
+
+
+def test_a_training_is_looked_through(firefox_page, site):
+    firefox_page.goto(site / "08_training.html")
+    panel = FirefoxPanel(firefox_page, 0)
+    for key, words in (("End", "Step 300 of 300, finished."), ("Home", "Step 0 of 300"), ("ArrowRight", "Step 10 of")):
+        panel.press("[data-control=step]", key)
+        assert words in firefox_page.wait_for(f"{panel.selector} .rcnn-summary", words)
+
+
+def test_the_mouse_drags_a_box(firefox_page, site):
+    firefox_page.goto(site / "02_anchors.html")
+    explorer, panel = live.LESSONS["02_anchors"]()[1], FirefoxPanel(firefox_page, 1)
+    panel.wait_for(explorer.summary)
+    width = firefox_page.evaluate(
+        "(selector) => document.querySelector(selector).getBoundingClientRect().width", f"{panel.selector} .rcnn-sheet"
+    )
+    firefox_page.drag(f"{panel.selector} [data-handle=second]", (20, 10), (60, 40))
+    drag_in_python(explorer, "second", (60, 40), width)
+    panel.wait_for(explorer.summary)
