@@ -73,6 +73,12 @@ def test_the_teachers_page_needs_nothing_outside_its_folder():
     assert [link for link in links_of(TEACHER) if link.startswith("..")] == []
 
 
+@pytest.mark.parametrize("page", [README, TEACHER], ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_what_needs_no_installation_comes_before_what_does(page):
+    text = page.read_text(encoding="utf-8")
+    assert 0 < text.index("`make site`") < text.index("make lab")
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_picture_says_what_it_shows(page):
     assert all(len(alt) > 10 for alt in re.findall(r"!\[([^\]]*)\]\(", page.read_text(encoding="utf-8")))

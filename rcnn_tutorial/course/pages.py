@@ -31,6 +31,7 @@ from rcnn_tutorial.course.markdown import PageRenderer, to_html
 from rcnn_tutorial.course.own_photo import FOLDER, POLICY, TITLE, OwnPhoto, make_own_photo
 from rcnn_tutorial.course.rewriting import write_anew
 from rcnn_tutorial.course.scripts import style_files
+from rcnn_tutorial.course.words import on_a_page
 from rcnn_tutorial.errors import DataError
 
 COURSE = "Faster R-CNN, stage by stage"
@@ -109,7 +110,7 @@ def make_pages(course: Path, live: Mapping[str, Live] | None = None, own_photo: 
 
 
 def read_source(path: Path, course: Path) -> Source:
-    """Read a notebook, or a Markdown file as a notebook of one cell. Raises DataError when it is neither."""
+    """Read a notebook, or a Markdown file as a notebook of one cell, in a page's words. Raises DataError else."""
     try:
         if path.suffix == ".md":
             cells = [nbformat.v4.new_markdown_cell(path.read_text(encoding="utf-8"))]
@@ -118,6 +119,8 @@ def read_source(path: Path, course: Path) -> Source:
             notebook = nbformat.read(path, as_version=4)
     except (ValueError, OSError, nbformat.ValidationError) as error:
         raise DataError(f"{path}: not a notebook that can be read ({type(error).__name__}); restore it") from error
+    for cell in notebook.cells:
+        cell.source = on_a_page(cell.source) if cell.cell_type == "markdown" else cell.source
     headings = (re.match(r"# +(.+)", cell.source) for cell in notebook.cells if cell.cell_type == "markdown")
     title = next((found[1].strip() for found in headings if found), None)
     if title is None:

@@ -10,15 +10,19 @@ function heightOf(panel) {
   return framed ? FRAMED * screen.availHeight : panel.clientHeight;
 }
 
-// The height for the pictures of a canvas; of those that stand one below the other none can have it all.
+// The height for the pictures of a canvas; of those that stand one below the other none can have it all. Controls may stand
+// above (few of them), beside, below, or stick to the lower edge of a page.
 function room(el, stage, panel) {
   const right = el.closest(".rcnn-right");
+  const few = right?.closest(".rcnn-few")?.firstElementChild;
+  const hand = right?.parentElement.querySelector(".rcnn-at-hand");
   const tops = [...(right?.querySelectorAll(".rcnn-canvas") ?? [])].map(({ offsetTop }) => offsetTop);
   const pictures = right?.querySelector(".rcnn-pictures") ?? el;
   const below = (right ?? el).offsetHeight - pictures.offsetHeight; // a neighbor may be taller: its height is its own
   const around = new Set(tops).size > 1 ? BELOW : below + el.offsetHeight - stage.offsetHeight;
-  const above = right ? right.offsetTop - (right.closest(".rcnn-few")?.firstElementChild ?? right).offsetTop : 0;
-  return Math.max(LEAST, heightOf(panel) - above - around - EDGES);
+  const above = few?.offsetHeight ? right.offsetTop - few.offsetTop : 0;
+  const stuck = hand && getComputedStyle(hand).position === "sticky" ? hand.offsetHeight : 0;
+  return Math.max(LEAST, heightOf(panel) - above - stuck - around - EDGES);
 }
 
 // Few controls stand beside the picture, or above it where that makes it larger: below a panorama a narrow window has

@@ -7,6 +7,14 @@ from playwright.sync_api import expect
 from rcnn_tutorial.course import live
 
 SCREENS = {"projector": {"width": 1400, "height": 900}, "phone": {"width": 400, "height": 800}}
+# What of a panel's presets and first controls does not show itself while a picture of it is looked at.
+HIDDEN = """(panel) => [...panel.querySelectorAll(".rcnn-stage")].flatMap((picture) => {
+    picture.scrollIntoView({ block: "center" });
+    return [picture, ...panel.querySelectorAll(".rcnn-presets, .rcnn-main > *")].filter((part) => {
+        const { left, top, width, height } = part.getBoundingClientRect();
+        return !part.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+    }).map((part) => `${part.className} ${part.textContent}`);
+})"""
 
 
 @pytest.fixture(params=SCREENS)
@@ -41,6 +49,21 @@ def test_every_preset_of_a_page_says_what_it_says_in_python(open_lesson, lesson)
     for number, explorer in enumerate(live.LESSONS[lesson]()):
         for name in explorer.presets:
             press(ChromiumPanel(page, number), explorer, name)
+
+
+@pytest.mark.parametrize("lesson", [*live.LESSONS, live.TRAINING])
+def test_a_picture_and_what_changes_it_are_seen_together(open_lesson, lesson):
+    for panel in open_lesson(lesson).locator(".rcnn-explorer").all():
+        assert panel.evaluate(HIDDEN) == []
+
+
+def test_every_explorer_has_a_name_of_its_own(open_lesson):
+    page = open_lesson("03_rpn_loss")
+    for number, name in enumerate(["Anchor Label Explorer", "Smooth L1 Explorer"]):
+        panel = page.locator(f"[data-explorer='{number}']")
+        assert panel.get_by_role("region", name=name, exact=True).count() == 1
+    page = open_lesson("02_anchors")
+    assert page.get_by_role("region", name="IoU Explorer", exact=True).count() == 1
 
 
 def test_a_training_is_looked_through(open_lesson):

@@ -25,6 +25,11 @@ def test_it_is_the_same_each_time_and_tells_of_solutions_where_there_are_any():
     assert "solutions" in start_page(solutions=True) and "solutions" not in start_page(solutions=False)
 
 
+def test_the_pages_that_need_no_notebook_come_first():
+    words = start_page(solutions=True)
+    assert words.index("make site") < words.index("rcnn-tutorial serve") < words.index("Run All Cells")
+
+
 def test_a_page_without_the_table_is_named(tmp_path):
     (tmp_path / "README.md").write_text("# The course", encoding="utf-8")
     with pytest.raises(DataError, match="README.md: has no table of the lessons"):

@@ -48,7 +48,7 @@ export class Panel {
     this.game = new Game(twin, explorer);
     Object.assign(this, { explorer, count: 0, cleanups: [] });
     const few = explorer.controls.length <= 2 ? " rcnn-few" : "";
-    this.element = make("section", { class: `rcnn-explorer${few}`, "aria-label": "Explorer" });
+    this.element = make("section", { class: `rcnn-explorer${few}`, "aria-label": spoken(explorer.kind) });
     this.controls = explorer.controls.map((spec) => [spec.name, control(spec, (value) => this.put(spec, value))]);
     this.pictures = explorer.canvases.map((canvas) => this.picture(canvas));
     this.line = new Model({ text: this.game.summary, possible: true });
@@ -83,7 +83,8 @@ export class Panel {
     const missing = Object.entries(this.explorer.left_out).map(([label, why]) => `${label}: in the notebook; ${why}.`);
     const row = make("div", { class: "rcnn-presets" }, ...presets, ...(elements.length > main ? [more] : []));
     const first = make("div", { class: "rcnn-main" }, ...elements.slice(0, main));
-    return make("div", { class: "rcnn-controls" }, row, first, this.reasons, rest, ...this.beside(),
+    const hand = make("div", { class: "rcnn-at-hand" }, row, first, this.reasons, rest);
+    return make("div", { class: "rcnn-controls" }, hand, ...this.beside(),
       make("p", { class: "rcnn-reasons" }, missing.join(" ")));
   }
 
@@ -177,6 +178,11 @@ export class Panel {
     const names = (why) => Object.keys(this.game.rest).filter((name) => this.game.rest[name] === why);
     return reasons.map((why) => `${names(why).map((name) => labels[name]).join(", ")}: ${why}.`).join(" ");
   }
+}
+
+// How a screen reader names an explorer: "AnchorLabelExplorer" -> "Anchor Label Explorer".
+function spoken(kind) {
+  return kind.replace(/\B(?=[A-Z][a-z\d])/g, " ");
 }
 
 // A file's bytes as they are; pixels { shape: [h, w, 3], data } as the canvas takes them.
