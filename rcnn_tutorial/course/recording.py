@@ -1,4 +1,4 @@
-"""The trainings of lesson 08 as its page replays them: `python -m rcnn_tutorial.course.recording` trains and writes them.
+"""The trainings of lesson 08 as its page replays them: `python -m rcnn_tutorial.course.recording` writes them.
 
 They lie in the assets, because a site that is written trains nothing.
 """
