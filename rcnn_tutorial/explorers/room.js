@@ -10,8 +10,8 @@ function heightOf(panel) {
   return framed ? FRAMED * screen.availHeight : panel.clientHeight;
 }
 
-// The height for the pictures of a canvas; of those that stand one below the other none can have it all. Controls may stand
-// above (few of them), beside, below, or stick to the lower edge of a page.
+// The height for the pictures of a canvas; of those that stand one below the other none can have it all. Controls may
+// stand above (few of them), beside, below, or stick to the lower edge of a page.
 function room(el, stage, panel) {
   const right = el.closest(".rcnn-right");
   const few = right?.closest(".rcnn-few")?.firstElementChild;
