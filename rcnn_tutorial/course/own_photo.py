@@ -10,7 +10,6 @@ import gzip
 import json
 import os
 import re
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from rcnn_tutorial.checkpoints import load_model
 from rcnn_tutorial.course.bundle import bundle
+from rcnn_tutorial.course.kept_graph import graph_of
 from rcnn_tutorial.course.scripts import embedded, page_script, sources
 from rcnn_tutorial.data import load_sample
 from rcnn_tutorial.errors import ConfigError, DataError
@@ -182,17 +182,12 @@ def detector_files(runtime: Path, detector: FasterRCNN) -> dict[str, bytes]:
     Raises ConfigError where the extra `onnx` is missing, DataError for a runtime that cannot be read.
     """
     require_onnx(FOR)
-    from rcnn_tutorial.export_trace import export_trace
-
     try:
         module, wasm = (runtime / MODULE).read_text(encoding="utf-8"), (runtime / WASM).read_bytes()
     except OSError as error:
         raise DataError(f"{error.filename}: {error.strerror}; run: {INSTALL}") from error
-    with tempfile.TemporaryDirectory() as folder:
-        graph = Path(folder) / "trace.onnx"
-        export_trace(detector, graph)
-        worker = f"{as_script(module)}\n{bundle(['detector_worker.js'], sources())}"
-        return {"worker": worker.encode(), "wasm": wasm, "graph": graph.read_bytes()}
+    worker = f"{as_script(module)}\n{bundle(['detector_worker.js'], sources())}"
+    return {"worker": worker.encode(), "wasm": wasm, "graph": graph_of(detector)}
 
 
 def as_script(module: str) -> str:

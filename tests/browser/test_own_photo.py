@@ -5,6 +5,7 @@ Its script may evaluate no text, so that the tests wait by asking again (`until`
 
 import base64
 import io
+import re
 import time
 
 import numpy as np
@@ -60,6 +61,11 @@ HOLD = """() => {
     const held = new Promise((resolve) => { window.release = resolve; });
     const load = ownPhoto.detector.bind(ownPhoto);
     ownPhoto.detector = () => held.then(load);
+}"""
+LISTEN = """() => {
+    window.told = [];
+    const line = document.querySelector("[data-part=status]");
+    new MutationObserver(() => window.told.push(line.textContent)).observe(line, { childList: true });
 }"""
 
 
@@ -245,6 +251,16 @@ def test_a_photo_that_is_dropped_while_another_is_looked_at_is_named_in_the_end(
     page.evaluate("() => release()")
     assert "The photo that came meanwhile was not opened: drop it again." in until(page, "Done", "That")
     assert arrays_of(page)["photo"].shape == (214, 320, 4)
+
+
+def test_the_way_to_a_result_is_told_in_a_few_words(page):
+    page.evaluate(LISTEN)
+    choose(page, base64.b64decode(text_of(lake().resize((320, 214)))))
+    until(page, "Done")
+    told = page.evaluate("() => window.told")
+    loading = [words for words in told if words.startswith("Loading")]
+    assert [re.search(r"(\d+) %", words)[1] for words in loading] == ["0", "25", "50", "75"]
+    assert len(told) == len(loading) + 5, told  # photo, start, look, explorers, result
 
 
 def test_what_is_no_photo_is_refused_in_a_sentence(page):

@@ -45,6 +45,20 @@ def test_the_page_puts_a_file_together_again(monkeypatch, tmp_path):
 
 
 @needs_node
+def test_a_worker_that_cannot_open_the_detector_is_ended(tmp_path):
+    test = """
+        let ended = 0;
+        globalThis.Worker = class {
+            postMessage({ number }) { this.onmessage({ data: { number, error: "no memory" } }); }
+            terminate() { ended += 1; }
+        };
+        const load = () => modules["detector.js"].Detector.load({ folder: "", pieces: {} });
+        return [await load().catch(({ message }) => message), ended];
+    """
+    assert run_in_node("detector.js", test, tmp_path) == ["no memory", 1]
+
+
+@needs_node
 @pytest.mark.parametrize(
     ("size", "expected"), [((1600, 900), [1600, 900]), ((4000, 3000), [1600, 1200]), ((1, 9000), [1, 1600])]
 )

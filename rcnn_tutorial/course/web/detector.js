@@ -22,7 +22,12 @@ export class Detector {
     }
     const { worker, wasm, graph } = loaded;
     const detector = new Detector(worker);
-    await detector.ask("open", { wasm, graph }, [wasm, graph]);
+    try {
+      await detector.ask("open", { wasm, graph }, [wasm, graph]);
+    } catch (error) {
+      detector.worker.terminate(); // the next try starts another
+      throw error;
+    }
     return detector;
   }
 

@@ -90,7 +90,8 @@ class OwnPhoto {
     const bar = this.part("progress");
     const progress = (done, total) => {
       Object.assign(bar, { hidden: false, value: done, max: total });
-      const loading = `Loading the detector: ${megabytes(done)} of ${megabytes(total)} MB.`;
+      const quarters = Math.floor((4 * done) / total); // what is told is read aloud; the bar moves meanwhile
+      const loading = `Loading the detector: ${25 * quarters} % of ${fixed(total / 1e6, 1)} MB.`;
       this.tell(done < total ? loading : "Starting the detector.");
     };
     if (!this.loading)
@@ -140,8 +141,10 @@ class OwnPhoto {
     for (const name of ["choices", "take"]) this.part(name).disabled = on; // the viewfinder is no part of the choices
   }
 
+  // What is said twice would be read aloud twice.
   tell(words) {
-    this.part("status").textContent = words;
+    const line = this.part("status");
+    if (line.textContent !== words) line.textContent = words;
   }
 
   // The lessons' explorers on this photo, one after the other, so that the page answers meanwhile.
@@ -151,8 +154,8 @@ class OwnPhoto {
     for (const panel of this.panels.splice(0)) panel.destroy(); // those of the photo before
     all.hidden = false;
     const templates = await this.templates;
-    for (const [number, place] of places.entries()) {
-      this.tell(`Explorer ${number + 1} of ${places.length}.`);
+    this.tell("The explorers are being drawn.");
+    for (const place of places) {
       await new Promise((resolve) => { setTimeout(resolve); });
       const template = templates[place.dataset.explorer];
       this.panels.push(new Panel(place, onPhoto(template, trace, photo), this.twins[template.module][template.kind]));
@@ -214,8 +217,4 @@ function sentence(trace, found, least) {
   const count = (name) => thousands(trace[name].shape[0]);
   const [anchors, proposals, left] = ["anchors", "proposals.boxes", "detections.boxes"].map(count);
   return `${anchors} anchors, ${proposals} proposals, ${left} detections; scored ${fixed(least, 2)} or more: ${names}.`;
-}
-
-function megabytes(bytes) {
-  return fixed(bytes / 1e6, 1);
 }
