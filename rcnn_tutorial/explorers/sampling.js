@@ -61,6 +61,7 @@ export function randomKeys(usable, seed) {
 //
 // candidates: (N,) of true and false. keys: (N,) in [0, 1).
 export function shuffledCandidates(candidates, keys, count) {
-  const rows = range(candidates.length).filter((i) => candidates[i]);
+  const rows = [];
+  candidates.forEach((is, i) => { if (is) rows.push(i); });
   return rows.sort((a, b) => keys[b] - keys[a] || a - b).slice(0, count);
 }
