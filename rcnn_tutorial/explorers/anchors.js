@@ -21,6 +21,7 @@
 
 import { anchorSizes, baseAnchors, gridOf, insideImage } from "./anchor_grid.js";
 import { bestOverlaps, boxArea, boxIou, centerAndSize, encode, range, shifted } from "./boxes.js";
+import { keepLast } from "./once.js";
 import {
   boxes, CHOSEN, GROUND, GROUND_TRUTH, Impossible, lines, OTHER, PALETTE, PLAIN, points, RED, role,
 } from "./scene.js";
@@ -29,27 +30,20 @@ import { fixed, general, roundHalfEven, thousands } from "./text.js";
 const SHARED = role(PALETTE[1], "solid", "intersection");
 
 export const AnchorExplorer = {
-  draw({ scales, ratios, stride, column, row, border }, { size, room, objects, base_size: base, reach, colors }) {
+  draw({ scales, ratios, stride, column, row, border }, tensors) {
     if (!scales.length || !ratios.length)
       throw new Impossible("without a scale and a ratio there is no anchor; tick at least one of each");
-    const [rows, columns] = gridOf(size, stride);
-    const at = [Math.min(row, rows - 1), Math.min(column, columns - 1)];
-    const config = { base_size: base, scales, ratios };
-    const [sizes, shapes] = [anchorSizes(config), baseAnchors(config)]; // (A, 2), (A, 4)
-    const cellAt = (x, y) => shapes.map((shape) => shifted(shape, [x * stride, y * stride])); // (A, 4)
-    const cells = range(rows).map((y) => range(columns).map((x) => cellAt(x, y)));
-    const inside = (box) => insideImage(box, size, border);
-    const within = cells.flat(2).filter(inside);
-    const best = bestOverlaps(objects, within); // (G,)
-    const centers = cells.flat().map((cell) => centerAndSize(cell[0]).slice(0, 2)); // (rows * columns, 2)
-    const cell = cells[at[0]][at[1]];
+    const { size, room, objects, reach, colors } = tensors;
+    const { rows, columns, sizes, cells, centers, within, best } = wholeGrid(scales, ratios, stride, border, tensors);
+    const at = Math.min(row, rows - 1) * columns + Math.min(column, columns - 1);
+    const [cell, inside] = [cells[at], (box) => insideImage(box, size, border)];
     const layers = [
       ...ground(centers, stride, border, size, room),
       ...objectLayers(objects, best, room, reach),
       ...shapeLayers(cell, inside, { scales, ratios, sizes, size, room, colors }),
-      points([moved(centers[at[0] * columns + at[1]], room)], CHOSEN, { radius: 7, name: "cell" }),
+      points([moved(centers[at], room)], CHOSEN, { radius: 7, name: "cell" }),
     ];
-    const count = { rows, columns, shapes: shapes.length, inside: within.length, here: cell.filter(inside).length };
+    const count = { rows, columns, shapes: sizes.length, inside: within, here: cell.filter(inside).length };
     return {
       scenes: [{ layers }],
       summary: inWords(count) + reached(best, reach),
@@ -73,6 +67,19 @@ export const AnchorExplorer = {
     return { column: Math.floor((x - room) / stride), row: Math.floor((y - room) / stride) };
   },
 };
+
+// What is the same whichever cell is in hand: the anchors of all cells and the cells' centers, row by row, how many
+// anchors lie inside, and how well the best of those fits each object.
+const wholeGrid = keepLast((scales, ratios, stride, border, { size, objects, base_size: base }) => {
+  const [rows, columns] = gridOf(size, stride);
+  const config = { base_size: base, scales, ratios };
+  const [sizes, shapes] = [anchorSizes(config), baseAnchors(config)]; // (A, 2), (A, 4)
+  const cellAt = (x, y) => shapes.map((shape) => shifted(shape, [x * stride, y * stride])); // (A, 4)
+  const cells = range(rows).flatMap((y) => range(columns).map((x) => cellAt(x, y))); // (rows * columns, A, 4)
+  const centers = cells.map((cell) => centerAndSize(cell[0]).slice(0, 2)); // (rows * columns, 2)
+  const within = cells.flat().filter((box) => insideImage(box, size, border));
+  return { rows, columns, sizes, cells, centers, within: within.length, best: bestOverlaps(objects, within) };
+});
 
 const moved = ([x, y], by) => [x + by, y + by];
 

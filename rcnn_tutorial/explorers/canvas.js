@@ -12,6 +12,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 const TURNS = { PageUp: 1, PageDown: -1 };
 const PANELS = ".jp-WindowedPanel-outer, .jp-NotebookPanel-notebook"; // what shows a notebook in JupyterLab
 const STILLS = ["img", ".rcnn-wake"]; // the outputs before a live view, see shown.py
+const decoded = new WeakMap(); // a page's files -> their bitmaps: such a file comes again, as the same array
 const RIM = 5; // screen pixels between a handle and its name, for the ring that shows the focus
 
 function render({ model, el }) {
@@ -92,7 +93,12 @@ class View {
     this.observer.disconnect();
     cancelAnimationFrame(this.due);
     this.showStills();
-    this.bitmap?.close();
+    this.giveBack();
+  }
+
+  // A decoded photo is megabytes that nobody else gives back, but for those that are kept.
+  giveBack() {
+    if (!decoded.has(this.source)) this.bitmap?.close();
     this.bitmap = null;
   }
 
@@ -101,14 +107,14 @@ class View {
   // A frame waits for its image, so that new boxes never lie on the old picture.
   receive() {
     this.ready = this.ready.then(async () => {
-      const [bytes, frame] = [this.model.get("image"), this.model.get("frame")];
-      const pixels = bytes instanceof ImageData; // from a page's twin; a notebook sends a file
-      if (bytes !== this.source && (pixels || bytes?.byteLength)) {
-        const bitmap = await createImageBitmap(pixels ? bytes : new Blob([bytes]));
-        this.bitmap?.close(); // a decoded photo is megabytes that nobody else gives back
-        this.bitmap = bitmap;
+      const [source, frame] = [this.model.get("image"), this.model.get("frame")];
+      const pixels = source instanceof ImageData; // from a page's twin, else a file; a notebook's is a DataView
+      if (source !== this.source && (pixels || source?.byteLength)) {
+        const bitmap = decoded.get(source) ?? await createImageBitmap(pixels ? source : new Blob([source]));
+        if (source instanceof Uint8Array) decoded.set(source, bitmap);
+        this.giveBack();
+        Object.assign(this, { bitmap, source });
       }
-      this.source = bytes;
       this.frame = { ...frame, layers: frame.layers.map(unpack) };
       for (const style of frame.handles) this.handle(style).restyle(style);
       this.asked = null;

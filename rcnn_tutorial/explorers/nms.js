@@ -1,6 +1,7 @@
 // Non-maximum suppression of `stages/nms.py`.
 
 import { boxArea, range, TINY } from "./boxes.js";
+import { keepLast } from "./once.js";
 
 const f = Math.fround;
 
@@ -14,20 +15,19 @@ export function descending(ranks) {
 // boxes: (N, 4). ranks: (N,), highest first. threshold: boxes whose IoU with a kept one exceeds it are removed; it is
 // not rounded to single precision, as in torchvision.
 export function nms(boxes, ranks, threshold, most = Infinity) {
-  const order = descending(ranks);
-  const sorted = columns(boxes, order);
+  const { order, sorted } = inOrder(boxes, ranks);
   const shelfOf = shelves(sorted, threshold);
   const kept = []; // places in the order
   for (let k = 0; k < order.length && kept.length < most; k++) {
     const shelf = shelfOf(k);
     if (shelf.some((places) => silenced(sorted, places, k, threshold))) continue;
-    shelf[1].push(k);
+    shelf[0].push(k);
     kept.push(k);
   }
   return kept.map((k) => order[k]);
 }
 
-// A function that gives, for box k, three lists of kept boxes: the smaller ones, those of like size, the larger ones.
+// A function that gives, for box k, three lists of kept boxes: those of like size, the smaller ones, the larger ones.
 // All others are so much smaller or larger that the IoU cannot exceed the threshold.
 function shelves({ area }, threshold) {
   const step = Math.max(-Math.log(threshold), 1e-3) * 1.001; // of the logarithm of areas; a little more than needed
@@ -35,14 +35,13 @@ function shelves({ area }, threshold) {
   const shelf = (number) => all.get(number) ?? all.set(number, []).get(number);
   return (k) => {
     const number = Math.floor(Math.log(Math.max(area[k], TINY)) / step);
-    return [shelf(number - 1), shelf(number), shelf(number + 1)];
+    return [shelf(number), shelf(number - 1), shelf(number + 1)];
   };
 }
 
 // The same, one kept box at a time: { kept, suppressed, remaining }, indices of boxes. Here the threshold is rounded.
 export function* nmsSteps(boxes, ranks, threshold) {
-  const order = descending(ranks);
-  const sorted = columns(boxes, order);
+  const { order, sorted } = inOrder(boxes, ranks);
   let places = range(order.length); // in the order of `ranks`
   while (places.length) {
     const [kept, ...others] = places;
@@ -52,6 +51,12 @@ export function* nmsSteps(boxes, ranks, threshold) {
     yield { kept: order[kept], suppressed: suppressed.map((k) => order[k]), remaining: remaining.map((k) => order[k]) };
   }
 }
+
+// The order of the ranks, and the boxes in it; at another threshold it is the same.
+const inOrder = keepLast((boxes, ranks) => {
+  const order = descending(ranks);
+  return { order, sorted: columns(boxes, order) };
+});
 
 // The boxes in this order, a column for each side and for the area: of 12 000 boxes there are millions of pairs.
 function columns(boxes, order) {

@@ -6,3 +6,13 @@ export function once(compute) {
     return known.get(tensors);
   };
 }
+
+// A function that keeps its last result, for what most controls leave alone: it computes again where an argument is
+// another, even an equal array.
+export function keepLast(compute) {
+  let [before, result] = [null, null];
+  return (...given) => {
+    if (!before || given.some((one, i) => one !== before[i])) [before, result] = [given, compute(...given)];
+    return result;
+  };
+}

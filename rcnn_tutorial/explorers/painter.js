@@ -133,8 +133,12 @@ class Painter {
   // line takes forty times as long, to stroke every line with stripes six times.
   striped(paint, line, dash) {
     const { width, height } = this.pen.canvas;
-    Object.assign(this.sheet, { width, height }); // that empties it
-    const pen = this.sheet.getContext("2d");
+    const { sheet } = this;
+    if (sheet.width !== width || sheet.height !== height) Object.assign(sheet, { width, height });
+    const pen = sheet.getContext("2d");
+    pen.globalCompositeOperation = "source-over";
+    pen.resetTransform();
+    pen.clearRect(0, 0, width, height);
     pen.setTransform(this.pen.getTransform());
     paint(Object.assign(pen, line));
     pen.resetTransform();
@@ -143,7 +147,7 @@ class Painter {
     this.pen.save();
     this.pen.resetTransform();
     this.pen.globalAlpha = 1;
-    this.pen.drawImage(this.sheet, 0, 0);
+    this.pen.drawImage(sheet, 0, 0);
     this.pen.restore();
   }
 

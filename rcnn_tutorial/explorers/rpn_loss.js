@@ -3,7 +3,7 @@
 import { anchorSizes, generateAnchors, gridOf, insideImage } from "./anchor_grid.js";
 import { boxIou, centerAndSize, clip, decode, encode, range } from "./boxes.js";
 import { smoothL1 } from "./losses.js";
-import { once } from "./once.js";
+import { keepLast, once } from "./once.js";
 import { randomKeys } from "./sampling.js";
 import {
   AFTER, BACKGROUND, boxes, FOREGROUND, GROUND, GROUND_TRUTH, lines, PALETTE, PLAIN, points, RED, role, WHITE, YELLOW,
@@ -30,12 +30,11 @@ export const AnchorLabelExplorer = {
     const told = SLIDERS.map((name) => controls[name]);
     const moved = told.some((value, i) => value !== placeOf(controls.object)[i]);
     const movable = moved ? boxAround(told) : controls.object;
-    const config = configOf(controls, tensors.anchor_targets);
     const { anchors, inside, centers, names } = prepared(tensors);
     const truth = groundTruth(controls.objects_counted, movable, tensors); // (G, 4)
-    const assignment = assignAnchors(anchors, truth, inside, config);
-    const keys = randomKeys(Array(anchors.length).fill(true), controls.seed); // one for each anchor, as in the layer
-    const sampled = sampleLabels(assignment.labels, keys, config); // (N,)
+    const assignment = assigned(controls.positive, controls.negative, truth, tensors);
+    const sampling = { batch_size: controls.batch, foreground_fraction: controls.fraction };
+    const sampled = sampleLabels(assignment.labels, keysOf(anchors.length, controls.seed), sampling); // (N,)
     const every = controls.show === ALL;
     const marks = markLayers(assignment, sampled, { centers, inside, every });
     const objects = controls.objects_counted === BOTH ? tensors.objects : [];
@@ -61,11 +60,6 @@ export const AnchorLabelExplorer = {
 const placeOf = (box) => centerAndSize(box.map(f)).map(roundHalfEven);
 const boxAround = ([x, y, width, height]) => [x - width / 2, y - height / 2, x + width / 2, y + height / 2];
 
-function configOf({ positive, negative, batch, fraction }, config) {
-  const overlaps = { positive_overlap: positive, negative_overlap: negative };
-  return { ...config, ...overlaps, batch_size: batch, foreground_fraction: fraction };
-}
-
 // What no control changes: the anchors, whether each is inside, where its mark is drawn, and the shapes' names.
 const prepared = once(({ size, stride, anchors: config, anchor_targets: targets }) => {
   const anchors = generateAnchors(gridOf(size, stride), stride, config); // (N, 4)
@@ -86,10 +80,20 @@ function spreadCenters(anchors, { ratios, scales }, stride) {
 }
 
 // The objects that count, cut off at the image's border as an annotator would: (G, 4).
-function groundTruth(counted, movable, { size, objects }) {
+const groundTruth = keepLast((counted, movable, { size, objects }) => {
   if (counted === NONE) return [];
   return [clip(movable.map(f), size), ...(counted === BOTH ? objects : [])];
-}
+});
+
+// Every anchor's label before sampling.
+const assigned = keepLast((positive, negative, truth, tensors) => {
+  const { anchors, inside } = prepared(tensors);
+  const overlaps = { positive_overlap: positive, negative_overlap: negative };
+  return assignAnchors(anchors, truth, inside, { ...tensors.anchor_targets, ...overlaps });
+});
+
+// A random number for each anchor, as in the layer.
+const keysOf = keepLast((count, seed) => randomKeys(Array(count).fill(true), seed));
 
 // Which controls can do nothing now.
 function resting({ labels, overlaps }, every, least) {

@@ -60,7 +60,8 @@ export function randomKeys(usable, seed) {
 // At most `count` of the candidates in the order of their keys, highest first: indices.
 //
 // candidates: (N,) of true and false. keys: (N,) in [0, 1).
-export function shuffledCandidates(candidates, keys, count) {
-  const rows = range(candidates.length).filter((i) => candidates[i]);
+export function shuffledCandidates(candidates, keys, count = Infinity) {
+  const rows = [];
+  candidates.forEach((is, i) => { if (is) rows.push(i); });
   return rows.sort((a, b) => keys[b] - keys[a] || a - b).slice(0, count);
 }

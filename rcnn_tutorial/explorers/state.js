@@ -32,12 +32,6 @@ export class Unpacked {
   }
 }
 
-// A tensor of one or two dimensions as nested arrays, a number as itself.
-export function nested({ shape, data }) {
-  if (shape.length < 2) return shape.length ? Array.from(data) : data[0];
-  return range(shape[0]).map((i) => Array.from(data.slice(i * shape[1], (i + 1) * shape[1])));
-}
-
 // What `differences` of twin.py was given: the sums along each axis in turn, of `shape`, modulo 256.
 function summed(differences, shape) {
   const bytes = Uint8Array.from(differences);
@@ -49,6 +43,12 @@ function summed(differences, shape) {
       for (let i = start + step; i < start + whole; i++) bytes[i] += bytes[i - step];
   }
   return bytes;
+}
+
+// A tensor of one or two dimensions as nested arrays, a number as itself.
+export function nested({ shape, data }) {
+  if (shape.length < 2) return shape.length ? Array.from(data) : data[0];
+  return range(shape[0]).map((i) => Array.from(data.slice(i * shape[1], (i + 1) * shape[1])));
 }
 
 // The number whose 16 bits in half precision are these.

@@ -2,6 +2,7 @@
 // every ROI of one image is to learn. Thresholds are rounded to single precision, as torch rounds them.
 
 import { boxIou, encode, range } from "./boxes.js";
+import { keepLast } from "./once.js";
 import { shuffledCandidates } from "./sampling.js";
 import { roundHalfEven } from "./text.js";
 
@@ -35,13 +36,17 @@ export function assignAnchors(anchors, objects, inside, config) {
 // labels: (N,). keys: (N,) random numbers, the highest of which stay.
 export function sampleLabels(labels, keys, config) {
   const most = Math.floor(config.batch_size * config.foreground_fraction);
-  const foreground = shuffledCandidates(labels.map((label) => label === FOREGROUND), keys, most);
-  const room = config.batch_size - foreground.length;
-  const background = shuffledCandidates(labels.map((label) => label === BACKGROUND), keys, room);
+  const [all, others] = shuffledKinds(labels, keys);
+  const foreground = all.slice(0, most);
+  const background = others.slice(0, config.batch_size - foreground.length);
   const sampled = Array(labels.length).fill(DONT_CARE);
   for (const i of [...foreground, ...background]) sampled[i] = labels[i];
   return sampled;
 }
+
+// All foreground and all background anchors, in random order: how many of them stay changes neither.
+const shuffledKinds = keepLast((labels, keys) =>
+  [FOREGROUND, BACKGROUND].map((kind) => shuffledCandidates(labels.map((label) => label === kind), keys)));
 
 // Every ROI's overlap with its closest object, and its kind: { overlaps, closest, foreground, background }, (R,) each.
 //

@@ -151,6 +151,25 @@ def test_an_explorer_that_fails_leaves_the_others_alive(browser, site, tmp_path)
         assert len(said) == 1 and said[0].startswith("rcnn_tutorial explorer 0:")
 
 
+def test_photos_that_come_again_are_not_decoded_again(open_lesson):
+    page = open_lesson("10_errors")
+    page.evaluate("""() => {
+        const decode = window.createImageBitmap;
+        window.decoded = 0;
+        window.createImageBitmap = (...given) => { window.decoded++; return decode(...given); };
+    }""")
+    panel = page.locator("[data-explorer='1']")
+    slider, canvas = panel.locator("[data-control=object]"), panel.locator("canvas").first
+    pictures = []
+    for place in ("End", "Home", "End", "Home"):
+        before = canvas.get_attribute("data-count")
+        slider.press(place)
+        expect(canvas).not_to_have_attribute("data-count", before)
+        pictures.append(seen(panel)[1])
+    assert pictures[:2] == pictures[2:] and pictures[0] != pictures[1]
+    assert page.evaluate("() => window.decoded") == 1  # the last object's photo; the first one's was there
+
+
 def test_an_answer_is_marked(open_lesson):
     page = open_lesson("02_anchors")
     form = page.locator("[data-questions='0'] form").first
