@@ -7,9 +7,14 @@ import pytest
 from playwright.sync_api import expect
 
 from rcnn_tutorial.course import live
+from rcnn_tutorial.course.recording import read_recording
 from rcnn_tutorial.explorers.explorer import Several
 
 SCREENS = {"projector": {"width": 1400, "height": 900}, "phone": {"width": 400, "height": 800}}
+
+# Of the recorded trainings what each says at its first step, at the next, and at its last, where the page begins.
+LOSSES = tuple(f"Losses of {step} of 60 steps." for step in (0, 1, 60))
+RECORDED = {0: ("Step 0 of 300", "Step 10 of 300", "Step 300 of 300, finished."), 1: LOSSES, 2: LOSSES}
 
 
 @pytest.fixture(params=SCREENS)
@@ -64,17 +69,38 @@ def test_every_preset_of_a_page_says_what_it_says_in_python(open_lesson, lesson)
             wait_for_summary(page, number, explorer.summary)
 
 
-def test_a_training_is_looked_through(open_lesson):
-    page = open_lesson("08_training")
-    panel = page.locator("[data-explorer='0']")
+@pytest.mark.parametrize("number", RECORDED)
+def test_a_training_is_looked_through(open_lesson, number):
+    page = open_lesson(live.TRAINING)
+    first, second, last = RECORDED[number]
+    panel = page.locator(f"[data-explorer='{number}']")
     said, slider = panel.locator(".rcnn-summary"), panel.locator("[data-control=step]")
-    expect(said).to_contain_text("Step 300 of 300, finished.")
-    last = seen(panel)
-    slider.press("Home")
-    expect(said).to_contain_text("Step 0 of 300")
-    slider.press("ArrowRight")
-    expect(said).to_contain_text("Step 10 of 300")
-    assert seen(panel)[1] != last[1]
+    expect(said).to_contain_text(last)
+    pictures = [seen(panel)[1]]
+    for key, words in (("Home", first), ("ArrowRight", second)):
+        slider.press(key)
+        expect(said).to_contain_text(words)
+        pictures.append(seen(panel)[1])
+    assert pictures[0] != pictures[1] != pictures[2]
+    panel.get_by_role("button", name="Reset", exact=True).click()
+    expect(said).to_contain_text(last)
+    assert seen(panel)[1] == pictures[0]
+
+
+def test_every_recorded_training_is_looked_through():
+    assert list(RECORDED) == list(range(len(read_recording().explorers)))
+
+
+def test_behind_a_number_of_many_photos_is_its_own(open_lesson):
+    page = open_lesson("10_errors")
+    panel = page.locator("[data-explorer='1']")
+    said, slider = panel.locator(".rcnn-summary"), panel.locator("[data-control=member]")
+    pictures = []
+    for member in (1, 2, 3):
+        expect(said).to_contain_text(f"Member {member}: photo ")
+        pictures.append(seen(panel)[1][1])
+        slider.press("ArrowRight")
+    assert len(set(pictures)) == 3
 
 
 def test_a_box_is_dragged(open_lesson):
