@@ -1,4 +1,4 @@
-"""The trainings of lesson 08 as its page replays them: `python -m rcnn_tutorial.course.recording` writes them.
+"""The trainings of lesson 08 as its page replays them; `python -m rcnn_tutorial.course.recording` makes them anew.
 
 They lie in the assets, because a site that is written trains nothing.
 """
@@ -29,7 +29,6 @@ from rcnn_tutorial.training import StepReport, train, train_alternating
 FILE = "training_replay.json"
 STEPS, BETWEEN = 300, 10  # of the long run, as in the lesson; from one look at the scene to the next
 SHORT = 60  # steps of the runs that are compared
-JUDGES = "Left and middle: losses. Right: their judges"
 
 
 class Recording(NamedTuple):
@@ -95,7 +94,7 @@ def comparisons(one: Lesson, steps: int = SHORT) -> list[CurvesReplay]:
     optimizers["SGD"] = joint(one.new_model(), sgd)
     ways = {"joint": optimizers["Muon"], "not detached": joint(loose), "frozen head": joint(frozen)}
     ways["alternating"] = one.judged(stepwise, train_alternating(stepwise, one.scenes, muon), steps)
-    return [CurvesReplay(runs, steps, JUDGES) for runs in (optimizers, ways)]
+    return [CurvesReplay(runs, steps) for runs in (optimizers, ways)]
 
 
 def write_recording(explorers: Iterable[tuple[str, Explorer]], path: Path) -> None:

@@ -14,12 +14,12 @@ const TEXT = role(GROUND);
 
 // All panels of a run. series: panel -> series, as far as the run went. earlier: name -> the same of an earlier run, at
 // most three. panels: the names of the RPN's panels, and of the detector's. measures: [recall, mAP]. steps: how long
-// the axes are. name: the run's. tall: the panels in two columns of three, not in two rows.
-export function curveLayers({ series, earlier, panels, measures, steps, name, tall }) {
+// the axes are. name: the run's. The panels stand in two columns.
+export function curveLayers({ series, earlier, panels, measures, steps, name }) {
   const known = Object.entries(earlier).slice(0, EARLIER.length); // [name, series by panel]
   const curves = panels.flatMap((names, i) => names.flatMap((panel, k) => {
     const runs = known.map(([, run]) => run[panel].filter(([step]) => step <= steps));
-    return panelLayers(panel, tall ? [i, k] : [k, i], series[panel], runs, measures, steps);
+    return panelLayers(panel, [i, k], series[panel], runs, measures, steps);
   }));
   const legend = known.map(([text], i) => lines([], { ...EARLIER[i], name: text }));
   return [...curves, lines([], { ...NOW, name }), ...legend];

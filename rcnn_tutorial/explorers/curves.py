@@ -19,6 +19,7 @@ RECALL, MAP = f"recall at {PROPOSALS}", "mAP"
 PANELS = ((*RPN_LOSSES, RECALL), (*DETECTOR_LOSSES, MAP))  # the RPN's, the detector's: two losses and their judge
 COLUMN, ROW = 230, 170  # what a panel takes of the picture, in its coordinates, with
 LEFT, TOP, RIGHT, FOOT = 52, 30, 12, 30  # the room around the curves for their numbers and titles
+SIDES = "Left: RPN. Right: detector"  # of the tall picture
 DIGITS = (1, 2, 3, 4, 6, 8, 10)  # where an axis may end
 NOW = Role(roles.WHITE, "solid", "this run")
 EARLIER = (Role(roles.PALETTE[1], "dashed"), Role(roles.PALETTE[0], "dotted"), Role(roles.PALETTE[6], "dashdot"))

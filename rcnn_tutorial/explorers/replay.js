@@ -13,7 +13,7 @@ export const TrainingReplay = {
     const film = filmLayers(found, step, due.map((at) => ({ step: at, found: then(at) })), tensors);
     const said = judged(step, tensors.objects.length, film.verdicts);
     return {
-      scenes: [{ layers: curveLayers({ ...until(step, tensors), tall: true }) }, { layers: film.layers }],
+      scenes: [{ layers: curveLayers(until(step, tensors)) }, { layers: film.layers }],
       summary: `${progress(step, steps)} ${said}${measured(known, tensors)}`,
     };
   },
@@ -21,7 +21,7 @@ export const TrainingReplay = {
 
 export const CurvesReplay = {
   draw({ step }, tensors) {
-    const layers = curveLayers({ ...until(step, tensors), tall: false });
+    const layers = curveLayers(until(step, tensors));
     return { scenes: [{ layers }], summary: `Losses of ${step} of ${tensors.steps} steps.` };
   },
 };

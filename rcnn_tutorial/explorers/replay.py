@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from rcnn_tutorial.evaluation import Evaluation
-from rcnn_tutorial.explorers.curves import MAP, PANELS, PROPOSALS, RECALL, LossCurves, Run
+from rcnn_tutorial.explorers.curves import MAP, PANELS, PROPOSALS, RECALL, SIDES, LossCurves, Run
 from rcnn_tutorial.explorers.explorer import Explorer, integer, named
 from rcnn_tutorial.explorers.film import FRAMES, Film
 from rcnn_tutorial.figures import training as figures
@@ -42,7 +42,7 @@ class TrainingReplay(Explorer):
     def __init__(self, image: Tensor, target: Mapping[str, Tensor], classes: Sequence[str], record: Record):
         self.target, self.record = target, record
         self.looked = sorted(record.looks)  # steps
-        curves = LossCurves(record.steps, tall=True, title="Left: RPN. Right: detector")
+        curves = LossCurves(record.steps, tall=True, title=SIDES)
         film = Film(image, target, classes, title="A new scene")
         controls = {"step": named("Step", [str(step) for step in self.looked], len(self.looked) - 1)}
         presets = {
@@ -79,13 +79,14 @@ class CurvesReplay(Explorer):
     """The curves of a run to look through, over the whole curves of at most three others.
 
     runs: name -> run; the first is the one that goes on. steps: how long the axes are.
+    The panels stand in two columns: in three a phone has no room for their numbers.
     """
 
-    def __init__(self, runs: Mapping[str, Run], steps: int, title: str = ""):
+    def __init__(self, runs: Mapping[str, Run], steps: int):
         (self.name, self.run), *earlier = runs.items()
         self.earlier, self.steps = dict(earlier), steps
         done = len(self.run.reports)
-        super().__init__({"step": integer("Step", done, 0, done)}, LossCurves(steps, title=title))
+        super().__init__({"step": integer("Step", done, 0, done)}, LossCurves(steps, tall=True, title=SIDES))
 
     def tensors(self) -> dict:
         """What the twin draws from: the series of all panels."""

@@ -16,7 +16,7 @@ from rcnn_tutorial.data.batching import training_loader
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.errors import ConfigError, TutorialError
 from rcnn_tutorial.evaluation import Evaluation, evaluate
-from rcnn_tutorial.explorers.curves import EARLIER, LossCurves, Run
+from rcnn_tutorial.explorers.curves import EARLIER, SIDES, LossCurves, Run
 from rcnn_tutorial.explorers.explorer import Explorer, button, choice, flag, integer, number
 from rcnn_tutorial.explorers.film import Film
 from rcnn_tutorial.explorers.replay import Record, TrainingReplay, due_steps, judged, measured, progress
@@ -72,7 +72,7 @@ class TrainingMonitor(Explorer):
         actions = (self.start, self.pause, self.advance, self.start_over)
         for one, act in zip(self.buttons, actions, strict=True):
             one.on_click(lambda _button, act=act: act())
-        curves = LossCurves(training.steps, tall=True, title="Left: RPN. Right: detector")
+        curves = LossCurves(training.steps, tall=True, title=SIDES)
         film = Film(self.image, self.target, dataset.classes, title="A new scene")
         curves.layout.flex, film.layout.flex = "9 1 305px", "5 1 170px"  # beside each other, equally high
         super().__init__(self._make_controls(), [curves, film], PRESETS)

@@ -5,6 +5,7 @@ from moving import ChromiumPanel, drag_in_python, move_every_control, press
 from playwright.sync_api import expect
 
 from rcnn_tutorial.course import live
+from rcnn_tutorial.course.recording import read_recording
 
 SCREENS = {"projector": {"width": 1400, "height": 900}, "phone": {"width": 400, "height": 800}}
 # What of a panel's presets and first controls does not show itself while a picture of it is looked at.
@@ -15,6 +16,10 @@ HIDDEN = """(panel) => [...panel.querySelectorAll(".rcnn-stage")].flatMap((pictu
         return !part.contains(document.elementFromPoint(left + width / 2, top + height / 2));
     }).map((part) => `${part.className} ${part.textContent}`);
 })"""
+
+# Of the recorded trainings what each says at its first step, at the next, and at its last, where the page begins.
+LOSSES = tuple(f"Losses of {step} of 60 steps." for step in (0, 1, 60))
+RECORDED = {0: ("Step 0 of 300", "Step 10 of 300", "Step 300 of 300, finished."), 1: LOSSES, 2: LOSSES}
 
 
 @pytest.fixture(params=SCREENS)
@@ -66,17 +71,35 @@ def test_every_explorer_has_a_name_of_its_own(open_lesson):
     assert page.get_by_role("region", name="IoU Explorer", exact=True).count() == 1
 
 
-def test_a_training_is_looked_through(open_lesson):
-    page = open_lesson("08_training")
-    panel = ChromiumPanel(page, 0)
-    said, slider = panel.element.locator(".rcnn-summary"), panel.element.locator("[data-control=step]")
-    expect(said).to_contain_text("Step 300 of 300, finished.")
-    last = panel.seen()
-    slider.press("Home")
-    expect(said).to_contain_text("Step 0 of 300")
-    slider.press("ArrowRight")
-    expect(said).to_contain_text("Step 10 of 300")
-    assert panel.seen()[1] != last[1]
+@pytest.mark.parametrize("number", RECORDED)
+def test_a_training_is_looked_through(open_lesson, number):
+    panel = ChromiumPanel(open_lesson(live.TRAINING), number)
+    first, second, last = RECORDED[number]
+    said = panel.element.locator(".rcnn-summary")
+    expect(said).to_contain_text(last)
+    pictures = [panel.seen()[1]]
+    for key, words in (("Home", first), ("ArrowRight", second)):
+        panel.press("[data-control=step]", key)
+        expect(said).to_contain_text(words)
+        pictures.append(panel.seen()[1])
+    assert pictures[0] != pictures[1] != pictures[2]
+    panel.push("Reset")
+    expect(said).to_contain_text(last)
+    assert panel.seen()[1] == pictures[0]
+
+
+def test_every_recorded_training_is_looked_through():
+    assert list(RECORDED) == list(range(len(read_recording().explorers)))
+
+
+def test_behind_a_number_of_many_photos_is_its_own(open_lesson):
+    panel = ChromiumPanel(open_lesson("10_errors"), 1)
+    pictures = []
+    for member in (1, 2, 3):
+        expect(panel.element.locator(".rcnn-summary")).to_contain_text(f"Member {member}: photo ")
+        pictures.append(panel.seen()[1][1])
+        panel.press("[data-control=member]", "ArrowRight")
+    assert len(set(pictures)) == 3
 
 
 def test_a_box_is_dragged(open_lesson):

@@ -35,7 +35,7 @@ def small_trainings() -> list[tuple[str, Explorer]]:
     monitor.steps.value = 20
     monitor.advance(20)
     runs = {"one": monitor.record().run, "other": Run()}
-    return [(repr(monitor), monitor), *[(repr(LossCurves(20)), CurvesReplay(runs, 20, title)) for title in "ab"]]
+    return [(repr(monitor), monitor), *[(repr(LossCurves(20)), CurvesReplay(runs, 20)) for _ in "ab"]]
 
 
 def test_the_long_recording_is_of_the_lesson():

@@ -1,13 +1,19 @@
 """The confusion matrix as an explorer: numbers, cells by click and by list, the boxes behind a number."""
 
+import io
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from rcnn_tutorial.data import ToyScenes
 from rcnn_tutorial.evaluation.confusion import confusion_matrix
 from rcnn_tutorial.explorers.confusion import confusion
 from rcnn_tutorial.explorers.errors import ConfusionExplorer
+from rcnn_tutorial.explorers.precision_recall import FEW, photos_of
 from rcnn_tutorial.figures.errors import Grid
-from rcnn_tutorial.scene import Boxes, Words
+from rcnn_tutorial.scene import Boxes, Words, to_uint8
 
 IMAGES = [torch.rand(3, 100, 160, generator=torch.Generator().manual_seed(seed)) for seed in range(2)]
 CLASSES = ("cup", "dog", "bus")
@@ -153,3 +159,13 @@ def test_the_matrix_from_overlaps_alone_is_the_evaluation_s_and_leaves_what_is_d
         explorer.use(confusion=confusion)
         assert torch.equal(explorer.confusion.counts, counts) and explorer.iou.disabled
         assert explorer.summary.startswith("With your confusion, which agrees with the package's. ")
+
+
+@pytest.mark.parametrize("count, kind, furthest, most", [(FEW, "PNG", 0, 60_000), (FEW + 1, "WEBP", 12, 3_000)])
+def test_a_page_gets_many_photos_smaller_and_still_like_themselves(count, kind, furthest, most):
+    image = ToyScenes("val", 1)[0][0]
+    photos = photos_of([image] * count)
+    opened = Image.open(io.BytesIO(photos[-1]["image"]))
+    away = np.abs(np.asarray(opened.convert("RGB")).astype(float) - to_uint8(image))  # of 255
+    assert opened.format == kind and opened.size == (128, 128) and tuple(photos[-1]["size"]) == (128, 128)
+    assert away.mean() <= furthest and len(photos[-1]["image"]) < most

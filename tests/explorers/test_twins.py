@@ -85,7 +85,7 @@ def test_a_training_is_replayed_with_the_runs_before_it(tmp_path):
     assert len(monitor.earlier) == 1 and len(monitor.moments) == 6
     assert replayed(monitor, tmp_path) == ""
     runs = {"this run": monitor.record().run, **monitor.earlier}
-    assert replayed(CurvesReplay(runs, 20, "Two rates"), tmp_path) == ""
+    assert replayed(CurvesReplay(runs, 20), tmp_path) == ""
 
 
 @needs_node
