@@ -1,4 +1,4 @@
-"""One JupyterLab, site, Chromium and Firefox for all browser tests; a lesson is opened once, run seldom."""
+"""One JupyterLab, site, Chromium and Firefox for all browser tests; a lesson is opened once, and run seldom."""
 
 import shutil
 

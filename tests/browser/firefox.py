@@ -1,4 +1,4 @@
-"""An installed Firefox, driven by the protocol that it speaks itself, WebDriver BiDi; Playwright wants its own."""
+"""An installed Firefox, driven by the protocol that it speaks itself, WebDriver BiDi: Playwright wants its own."""
 
 from __future__ import annotations
 

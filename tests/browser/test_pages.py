@@ -160,9 +160,9 @@ def check_drag(page, drag):
 
 
 def test_an_explorer_that_fails_leaves_the_others_alive(browser, site, tmp_path):
-    html, kind = (site / "02_anchors.html").read_text(encoding="utf-8"), '"kind":"AnchorExplorer"'
+    html, kind = (site / "02_anchors.html").read_text(encoding="utf-8"), '"kind": "AnchorExplorer"'
     assert html.count(kind) == 1
-    (tmp_path / "broken.html").write_text(html.replace(kind, '"kind":"Unknown"'), encoding="utf-8")
+    (tmp_path / "broken.html").write_text(html.replace(kind, '"kind": "Unknown"'), encoding="utf-8")
     with browser.new_context() as context:
         page, said = context.new_page(), []
         page.on("console", lambda message: said.append(message.text))
