@@ -19,6 +19,15 @@ HIDDEN = """(panel) => [...panel.querySelectorAll(".rcnn-stage")].flatMap((pictu
     }).map((part) => `${part.className} ${part.textContent}`);
 })"""
 
+# Whether something lies over what has the focus in a panel. In a picture it may be another box of the same picture.
+COVERED = """() => {
+    const at = document.activeElement, whole = at.closest(".rcnn-stage") ?? at;
+    const { left, top, width, height } = at.getBoundingClientRect();
+    const free = [0.1, 0.5, 0.9].some((share) =>
+        whole.contains(document.elementFromPoint(left + width / 2, top + share * height)));
+    return at.closest(".rcnn-explorer") && !free ? at.outerHTML.slice(0, 120) : null;
+}"""
+
 
 @pytest.fixture(params=SCREENS)
 def open_lesson(request, browser, site):
@@ -76,6 +85,14 @@ def test_every_preset_of_a_page_says_what_it_says_in_python(open_lesson, lesson)
 def test_a_picture_and_what_changes_it_are_seen_together(open_lesson, lesson):
     for panel in open_lesson(lesson).locator(".rcnn-explorer").all():
         assert panel.evaluate(HIDDEN) == []
+
+
+@pytest.mark.parametrize("lesson", ["02_anchors", "04_proposal_target"])
+def test_nothing_covers_what_has_the_focus(open_lesson, lesson):
+    page = open_lesson(lesson)
+    for key_pressed in ["Tab"] * 80 + ["Shift+Tab"] * 80:
+        page.keyboard.press(key_pressed)
+        assert page.evaluate(COVERED) is None
 
 
 def test_every_explorer_has_a_name_of_its_own(open_lesson):
