@@ -23,11 +23,8 @@ SOLUTIONS = "Solutions for when you have tried: in <code>solutions</code>."
 TEXT = """\
 # Faster R-CNN, stage by stage
 
-For phones, or a class that installs nothing: `make site` writes these lessons as web pages, and a zip of them;
-`rcnn-tutorial serve` shows them.
-
-Here, take the lessons in order. In each choose **Run > Run All Cells** first, and again when you come back to it: that
-brings its explorers to life.
+With nothing to install, on phones too: web pages, `make site`. Here, whenever you open a lesson,
+**Run > Run All Cells** brings its explorers to life.
 
 <div style="display: grid; gap: 6px; line-height: 1.15; font-size: 92%;
  grid-template-columns: repeat(auto-fill, minmax(min(100%, 200px), 1fr))">

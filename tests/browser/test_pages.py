@@ -16,10 +16,17 @@ HIDDEN = """(panel) => [...panel.querySelectorAll(".rcnn-stage")].flatMap((pictu
         return !part.contains(document.elementFromPoint(left + width / 2, top + height / 2));
     }).map((part) => `${part.className} ${part.textContent}`);
 })"""
-
 # Of the recorded trainings what each says at its first step, at the next, and at its last, where the page begins.
 LOSSES = tuple(f"Losses of {step} of 60 steps." for step in (0, 1, 60))
 RECORDED = {0: ("Step 0 of 300", "Step 10 of 300", "Step 300 of 300, finished."), 1: LOSSES, 2: LOSSES}
+# Whether something lies over what has the focus in a panel. In a picture it may be another box of the same picture.
+COVERED = """() => {
+    const at = document.activeElement, whole = at.closest(".rcnn-stage") ?? at;
+    const { left, top, width, height } = at.getBoundingClientRect();
+    const free = [0.1, 0.5, 0.9].some((share) =>
+        whole.contains(document.elementFromPoint(left + width / 2, top + share * height)));
+    return at.closest(".rcnn-explorer") && !free ? at.outerHTML.slice(0, 120) : null;
+}"""
 
 
 @pytest.fixture(params=SCREENS)
@@ -60,6 +67,14 @@ def test_every_preset_of_a_page_says_what_it_says_in_python(open_lesson, lesson)
 def test_a_picture_and_what_changes_it_are_seen_together(open_lesson, lesson):
     for panel in open_lesson(lesson).locator(".rcnn-explorer").all():
         assert panel.evaluate(HIDDEN) == []
+
+
+@pytest.mark.parametrize("lesson", ["02_anchors", "04_proposal_target"])
+def test_nothing_covers_what_has_the_focus(open_lesson, lesson):
+    page = open_lesson(lesson)
+    for key_pressed in ["Tab"] * 80 + ["Shift+Tab"] * 80:
+        page.keyboard.press(key_pressed)
+        assert page.evaluate(COVERED) is None
 
 
 def test_every_explorer_has_a_name_of_its_own(open_lesson):
@@ -181,14 +196,14 @@ def test_photos_that_come_again_are_not_decoded_again(open_lesson):
         window.decoded = 0;
         window.createImageBitmap = (...given) => { window.decoded++; return decode(...given); };
     }""")
-    panel = page.locator("[data-explorer='1']")
-    slider, canvas = panel.locator("[data-control=object]"), panel.locator("canvas").first
+    panel = ChromiumPanel(page, 2)
+    canvas = panel.element.locator("canvas").first
     pictures = []
     for place in ("End", "Home", "End", "Home"):
         before = canvas.get_attribute("data-count")
-        slider.press(place)
+        panel.press("[data-control=object]", place)
         expect(canvas).not_to_have_attribute("data-count", before)
-        pictures.append(seen(panel)[1])
+        pictures.append(panel.seen()[1])
     assert pictures[:2] == pictures[2:] and pictures[0] != pictures[1]
     assert page.evaluate("() => window.decoded") == 1  # the last object's photo; the first one's was there
 

@@ -335,6 +335,12 @@ def test_links_to_files_without_a_page_become_plain_text(course):
     assert renderer.link("paper", "https://arxiv.org/abs/1506.01497").startswith('<a href="https://arxiv.org')
 
 
+def test_a_long_name_in_a_table_may_break_between_its_words(course):
+    table = "# One\n\n| a | b |\n|---|---|\n| `checks.iou_of` | `a/b` and `c` |\n"
+    html = make_pages(course(nbformat.v4.new_markdown_cell(table)))["00_tour.html"]
+    assert "<code>checks.<wbr>iou_<wbr>of</code>" in html and "<code>a/<wbr>b</code> and <code>c</code>" in html
+
+
 def test_a_picture_of_the_text_is_embedded(course):
     folder = course(markdown("# Tour\n\n![A gray dot](dot.png)"))
     (folder / "dot.png").write_bytes(base64.b64decode(PIXEL))

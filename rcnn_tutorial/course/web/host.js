@@ -82,6 +82,7 @@ export class Panel {
     this.reasons = make("p", { class: "rcnn-reasons" });
     const missing = Object.entries(this.explorer.left_out).map(([label, why]) => `${label}: in the notebook; ${why}.`);
     const row = make("div", { class: "rcnn-presets" }, ...presets, ...(elements.length > main ? [more] : []));
+    row.addEventListener("focusin", ({ target }) => target.scrollIntoView({ block: "nearest", inline: "nearest" }));
     const first = make("div", { class: "rcnn-main" }, ...elements.slice(0, main));
     const hand = make("div", { class: "rcnn-at-hand" }, row, first, this.reasons, rest);
     return make("div", { class: "rcnn-controls" }, hand, ...this.beside(),
