@@ -41,11 +41,12 @@ def test_a_writing_that_breaks_off_is_known_to_the_next(tmp_path, monkeypatch):
             raise DataError("full")
         write(path, content)
 
+    write_anew(tmp_path, {"index.html": b"zero", "old.html": b"old"})
     with monkeypatch.context() as patch:
         patch.setattr(rewriting, "write_atomically", broken)
         with pytest.raises(DataError, match="full"):
             write_anew(tmp_path, FIRST)
-    assert (tmp_path / "photo/graph_0.js").exists()
+    assert names_in(tmp_path) == {"index.html", "old.html", "photo", "photo/graph_0.js"}
     write_anew(tmp_path, {"index.html": b"two"})
     assert names_in(tmp_path) == {"index.html"}
 

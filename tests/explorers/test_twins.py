@@ -17,7 +17,7 @@ from rcnn_tutorial.course.scripts import sources
 from rcnn_tutorial.data import ToyScenes
 from rcnn_tutorial.explorers.explorer import Explorer
 from rcnn_tutorial.explorers.replay import CurvesReplay
-from rcnn_tutorial.explorers.suppression import NMSExplorer, few_of_each_cluster
+from rcnn_tutorial.explorers.suppression import GONE, REACH, NMSExplorer, few_of_each_cluster
 from rcnn_tutorial.explorers.training import TrainingMonitor
 from rcnn_tutorial.explorers.twin import Pack, exported
 from rcnn_tutorial.model import build_model
@@ -70,6 +70,21 @@ def test_the_twin_of_suppression_lets_the_same_boxes_take_part(seed, least):
     script = f"{bundle(['suppression.js'], sources())}\n{said}"
     run = subprocess.run(["node", "-"], input=script, capture_output=True, encoding="utf-8", check=True)
     assert json.loads(run.stdout) == few_of_each_cluster(boxes, scores, 0.3, least).tolist()
+
+
+@needs_node
+def test_the_pointer_means_the_same_box_on_a_page_and_to_python():
+    boxes = torch.tensor([[10.0, 10, 50, 50], [14, 10, 54, 50], [30, 10, 70, 50], [80, 60, 120, 90]])
+    explorer = NMSExplorer(IMAGE, boxes, torch.tensor([0.9, 0.8, 0.7, 0.6]), threshold=0.5)
+    explorer.set(step=2)  # the second box is gone
+    whats, boxes = explorer.state.whats, explorer.boxes.tolist()
+    assert GONE in whats
+    rows = [{"row": row, "what": whats[row], "box": box} for row, box in enumerate(boxes)]
+    points = [[x, y] for x in range(0, IMAGE.shape[2], 4) for y in range(0, IMAGE.shape[1], 4)]
+    said = f"{json.dumps(points)}.map((point) => modules['ranking.js'].pointedAt(point, {json.dumps(rows)}, {REACH}))"
+    script = f"{bundle(['ranking.js'], sources())}\nconsole.log(JSON.stringify({said}));"
+    run = subprocess.run(["node", "-"], input=script, capture_output=True, encoding="utf-8", check=True)
+    assert json.loads(run.stdout) == [explorer.pointed_at(*point) for point in points]
 
 
 @needs_node
