@@ -17,6 +17,8 @@ UV := $(VENV)/bin/uv pip install --quiet --compile-bytecode --python $(RUN)
 ASK_SECONDS ?= 10
 ASK = UV_HTTP_RETRIES=1 UV_HTTP_CONNECT_TIMEOUT=$(ASK_SECONDS) UV_HTTP_TIMEOUT=$(ASK_SECONDS) \
     $(UV) --dry-run --torch-backend=$(BACKEND) torch torchvision
+# A build that was asked for by name gives way to no other, but to the one that is there.
+NO_BUILD := no such build came from the index of PyTorch; name another, or none, or wait longer: ASK_SECONDS=60
 PIP := $(RUN) -m pip install --quiet
 
 # Processes that test side by side: as many as there are CPUs (see tests/conftest.py), or WORKERS=2 make test.
@@ -90,7 +92,9 @@ $(STAMP):
 	@$(PIP) uv || echo 'uv cannot be had; pip takes its place' >&2
 	@if $(ASK) >/dev/null 2>&1 && $(UV) --torch-backend=$(BACKEND) --editable '.[$(EXTRA)]'; then \
 	    way='uv --torch-backend=$(BACKEND)'; \
-	elif test -x $(VENV)/bin/uv && echo "PyTorch's own index serves no $(BACKEND) build here: taking the plain one, for Linux 6 GB" >&2 && \
+	elif test $(BACKEND) != auto && ! $(RUN) -c 'import torch' 2>/dev/null; then \
+	    echo 'UV_TORCH_BACKEND=$(BACKEND): $(NO_BUILD)' >&2; exit 1; \
+	elif test -x $(VENV)/bin/uv && echo "PyTorch's own index serves no build for this machine: taking the plain one, for Linux 6 GB" >&2 && \
 	    env -u UV_TORCH_BACKEND $(UV) --editable '.[$(EXTRA)]'; then \
 	    way="uv, plain index, as PyTorch's own gave no build for this machine"; \
 	else \

@@ -7,7 +7,6 @@ for one photo, is what they leave to Python's numbers and lists: the size of the
 from __future__ import annotations
 
 import copy
-import importlib.util
 import json
 import warnings
 from collections.abc import Sequence
@@ -21,8 +20,9 @@ from torchvision.ops import nms
 
 from rcnn_tutorial.atomic import write_atomically
 from rcnn_tutorial.boxes import clip, decode
-from rcnn_tutorial.config import PreprocessingConfig
+from rcnn_tutorial.config import CropPoolingConfig, PreprocessingConfig
 from rcnn_tutorial.errors import ConfigError
+from rcnn_tutorial.extras import require
 from rcnn_tutorial.model import FasterRCNN, Trace
 from rcnn_tutorial.stages.anchors import generate_anchors
 from rcnn_tutorial.stages.classification import RoiOutputs
@@ -31,7 +31,6 @@ from rcnn_tutorial.stages.preprocessing import Preprocessed, normalize
 from rcnn_tutorial.stages.proposal import Proposals
 from rcnn_tutorial.stages.rpn import RPNOutputs
 
-NEEDED = ("onnx", "onnxscript")
 OUTPUTS = ("boxes", "labels", "scores")
 EXAMPLE = (64, 96)  # pixels of the photo that the graph is recorded with
 
@@ -44,9 +43,9 @@ def export_onnx(detector: FasterRCNN, path: str | Path) -> int:
     The class names lie in the file's metadata, under "classes", as a JSON list.
 
     Raises ConfigError where the packages of the extra `onnx` are missing, for another ending than .onnx, and for
-    RoIPool, which torch's exporter cannot translate; DataError where the file cannot be written.
+    RoIPool and crops of one value, which torch's exporter cannot translate; DataError where the file cannot be written.
     """
-    check_request(path, detector.config.crop_pooling.method)
+    check_request(path, detector.config.crop_pooling)
     example = torch.zeros(3, *EXAMPLE)
     anything = torch.export.Dim.DYNAMIC
     program = record(ExportableDetector(detector), {"image": example}, OUTPUTS, ({1: anything, 2: anything},))
@@ -76,14 +75,20 @@ def record(network: nn.Module, examples: dict[str, Tensor], outputs: Sequence[st
     return program
 
 
-def check_request(path: str | Path, pooling: str = "crop") -> None:
+def check_request(path: str | Path, pooling: CropPoolingConfig | None = None) -> None:
     """Raise ConfigError unless a detector with this pooling can be exported to `path` with what is installed."""
     if Path(path).suffix.lower() != ".onnx":
         raise ConfigError(f"{path}: name a file that ends in .onnx")
-    if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
-        raise ConfigError(f"{' and '.join(missing)} missing; install with: pip install onnx onnxscript onnxruntime")
-    if pooling == "pool":
+    require_onnx("an ONNX file")
+    if pooling and pooling.method == "pool":
         raise ConfigError("crop_pooling.method = 'pool': torch cannot export RoIPool; train with crop or align")
+    if pooling and (pooling.method, pooling.size, pooling.max_pool) == ("crop", 1, False):
+        raise ConfigError("crop_pooling.size = 1: torch cannot export a crop of one value; train with 2, or with align")
+
+
+def require_onnx(command: str) -> None:
+    """Raise ConfigError, with the line to type, where what records a graph is missing. command: what needs it."""
+    require("onnx", command, "onnx", "onnxscript")
 
 
 class ExportableDetector(nn.Module):

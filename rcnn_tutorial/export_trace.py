@@ -24,7 +24,7 @@ def export_trace(detector: FasterRCNN, path: str | Path) -> int:
     int64, the most proposals, if fewer than the detector's own. Out: the tensors of `named_tensors`; whole numbers as
     int32. Raises what `export_onnx` raises.
     """
-    check_request(path, detector.config.crop_pooling.method)
+    check_request(path, detector.config.crop_pooling)
     examples = {"pixels": torch.zeros(*EXAMPLE, 4, dtype=torch.uint8), "count": torch.tensor(100)}
     network = TracedDetector(detector)
     with torch.inference_mode():

@@ -94,10 +94,20 @@ def test_many_channels_are_cropped_by_the_operator_that_onnx_has():
 
 
 @pytest.mark.parametrize(
-    ("name", "method", "complaint"),
-    [("a.pt", "crop", "ends in .onnx"), ("a", "crop", "ends in .onnx"), ("a.onnx", "pool", "cannot export RoIPool")],
+    ("name", "pooling", "complaint"),
+    [
+        ("a.pt", {}, "ends in .onnx"),
+        ("a", {}, "ends in .onnx"),
+        ("a.onnx", {"method": "pool"}, "cannot export RoIPool"),
+        ("a.onnx", {"size": 1}, "cannot export a crop of one value"),
+    ],
 )
-def test_what_cannot_be_exported_is_refused_before_anything_is_written(name, method, complaint, tmp_path):
+def test_what_cannot_be_exported_is_refused_before_anything_is_written(name, pooling, complaint, tmp_path):
     with pytest.raises(ConfigError, match=complaint):
-        export_onnx(new_model(crop_pooling={"method": method}), tmp_path / name)
+        export_onnx(new_model(crop_pooling=pooling), tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("pooling", [{"size": 1, "method": "align"}, {"size": 1, "max_pool": True}])
+def test_a_crop_of_one_value_is_exported_where_it_comes_of_more(pooling, tmp_path):
+    assert export_onnx(new_model(crop_pooling=pooling), tmp_path / "a.onnx") > 1e6

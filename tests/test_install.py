@@ -51,11 +51,13 @@ class Class:
         for name, text in texts.items():
             (self.clone / name).write_text(text, encoding="utf-8")
 
-    def make(self, target: str, **variables: str) -> str:
-        """What `make target` says on stderr; it must work."""
+    def make(self, target: str, code: int = 0, **variables: str) -> str:
+        """What `make target` says on stderr; it must end with this code."""
         environment = self.indexes.environment() | {"PYTHON": sys.executable} | variables
         done = subprocess.run(["make", target], cwd=self.clone, env=environment, capture_output=True, encoding="utf-8")
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == code, done.stderr
+        if code:
+            return done.stderr
         assert target != "lab" or done.stdout == "opened\n"
         return done.stderr
 
@@ -122,6 +124,17 @@ def test_the_plain_index_takes_over_where_pytorchs_own_does_not_answer(room, pyt
     assert "torch 2.99, 0.0 GB in .venv, by uv, plain index, as PyTorch's own gave no build for this machine\n" in said
 
 
+@pytest.mark.parametrize("lacking", ["the build", "an answer", "uv"])
+def test_a_build_that_was_asked_for_gives_way_to_no_other(room, lacking):
+    if lacking == "uv":
+        shutil.rmtree(room.indexes.folder / "simple" / "uv")
+    room.indexes.pytorch = "refuses" if lacking == "an answer" else "answers"
+    wanted = "cu126" if lacking == "the build" else "cpu"
+    said = room.make("lab", code=2, UV_TORCH_BACKEND=wanted)
+    assert f"UV_TORCH_BACKEND={wanted}: no such build came from the index of PyTorch; name another, or none" in said
+    assert room.installed() == {}
+
+
 def test_pip_takes_over_where_uv_cannot_be_had(room):
     shutil.rmtree(room.indexes.folder / "simple" / "uv")
     said = room.make("lab")
@@ -135,6 +148,13 @@ def test_lab_goes_without_the_tests_tools_and_the_tests_add_them(room):
     said = room.make("install")  # which chooses a build anew, and keeps the one that is there
     assert room.installed() == LAB | torches("2.99+cpu") | {"pytest": "9"}
     assert "torch 2.99+cpu, " in said
+
+
+def test_a_build_that_is_there_need_not_come_again(room):
+    room.make("lab", UV_TORCH_BACKEND="cpu")
+    room.indexes.pytorch = "refuses"
+    room.make("install", UV_TORCH_BACKEND="cpu")
+    assert room.installed() == LAB | torches("2.99+cpu") | {"pytest": "9"}
 
 
 @pytest.mark.parametrize("first", ["lab", "install"])

@@ -27,7 +27,7 @@ from rcnn_tutorial.explorers.inference_nms import DetectionExplorer
 from rcnn_tutorial.explorers.preprocessing import PreprocessingExplorer
 from rcnn_tutorial.explorers.proposal_target import ProposalTargetExplorer
 from rcnn_tutorial.explorers.rpn_loss import AnchorLabelExplorer, SmoothL1Explorer
-from rcnn_tutorial.explorers.suppression import NMSExplorer
+from rcnn_tutorial.explorers.suppression import NMSExplorer, of_the_surest_class
 from rcnn_tutorial.explorers.three_generations import GenerationsExplorer, SelectiveSearchExplorer
 from rcnn_tutorial.explorers.tour import StoryExplorer, TourExplorer
 from rcnn_tutorial.explorers.twin import Pack, exported
@@ -35,7 +35,6 @@ from rcnn_tutorial.figures.tour import Tour
 from rcnn_tutorial.model import FasterRCNN, Trace
 from rcnn_tutorial.questions import twin
 from rcnn_tutorial.questions.asking import Questions
-from rcnn_tutorial.stages.inference import class_boxes
 from rcnn_tutorial.stages.preprocessing import resize
 
 
@@ -121,10 +120,7 @@ def _classification() -> list[Explorer]:
 
 def _inference_nms() -> list[Explorer]:
     image, trace, config = seen().image, seen().trace, seen().model.config
-    boxes = class_boxes(trace.proposed, trace.preprocessed, config.proposal_targets)[0]  # (R, C + 1, 4)
-    probabilities = trace.proposed.probabilities[0]  # (R, C + 1)
-    label = int(probabilities[:, 1:].amax(dim=0).argmax()) + 1  # the surest class
-    game = NMSExplorer(image, boxes[:, label], probabilities[:, label], threshold=0.5)
+    game = NMSExplorer(image, *of_the_surest_class(trace, config), threshold=0.5)
     return [game, DetectionExplorer(image, trace, config, seen().target["boxes"])]
 
 

@@ -10,8 +10,6 @@ import gzip
 import json
 import os
 import re
-import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,9 +18,10 @@ from torch import Tensor
 
 from rcnn_tutorial.checkpoints import load_model
 from rcnn_tutorial.course.bundle import bundle
+from rcnn_tutorial.course.kept_graph import graph_of
 from rcnn_tutorial.course.scripts import embedded, page_script, sources
 from rcnn_tutorial.data import load_sample
-from rcnn_tutorial.errors import DataError
+from rcnn_tutorial.errors import ConfigError, DataError
 from rcnn_tutorial.explorers.anchors import AnchorExplorer
 from rcnn_tutorial.explorers.classification import ClassificationExplorer
 from rcnn_tutorial.explorers.crop_pooling import CropPoolingExplorer
@@ -31,18 +30,17 @@ from rcnn_tutorial.explorers.inference_nms import DetectionExplorer
 from rcnn_tutorial.explorers.preprocessing import PreprocessingExplorer
 from rcnn_tutorial.explorers.proposal_target import ProposalTargetExplorer
 from rcnn_tutorial.explorers.rpn_loss import AnchorLabelExplorer
-from rcnn_tutorial.explorers.suppression import NMSExplorer
+from rcnn_tutorial.explorers.suppression import NMSExplorer, of_the_surest_class
 from rcnn_tutorial.explorers.twin import Pack, exported, module_of
-from rcnn_tutorial.export import NEEDED
-from rcnn_tutorial.extras import require
+from rcnn_tutorial.export import require_onnx
 from rcnn_tutorial.fields import to_dict
 from rcnn_tutorial.model import FasterRCNN
-from rcnn_tutorial.stages.inference import class_boxes
 from rcnn_tutorial.stages.preprocessing import resize
 
 DETECTOR = "voc"
 FOLDER = "own_photo"
 TITLE = "Your own photo"
+FOR = "the page for one's own photo"  # what needs what may be missing
 INSTALL = "npm install --prefix build onnxruntime-web@1.30.0"  # the version that was tried
 PIECE = 1_500_000  # bytes in a script: progress is told after each
 MODULE, WASM = "dist/ort.wasm.bundle.min.mjs", "dist/ort-wasm-simd-threaded.wasm"  # of onnxruntime-web
@@ -114,11 +112,12 @@ def runtime_folder() -> Path:
 
 def missing(runtime: Path) -> str:
     """Why there can be no page for one's own photo, with the remedy; "" if there can."""
-    without = "so the site has no page for one's own photo"
     if not all((runtime / name).is_file() for name in (MODULE, WASM)):
-        return f"{runtime}: onnxruntime-web is not there, {without}; run: {INSTALL}"
-    if lacking := [name for name in NEEDED if find_spec(name) is None]:
-        return f'{" and ".join(lacking)} missing, {without}; run: pip install "rcnn-tutorial[onnx]"'
+        return f"{FOR} needs onnxruntime-web, not in {runtime}; run: {INSTALL}"
+    try:
+        require_onnx(FOR)
+    except ConfigError as error:
+        return str(error)
     return ""
 
 
@@ -148,9 +147,6 @@ def explorers_of(image: Tensor, detector: FasterRCNN) -> list[Explorer]:
         trace = detector.trace([image])
     config, stride = detector.config, detector.stride
     photo = resize(image, float(trace.preprocessed.scales[0]))  # (3, H', W') as the detector sees it, but in colors
-    boxes = class_boxes(trace.proposed, trace.preprocessed, config.proposal_targets)[0]  # (R, C + 1, 4)
-    probabilities = trace.proposed.probabilities[0]  # (R, C + 1)
-    label = int(probabilities[:, 1:].amax(dim=0).argmax()) + 1  # the surest class
     return [
         PreprocessingExplorer(image, config=config.preprocessing, stride=stride),
         AnchorExplorer(photo, config.anchors, stride),
@@ -158,7 +154,7 @@ def explorers_of(image: Tensor, detector: FasterRCNN) -> list[Explorer]:
         ProposalTargetExplorer(image, trace, config, stride),
         CropPoolingExplorer(photo, trace.features[0], stride=stride),
         ClassificationExplorer(image, trace, config),
-        NMSExplorer(image, boxes[:, label], probabilities[:, label]),
+        NMSExplorer(image, *of_the_surest_class(trace, config)),
         DetectionExplorer(image, trace, config),
     ]
 
@@ -185,18 +181,13 @@ def detector_files(runtime: Path, detector: FasterRCNN) -> dict[str, bytes]:
 
     Raises ConfigError where the extra `onnx` is missing, DataError for a runtime that cannot be read.
     """
-    require("onnx", "the page for one's own photo", "onnx", "onnxscript")
-    from rcnn_tutorial.export_trace import export_trace
-
+    require_onnx(FOR)
     try:
         module, wasm = (runtime / MODULE).read_text(encoding="utf-8"), (runtime / WASM).read_bytes()
     except OSError as error:
         raise DataError(f"{error.filename}: {error.strerror}; run: {INSTALL}") from error
-    with tempfile.TemporaryDirectory() as folder:
-        graph = Path(folder) / "trace.onnx"
-        export_trace(detector, graph)
-        worker = f"{as_script(module)}\n{bundle(['detector_worker.js'], sources())}"
-        return {"worker": worker.encode(), "wasm": wasm, "graph": graph.read_bytes()}
+    worker = f"{as_script(module)}\n{bundle(['detector_worker.js'], sources())}"
+    return {"worker": worker.encode(), "wasm": wasm, "graph": graph_of(detector)}
 
 
 def as_script(module: str) -> str:

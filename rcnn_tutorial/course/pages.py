@@ -25,11 +25,11 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
-from rcnn_tutorial.atomic import write_atomically
 from rcnn_tutorial.course.files import FURTHER, PAPER, TEACHER, course_folder
 from rcnn_tutorial.course.live import Live, live_lessons
 from rcnn_tutorial.course.markdown import PageRenderer, to_html
 from rcnn_tutorial.course.own_photo import FOLDER, POLICY, TITLE, OwnPhoto, make_own_photo
+from rcnn_tutorial.course.rewriting import write_anew
 from rcnn_tutorial.course.scripts import style_files
 from rcnn_tutorial.errors import DataError
 
@@ -61,15 +61,13 @@ def write_site(folder: Path, runtime: Path | None = None) -> list[Path]:
     """Write all pages of the course, and one file with all of them, to `folder`; return the paths of the pages.
 
     runtime: onnxruntime-web, for the page for one's own photo (`course.own_photo`); None: without that page.
-    They are written when all are made. Raises DataError naming the notebook that cannot be shown, or the file that
-    cannot be written.
+    They are written when all are made, in place of what an earlier writing left. Raises DataError naming the notebook
+    that cannot be shown, or the file that cannot be written.
     """
     texts = own_photo_files(course_folder(), make_own_photo(runtime)) if runtime else {}
     texts |= make_pages(course_folder(), live_lessons(), own_photo=bool(runtime))
     pages = {name: text.encode() for name, text in texts.items()}
-    for name, html in pages.items():
-        write_atomically(folder / name, html)
-    write_atomically(folder / f"{ARCHIVE}.zip", archive(pages))
+    write_anew(folder, pages | {f"{ARCHIVE}.zip": archive(pages)})
     return [folder / name for name in pages]
 
 

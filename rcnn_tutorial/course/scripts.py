@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rcnn_tutorial.course.bundle import bundle
 from rcnn_tutorial.explorers.canvas import SCRIPTS, Canvas
+from rcnn_tutorial.explorers.suppression import Ranking
 from rcnn_tutorial.questions.form import Form
 
 PARTS = SCRIPTS[:-1]  # no modules of their own
@@ -16,7 +17,7 @@ _FOLDERS = [_PACKAGE / folder for folder in ("course/web", "explorers", "questio
 def sources() -> dict[str, str]:
     """Name -> text of every module. What widgets join of several files is one here too."""
     files = [path for folder in _FOLDERS for path in sorted(folder.glob("*.js"))]
-    joined = {"canvas.js": Canvas._esm, "form.js": Form._esm}
+    joined = {"canvas.js": Canvas._esm, "form.js": Form._esm, "ranking.js": Ranking._esm}
     return {path.name: path.read_text(encoding="utf-8") for path in files} | joined
 
 

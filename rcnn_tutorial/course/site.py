@@ -17,20 +17,23 @@ def main(arguments: list[str]) -> int:
             raise ConfigError(f"{' '.join(arguments)}: wants one folder at most; {COMMAND} [DIR]")
         require("site", COMMAND, "jinja2", "latex2mathml", "mistune", "pygments")
         from rcnn_tutorial.course.own_photo import missing, runtime_folder
-        from rcnn_tutorial.course.pages import write_site
+        from rcnn_tutorial.course.pages import ARCHIVE, write_site
 
-        runtime = runtime_folder()
+        folder, runtime = Path(arguments[0]) if arguments else SITE, runtime_folder()
         without = missing(runtime)
-        written = write_site(Path(arguments[0]) if arguments else SITE, None if without else runtime)
+        written = write_site(folder, None if without else runtime)
     except TutorialError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    size = sum(path.stat().st_size for path in written) / 1e6
     pages = sum(path.suffix == ".html" for path in written)
-    print(f"{written[-1]}: {pages} pages, {size:.1f} MB")
+    print(f"{written[-1]}: {pages} pages, {_megabytes(*written)}; packed {_megabytes(folder / f'{ARCHIVE}.zip')}")
     if without:
         print(without)
     return 0
+
+
+def _megabytes(*paths: Path) -> str:
+    return f"{sum(path.stat().st_size for path in paths) / 1e6:.1f} MB"
 
 
 if __name__ == "__main__":

@@ -128,7 +128,8 @@ function inWords({ rows, columns, shapes, inside, here }) {
 
 // How many objects some anchor reaches.
 function reached(best, reach) {
-  return best.length ? ` ${best.filter((iou) => iou >= reach).length} of ${best.length} objects reach IoU ${reach}.` : "";
+  if (!best.length) return "";
+  return ` ${best.filter((iou) => iou >= reach).length} of ${best.length} objects reach IoU ${reach}.`;
 }
 
 export const IoUExplorer = {

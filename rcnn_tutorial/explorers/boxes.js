@@ -6,7 +6,7 @@
 const f = Math.fround;
 export const MAX_LOG_SCALE = f(Math.log(100000));
 export const MIN_SIDE = f(1e-6);
-const TINY = 2 ** -126; // the smallest normal number of single precision
+export const TINY = 2 ** -126; // the smallest normal number of single precision
 
 // Area in square pixels. The box is not taken apart: this runs a hundred thousand times a picture.
 export function boxArea(box) {

@@ -1,7 +1,7 @@
 // Shows what Python, or a page's twin, computed: one frame of layers over one image, and handles. No decision about
-// detection is taken here. `View` lives on the page and talks to them. Four files stand before this one: the `Painter` of painter.js
-// draws the layers; room.js says how large the picture may be; still.js hides the stored picture; a `Handle` of handle.js is
-// a box to move, an element over the canvas.
+// detection is taken here. `View` lives on the page and talks to them. Five files stand before this one: elements.js
+// makes elements; the `Painter` of painter.js draws the layers; room.js says how large the picture may be; still.js
+// hides the stored picture; a `Handle` of handle.js is a box to move, an element over the canvas.
 //
 // Zoomed in, the handles lie on a sheet larger than the stage, and the stage is scrolled; the canvas stays in the stage
 // and shows the part that is seen.
@@ -24,7 +24,8 @@ export default { render };
 class View {
   constructor(model, el) {
     const empty = { bitmap: null, source: null, frame: null, drag: null, hovered: null, asked: null };
-    Object.assign(this, { model, el, zoomed: 1, handles: {}, ready: Promise.resolve(), space: 0.72 * window.innerHeight }, empty);
+    const first = { zoomed: 1, handles: {}, ready: Promise.resolve(), space: 0.72 * window.innerHeight };
+    Object.assign(this, { model, el }, first, empty);
     this.build();
     this.listen();
     this.receive();
@@ -214,8 +215,8 @@ class View {
     const handle = this.handles[target.closest(".rcnn-handle")?.dataset.handle];
     const { scrollLeft: left, scrollTop: top } = this.stage;
     const turns = target.classList.contains("rcnn-turn");
-    const hold = { side: target.dataset.side ?? "", turns, box: handle?.box, angle: handle?.angle, at: this.point(event) };
-    this.drag = { pointerId, handle, ...hold, left, top, x, y };
+    const hold = { side: target.dataset.side ?? "", turns, box: handle?.box, angle: handle?.angle };
+    this.drag = { pointerId, handle, ...hold, at: this.point(event), left, top, x, y };
     target.setPointerCapture(pointerId); // its cursor stays, wherever the pointer goes
     if (!handle) return;
     event.preventDefault();
@@ -269,7 +270,8 @@ class View {
     if (factor !== undefined && !large) this.zoom(factor);
     else if (arrow && handle?.style.resizable && event.shiftKey) this.change(handle, handle.box, by, "se");
     else if (arrow && handle && !event.shiftKey) this.change(handle, handle.box, by, "");
-    else if (turn && handle?.style.turnable && !large) this.turn(handle, handle.angle + turn * (event.shiftKey ? 10 : 1));
+    else if (turn && handle?.style.turnable && !large)
+      this.turn(handle, handle.angle + turn * (event.shiftKey ? 10 : 1));
     else if (arrow && !handle && this.zoomed > 1) this.stage.scrollBy(40 * arrow[0], 40 * arrow[1]);
     else return;
     handle?.element.scrollIntoView({ block: "nearest", inline: "nearest" });

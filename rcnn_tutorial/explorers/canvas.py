@@ -27,7 +27,7 @@ from rcnn_tutorial.roles import DASHES, Role, ink_on
 from rcnn_tutorial.scene import MANY, Boxes, Heatmap, Layer, Lines, Picture, Points, Scene, Words, to_uint8
 
 _HERE = pathlib.Path(__file__).parent
-SCRIPTS = ("painter.js", "room.js", "still.js", "handle.js", "canvas.js")  # one text for the browser
+SCRIPTS = ("elements.js", "painter.js", "room.js", "still.js", "handle.js", "canvas.js")  # one text for the browser
 _MAX_SIDE = 1600  # a larger image is shrunk before it is sent: no screen shows more
 ROOMY = 480.0  # screen pixels across, below which the texts on a photo would cover each other
 _LOSSLESS_PIXELS = 128 * 128  # up to here PNG: a JPEG would smear the pixels of a small crop

@@ -2,7 +2,7 @@
 
 import { bars, level, SIZE, TOP } from "./bars.js";
 import { boxIou, encode, range } from "./boxes.js";
-import { classBoxes } from "./inference.js";
+import { classBoxesOf, likeliest } from "./inference.js";
 import { crossEntropy, smoothL1, softmax } from "./losses.js";
 import { boxes, CHOSEN, GROUND_TRUTH, Impossible, OTHER, PLAIN, ROI } from "./scene.js";
 import { assignRois, normalized } from "./targets.js";
@@ -37,17 +37,13 @@ export const ClassificationExplorer = {
   },
 };
 
-const likeliest = (probabilities) => probabilities.indexOf(Math.max(...probabilities.slice(1)), 1);
 const onPhoto = (box, scale) => box.map((side) => f(side / scale)); // scaled pixels as pixels of the photo
 
-// The ROI's box as every class would have it, in pixels of the photo: (C + 1, 4). All four standard deviations are scaled
-// alike.
-function boxesOf(row, factor, { coefficients: { shape, data }, rois, proposal_targets: config, scale, size }) {
-  const [, count] = shape;
-  const own = { shape: [1, count, 4], data: data.subarray(4 * count * row, 4 * count * (row + 1)) };
+// The ROI's box as every class would have it, in pixels of the photo: (C + 1, 4). All four standard deviations are
+// scaled alike.
+function boxesOf(row, factor, { coefficients, rois, proposal_targets: config, scale, size }) {
   const stds = config.target_stds.map((std) => std * factor);
-  const found = classBoxes(own, [rois[row]], { means: config.target_means, stds, scale, size }).data;
-  return range(count).map((label) => Array.from(found.subarray(4 * label, 4 * label + 4)));
+  return classBoxesOf(row, coefficients, rois, { means: config.target_means, stds, scale, size });
 }
 
 function boxLayers(roi, every, chosen, { classes, objects }) {
@@ -85,8 +81,8 @@ function probabilityBars(probabilities, chosen, classes) {
 // What a standard deviation other than the trained one does to the boxes.
 const warning = (factor) => (Math.abs(factor - 1) < 1e-6 ? "" : ` Boxes move ${fixed(factor, 2)} times as far.`);
 
-// The ROI's own share of the two losses, were it among those sampled, always in units of the trained std: bars, words, and
-// which controls rest. roi, box: on the photo, before and after.
+// The ROI's own share of the two losses, were it among those sampled, always in units of the trained std: bars, words,
+// and which controls rest. roi, box: on the photo, before and after.
 function lossOf(row, { factor, weight, roi, box }, { truth, classes, scale, ...tensors }) {
   const none = "without targets there is no loss";
   if (!truth) return { rows: [], words: ". Without targets there is no loss.", rest: { box_weight: none } };

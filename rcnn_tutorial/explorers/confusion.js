@@ -2,7 +2,9 @@
 
 import { boxIou, range } from "./boxes.js";
 import { difficultOf, iouOf } from "./matching.js";
-import { AFTER, BEFORE, boxes, GROUND_TRUTH, heatmap, inkOn, lines, OTHER, PLAIN, role, WHITE, words } from "./scene.js";
+import {
+  AFTER, BEFORE, boxes, GROUND_TRUTH, heatmap, inkOn, lines, OTHER, PLAIN, role, WHITE, words,
+} from "./scene.js";
 import { fixed, roundHalfEven } from "./text.js";
 
 const f = Math.fround;

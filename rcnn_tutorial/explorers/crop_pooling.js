@@ -2,8 +2,8 @@
 
 import { range } from "./boxes.js";
 import {
-  affineGrid, alignBins, alignPositions, cellBoxes, channelsOf, clamp, cornerTheta, cropTheta, gridSample, poolBins, roiAlign,
-  roiCorners, roiPool, samplePositions,
+  affineGrid, alignBins, alignPositions, cellBoxes, channelsOf, clamp, cornerTheta, cropTheta, gridSample, poolBins,
+  roiAlign, roiCorners, roiPool, samplePositions,
 } from "./crops.js";
 import { BEFORE, boxes, heatmap, lines, OTHER, picture, PLAIN, points, role, WHITE } from "./scene.js";
 import { fixed, rounded } from "./text.js";

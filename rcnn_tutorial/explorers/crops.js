@@ -128,8 +128,8 @@ function bothSides(at) {
   return [[low, f(1 - after)], [low + 1, after]];
 }
 
-// Each bin's mean of bilinear samples, as torchvision's `roi_align` has it: (channels, size * size). A bilinear weight is
-// one along y times one along x, and a bin's samples form a grid; so the mean has a weight a row times one a column.
+// Each bin's mean of bilinear samples, as torchvision's `roi_align` has it: (channels, size * size). A bilinear weight
+// is one along y times one along x, and a bin's samples form a grid; so the mean has a weight a row times one a column.
 export function roiAlign(map, roi, size, stride) {
   const [, rows, columns] = map.shape;
   const { axes, counts } = alignPositions(roi, size, stride);

@@ -1,4 +1,4 @@
-// A box that the reader moves, and what it takes to put elements over the canvas. One text with canvas.js, which follows.
+// A box that the reader moves, an element over the canvas. One text with canvas.js, which follows.
 
 const SIDES = ["n", "w", "s", "e", "nw", "ne", "sw", "se"]; // each lies over those before it
 const PLACES = [[0, -1], [1, 1], [0, 1]]; // of the round grip: above the box, below it, inside at the top
@@ -87,7 +87,7 @@ function swing(center, from, to) {
   return degrees - 360 * Math.round(degrees / 360);
 }
 
-// ---- boxes and elements
+// ---- boxes
 
 // Moved as a whole, or by the sides that a compass names ("se"); kept inside the picture and at least a pixel wide.
 function moved([x1, y1, x2, y2], [dx, dy], side, [height, width]) {
@@ -103,12 +103,6 @@ function moved([x1, y1, x2, y2], [dx, dy], side, [height, width]) {
   ];
 }
 
-// Put an element of the sheet over a box of the image.
-function lay(element, [x1, y1, x2, y2], [height, width]) {
-  const place = { left: x1 / width, top: y1 / height, width: (x2 - x1) / width, height: (y2 - y1) / height };
-  for (const [side, share] of Object.entries(place)) element.style[side] = `${100 * share}%`;
-}
-
 // The line of a layer around the element that holds it; one that can be resized has squares at its corners.
 function outline({ color, ink, dash, width, fill, opacity, resizable }) {
   const line = (look) => `<rect width="100%" height="100%" ${look}/>`;
@@ -118,10 +112,4 @@ function outline({ color, ink, dash, width, fill, opacity, resizable }) {
     ${line(`fill="${color}" fill-opacity="${fill}" stroke="${ink}" stroke-opacity="0.6" stroke-width="${width + 2}"`)}
     ${line(`fill="none" stroke="${color}" stroke-width="${width}" stroke-dasharray="${dash.join(" ")}"`)}
     ${resizable ? corners : ""}</svg>`;
-}
-
-function add(parent, tag, attributes = {}) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  return parent.appendChild(element);
 }

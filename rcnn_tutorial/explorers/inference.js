@@ -20,14 +20,27 @@ export function classBoxes({ shape, data }, rois, { means, stds, scale, size }) 
   return { shape, data: boxes };
 }
 
+// One ROI's box as every class would have it: (C + 1, 4). row: which ROI; the rest as in `classBoxes`.
+export function classBoxesOf(row, { shape: [, count], data }, rois, normalization) {
+  const own = { shape: [1, count, 4], data: data.subarray(4 * count * row, 4 * count * (row + 1)) };
+  const found = classBoxes(own, [rois[row]], normalization);
+  return range(count).map((label) => boxAt(found, 0, label));
+}
+
+// A ROI's box of one class. boxes: { shape: [R, C + 1, 4], data }.
+export function boxAt({ shape, data }, roi, label) {
+  const at = 4 * (roi * shape[1] + label);
+  return [data[at], data[at + 1], data[at + 2], data[at + 3]];
+}
+
+// The class (1..C) that a ROI most looks like. probabilities: (C + 1,).
+export const likeliest = (probabilities) => probabilities.indexOf(Math.max(...probabilities.slice(1)), 1);
+
 // Threshold, suppress within each class, keep the `most` best of all classes: [{ box, label, score, roi }], best first.
 //
-// boxes: { shape: [R, C + 1, 4], data }. candidates: [{ label, score, roi }], ROI by ROI. threshold: the IoU of NMS.
-export function detect({ shape, data }, candidates, threshold, most) {
-  const boxes = candidates.map(({ label, roi }) => {
-    const at = 4 * (roi * shape[1] + label);
-    return [data[at], data[at + 1], data[at + 2], data[at + 3]];
-  });
+// every: { shape: [R, C + 1, 4], data }. candidates: [{ label, score, roi }], ROI by ROI. threshold: the IoU of NMS.
+export function detect(every, candidates, threshold, most) {
+  const boxes = candidates.map(({ label, roi }) => boxAt(every, roi, label));
   const keep = (boxes.length > TRICK ? classByClass : sideBySide)(boxes, candidates, threshold, most);
   return keep.map((i) => ({ ...candidates[i], box: boxes[i] }));
 }

@@ -1,10 +1,9 @@
 // Non-maximum suppression of `stages/nms.py`.
 
-import { boxArea, range } from "./boxes.js";
+import { boxArea, range, TINY } from "./boxes.js";
 import { keepLast } from "./once.js";
 
 const f = Math.fround;
-const TINY = 2 ** -126; // the smallest normal number of single precision
 
 // Indices of the highest rank first; of equal ranks the first one.
 export function descending(ranks) {

@@ -129,8 +129,8 @@ class Painter {
     pen.setLineDash([]);
   }
 
-  // Thousands of lines as dashes: drawn whole on a sheet of their own, of which slanted stripes stay. To dash every line
-  // takes forty times as long, to stroke every line with stripes six times.
+  // Thousands of lines as dashes: drawn whole on a sheet of their own, of which slanted stripes stay. To dash every
+  // line takes forty times as long, to stroke every line with stripes six times.
   striped(paint, line, dash) {
     const { width, height } = this.pen.canvas;
     const { sheet } = this;
@@ -162,7 +162,8 @@ class Painter {
     const corners = [[x1, y1 - high], [x1, y2], [x2 - wide, y1 - high], [x2 - wide, y2], [x1, y1], [x1, y2 - high]];
     const spare = hover && this.texts.length >= CROWD;
     const side = Array.from({ length: spare ? 0 : ROWS }, (_, row) => [x1, y1 + (row + 1) * high]);
-    const places = [...corners, ...side].map(([x, y]) => [clamp(x, seen[0], seen[2] - wide), clamp(y, seen[1], seen[3] - high)]);
+    const inside = ([x, y]) => [clamp(x, seen[0], seen[2] - wide), clamp(y, seen[1], seen[3] - high)];
+    const places = [...corners, ...side].map(inside);
     const free = ([x, y]) => !this.texts.some(([l, t, r, b]) => x < r && x + wide > l && y < b && y + high > t);
     const place = places.find(free);
     if (spare && !place) return;

@@ -5,7 +5,9 @@ import { bestOverlaps, centerAndSize, range } from "./boxes.js";
 import { once } from "./once.js";
 import { appendGroundTruth, candidates, first, proposals } from "./proposals.js";
 import { randomKeys } from "./sampling.js";
-import { ANCHOR, BACKGROUND, boxes, CHOSEN, FOREGROUND, GROUND_TRUTH, heatmap, Impossible, lines, PLAIN, points, PROPOSAL } from "./scene.js";
+import {
+  ANCHOR, BACKGROUND, boxes, CHOSEN, FOREGROUND, GROUND_TRUTH, heatmap, Impossible, lines, PLAIN, points, PROPOSAL,
+} from "./scene.js";
 import { proposalTargets } from "./targets.js";
 import { fixed, thousands } from "./text.js";
 

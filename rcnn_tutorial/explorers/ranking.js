@@ -1,7 +1,10 @@
 // The score list of suppression: Python, or a page's twin, says who is kept and who falls; this shows it as a table,
-// links each row with its box in the picture beside it, and tells which box the reader picks and when to step.
+// links each row with its box in the picture beside it, and tells which box the reader picks and when to step. One
+// text with elements.js, which stands before it.
 
 const BEAT = 1800; // milliseconds between two steps of Play
+const CAPTION = "The boxes in their order. " +
+  "Up and down: another box; Enter: it is kept next; left and right: back, step.";
 
 function render({ model, el }) {
   const list = new List(model, el);
@@ -36,7 +39,7 @@ class List {
     this.play.classList.add("rcnn-play");
     this.next = button(bar, "Step ▶", () => this.go(1));
     const table = add(this.el, "table");
-    add(table, "caption").textContent = "The boxes in their order. Up and down: another box; Enter: it is kept next; left and right: back, step.";
+    add(table, "caption").textContent = CAPTION;
     this.head = add(add(table, "thead"), "tr");
     this.body = add(table, "tbody");
     this.body.addEventListener("click", (event) => this.pick(event));
@@ -136,17 +139,12 @@ class List {
 
   // ---- row and box
 
-  // The box whose outline is nearest to the pointer, as `NMSExplorer.pointed_at` has it for a click.
+  // The row of the box that the pointer means.
   near(stage, clientX, clientY) {
     const { rows, size, reach } = this.model.get("frame");
     const { left, top, width } = stage.querySelector(".rcnn-sheet").getBoundingClientRect();
-    const [x, y] = [clientX - left, clientY - top].map((at) => Math.round((at * size[1] * 10) / width) / 10);
-    let [best, found] = [Infinity, null];
-    for (const { row, what, box } of rows) {
-      const away = distance(box, x, y);
-      if (what !== "removed" && away <= reach && Math.abs(away) < best) [best, found] = [Math.abs(away), row];
-    }
-    return found;
+    const point = [clientX - left, clientY - top].map((at) => Math.round((at * size[1] * 10) / width) / 10);
+    return pointedAt(point, rows, reach);
   }
 
   point(row) {
@@ -160,20 +158,11 @@ class List {
     this.mark.hidden = !box || !sheet;
     if (this.mark.hidden) return;
     if (this.mark.parentNode !== sheet) sheet.appendChild(this.mark);
-    const [height, width] = this.model.get("frame").size;
-    const [x1, y1, x2, y2] = box;
-    const place = { left: x1 / width, top: y1 / height, width: (x2 - x1) / width, height: (y2 - y1) / height };
-    for (const [side, share] of Object.entries(place)) this.mark.style[side] = `${100 * share}%`;
+    lay(this.mark, box, this.model.get("frame").size);
   }
 }
 
 // ---- helpers
-
-function add(parent, tag, attributes = {}) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  return parent.appendChild(element);
-}
 
 function button(parent, text, act) {
   const element = add(parent, "button", { type: "button", class: "jupyter-button widget-button" });
@@ -182,8 +171,17 @@ function button(parent, text, act) {
   return element;
 }
 
+// The row of the box whose outline is nearest, of those that hold the point or pass within `reach`; none removed
+// before. rows: [{ row, what, box }, ...]. `NMSExplorer.pointed_at` in the browser.
+export function pointedAt(point, rows, reach) {
+  const among = rows.filter(({ what }) => what !== "removed");
+  const near = among.map(({ row, box }) => ({ row, away: distance(box, point) })).filter(({ away }) => away <= reach);
+  if (!near.length) return null;
+  return near.reduce((best, one) => (Math.abs(one.away) < Math.abs(best.away) ? one : best)).row;
+}
+
 // From a point to the outline of a box, negative inside.
-function distance([x1, y1, x2, y2], x, y) {
-  const outside = Math.hypot(Math.max(x1 - x, 0, x - x2), Math.max(y1 - y, 0, y - y2));
-  return outside || -Math.min(x - x1, x2 - x, y - y1, y2 - y);
+function distance([x1, y1, x2, y2], [x, y]) {
+  const outside = Math.max(x1 - x, 0, x - x2) ** 2 + Math.max(y1 - y, 0, y - y2) ** 2;
+  return outside ? outside ** 0.5 : -Math.min(x - x1, x2 - x, y - y1, y2 - y);
 }

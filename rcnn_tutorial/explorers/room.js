@@ -3,8 +3,8 @@
 const [EDGES, BELOW, LEAST] = [52, 140, 200]; // screen pixels: around an explorer, below a picture, a picture's least
 const FRAMED = 0.75; // of a screen: what bars of the browser and of the notebook leave
 
-// The height of the window that shows a notebook. Where an output lies in a frame as high as what is in it (Colab, VS Code),
-// the screen has to tell: such a frame would shrink with the picture.
+// The height of the window that shows a notebook. Where an output lies in a frame as high as what is in it (Colab, VS
+// Code), the screen has to tell: such a frame would shrink with the picture.
 function heightOf(panel) {
   const framed = panel === document.documentElement && window !== window.top;
   return framed ? FRAMED * screen.availHeight : panel.clientHeight;

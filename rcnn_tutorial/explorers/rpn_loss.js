@@ -5,7 +5,9 @@ import { boxIou, centerAndSize, clip, decode, encode, range } from "./boxes.js";
 import { smoothL1 } from "./losses.js";
 import { keepLast, once } from "./once.js";
 import { randomKeys } from "./sampling.js";
-import { AFTER, BACKGROUND, boxes, FOREGROUND, GROUND, GROUND_TRUTH, lines, PALETTE, PLAIN, points, RED, role, WHITE, YELLOW } from "./scene.js";
+import {
+  AFTER, BACKGROUND, boxes, FOREGROUND, GROUND, GROUND_TRUTH, lines, PALETTE, PLAIN, points, RED, role, WHITE, YELLOW,
+} from "./scene.js";
 import { nearestStep } from "./state.js";
 import { assignAnchors, BACKGROUND as LOW, DONT_CARE, FOREGROUND as HIGH, sampleLabels } from "./targets.js";
 import { fixed, general, roundHalfEven, thousands } from "./text.js";

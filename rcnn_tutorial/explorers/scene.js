@@ -51,8 +51,8 @@ function numbers(kind, items, role, look) {
   return { ...layer(kind, Float32Array.from(flat), role, look), rim: items.length <= MANY };
 }
 
-// Boxes [[x1, y1, x2, y2], ...]. `fill`: opacity of the inside. `labels`: a text each, or none. `hover`: a text each, or
-// a function of the index.
+// Boxes [[x1, y1, x2, y2], ...]. `fill`: opacity of the inside. `labels`: a text each, or none. `hover`: a text each,
+// or a function of the index.
 export function boxes(items, role = PLAIN, { fill = 0, labels = [], hover = [], ...look } = {}) {
   const textOf = typeof hover === "function" ? hover : (i) => hover[i] ?? "";
   const texts = { labels: labels.join("\n"), hover: typeof hover === "function" || hover.length > 0, fill };
@@ -64,8 +64,9 @@ export function points(items, role = PLAIN, { shape = "dot", radius = 3, labels 
   return { ...numbers("points", items, role, look), shape, radius, labels: labels.join("\n") };
 }
 
-// Words at points. `letter`: their height in the picture's coordinates. `align`: left, center or right. `turned`: upward.
-export function words(items, texts = [], role = PLAIN, { letter = 12, align = "center", turned = false, ...look } = {}) {
+// Words at points. `letter`: their height in the picture's coordinates. `align`: left, center or right. `turned`: up.
+export function words(items, texts = [], role = PLAIN, style = {}) {
+  const { letter = 12, align = "center", turned = false, ...look } = style;
   return { ...numbers("words", items, role, look), words: texts.join("\n"), letter, align, turned };
 }
 
@@ -74,11 +75,12 @@ export function lines(items, role = PLAIN, { closed = false, arrow = false, ...l
   return { ...numbers("lines", items, role, look), points: items[0]?.length ?? 1, closed, arrow };
 }
 
-// Numbers (h, w) as colors. `colors`: the 256 of the map, (256, 3). `low`, `high`: the values of the first and the last;
-// by themselves the smallest and the largest. `extent`: x1, y1, x2, y2; null: the whole picture.
+// Numbers (h, w) as colors. `colors`: the 256 of the map, (256, 3). `low`, `high`: the values of the first and the
+// last; by themselves the smallest and the largest. `extent`: x1, y1, x2, y2; null: the whole picture.
 export function heatmap(rows, colors, { low, high, extent = null, ...look } = {}) {
   const values = rows.flat();
-  const [least, most] = [low ?? values.reduce((a, b) => Math.min(a, b)), high ?? values.reduce((a, b) => Math.max(a, b))];
+  const least = low ?? values.reduce((a, b) => Math.min(a, b));
+  const most = high ?? values.reduce((a, b) => Math.max(a, b));
   const span = Math.max(most - least, 1e-12);
   const data = new Uint8ClampedArray(4 * values.length);
   values.forEach((value, i) => {
@@ -91,9 +93,14 @@ export function heatmap(rows, colors, { low, high, extent = null, ...look } = {}
 
 // A small image, (h, w, 3) of 0 to 255 as a flat array, every pixel a sharp square.
 export function picture(rgb, [height, width], { extent = null, ...look } = {}) {
-  const data = new Uint8ClampedArray(4 * height * width).fill(255);
-  for (let i = 0; i < 3 * height * width; i++) data[i + Math.floor(i / 3)] = rgb[i]; // a fourth value after each three
-  return { ...layer("pixels", data, PLAIN, look), shape: [height, width], extent };
+  return { ...layer("pixels", rgba(rgb, height * width), PLAIN, look), shape: [height, width], extent };
+}
+
+// Colors of so many pixels with a fourth number each, as a canvas takes them.
+export function rgba(rgb, count) {
+  const data = new Uint8ClampedArray(4 * count).fill(255);
+  for (let i = 0; i < 3 * count; i++) data[i + Math.floor(i / 3)] = rgb[i]; // a fourth value after each three
+  return data;
 }
 
 const hex = (rgb) => `#${rgb.map((c) => c.toString(16).padStart(2, "0")).join("")}`;

@@ -1,5 +1,6 @@
 // What an explorer is between two pictures: `Explorer` of explorer.py in the browser, without a page.
 
+import { range } from "./boxes.js";
 import { Impossible } from "./scene.js";
 
 const ARRAYS = {
@@ -7,7 +8,7 @@ const ARRAYS = {
   differences: Uint8Array,
 };
 
-// Reads what `twin.py` has packed. Tensors of one or two dimensions become nested arrays, those of more { shape, data }.
+// Reads what `twin.py` has packed. Tensors of one or two dimensions become nested arrays, larger ones { shape, data }.
 export class Unpacked {
   constructor(buffer) {
     this.buffer = buffer;
@@ -27,9 +28,7 @@ export class Unpacked {
     if (kind === "differences") data = summed(data, shape);
     if (kind === "file") return data;
     if (shape.length > 2) return { shape, data };
-    const plain = kind === "bool" ? Array.from(data, Boolean) : Array.from(data);
-    if (shape.length < 2) return shape.length ? plain : plain[0];
-    return Array.from({ length: shape[0] }, (_, i) => plain.slice(i * shape[1], (i + 1) * shape[1]));
+    return nested({ shape, data: kind === "bool" ? Array.from(data, Boolean) : data });
   }
 }
 
@@ -44,6 +43,12 @@ function summed(differences, shape) {
       for (let i = start + step; i < start + whole; i++) bytes[i] += bytes[i - step];
   }
   return bytes;
+}
+
+// A tensor of one or two dimensions as nested arrays, a number as itself.
+export function nested({ shape, data }) {
+  if (shape.length < 2) return shape.length ? Array.from(data) : data[0];
+  return range(shape[0]).map((i) => Array.from(data.slice(i * shape[1], (i + 1) * shape[1])));
 }
 
 // The number whose 16 bits in half precision are these.
@@ -71,7 +76,7 @@ export class Game {
       const turnable = Object.fromEntries(styles.map((style) => [style.key, style.turnable]));
       return { layers: [], size, title, turnable, image: null };
     });
-    this.first = structuredClone(this.values);
+    this.first = { ...this.values }; // no array or object in it is ever changed, only replaced
     this.update();
   }
 
@@ -107,7 +112,7 @@ export class Game {
 
   // What a button of a preset does, or "Reset".
   press(name) {
-    this.set({ ...structuredClone(this.first), ...(name === "Reset" ? {} : this.explorer.presets[name]) });
+    this.set({ ...this.first, ...(name === "Reset" ? {} : this.explorer.presets[name]) });
   }
 
   // New ranges of sliders, which their values follow, and new values.

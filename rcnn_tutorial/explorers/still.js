@@ -1,8 +1,9 @@
-// What a notebook stores of a widget stands before its live view. JupyterLab hides it by a style, which also brings it back
-// when the kernel is gone; elsewhere (Colab, VS Code) it is found and hidden here. One text with canvas.js or form.js.
+// What a notebook stores of a widget stands before its live view. JupyterLab hides it by a style, which also brings it
+// back when the kernel is gone; elsewhere (Colab, VS Code) it is found and hidden here. One text with canvas.js or
+// form.js.
 
-// Hides the outputs before the one that holds `el`; returns what brings them back. marks: selectors of what they hold, that
-// of the nearest first.
+// Hides the outputs before the one that holds `el`; returns what brings them back. marks: selectors of what they hold,
+// that of the nearest first.
 function hideStills(el, marks) {
   let stills = [];
   const seen = new ResizeObserver(() => {

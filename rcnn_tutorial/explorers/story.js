@@ -6,7 +6,7 @@ import { once } from "./once.js";
 import { AFTER, ANCHOR, BEFORE, boxes, CHOSEN, heatmap, OTHER, PLAIN, points, PROPOSAL, ROI } from "./scene.js";
 import { fixed, general, roundHalfEven, signed, thousands } from "./text.js";
 import {
-  anchorOf, anchorsOf, around, classBoxesOf, gridIn, labelOf, probabilitiesOf, roiOf, shapesOf, toPhoto,
+  anchorOf, anchorsOf, around, everyBoxOf, gridIn, labelOf, probabilitiesOf, roiOf, shapesOf, toPhoto,
 } from "./tour_views.js";
 
 const f = Math.fround;
@@ -107,7 +107,7 @@ function tellScores(tour) {
 function tellClassBox(tour, share) {
   const [[roi], label] = [toPhoto(tour, [tour.rois[roiOf(tour)]]), labelOf(tour)];
   const name = tour.classes[label - 1];
-  const way = encode(classBoxesOf(tour)[label], roi).map((t) => f(f(share) * t));
+  const way = encode(everyBoxOf(tour)[label], roi).map((t) => f(f(share) * t));
   const layers = [boxes([roi], ROI), boxes([decode(way, roi)], CHOSEN, { name: `box of the class ${name}` })];
   return [layers, `The four coefficients of the class ${name} move it a second time.`];
 }
@@ -116,7 +116,7 @@ function tellClassBox(tour, share) {
 function tellDetection(tour) {
   const label = labelOf(tour);
   const [name, score] = [tour.classes[label - 1], fixed(probabilitiesOf(tour)[label], 2)];
-  const layer = boxes([classBoxesOf(tour)[label]], AFTER, { labels: [`${name} ${score}`], name: "detection" });
+  const layer = boxes([everyBoxOf(tour)[label]], AFTER, { labels: [`${name} ${score}`], name: "detection" });
   return [[layer], `Suppression within the class leaves it standing: ${name}, ${score}.`];
 }
 

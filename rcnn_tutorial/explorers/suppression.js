@@ -3,6 +3,7 @@
 
 import { boxIou, range } from "./boxes.js";
 import { descending, nmsSteps } from "./nms.js";
+import { pointedAt } from "./ranking.js";
 import { AFTER, BEFORE, boxes as boxLayer, CHOSEN, OTHER } from "./scene.js";
 import { fixed, roundHalfEven } from "./text.js";
 
@@ -31,7 +32,8 @@ export const NMSExplorer = {
   // The reader clicks a box: it is the one to be kept next.
   clicked(point, controls, tensors, ranges) {
     const { state } = gameOf(controls, tensors, ranges);
-    const row = pointedAt(point, state, tensors.boxes);
+    const rows = tensors.boxes.map((box, row) => ({ row, what: state.whats[row], box }));
+    const row = pointedAt(point, rows, REACH);
     return row === null ? null : answer(row, controls, tensors, ranges);
   },
 
@@ -72,19 +74,6 @@ function replay(game, step, count) {
 const rowsThatAre = (what, { whats }) => range(whats.length).filter((row) => whats[row] === what);
 
 // ---- the reader's hand
-
-// The box whose outline is nearest, of those that hold the point or pass within REACH; none removed before.
-function pointedAt(point, { whats }, boxes) {
-  const away = boxes.map((box) => distance(box, point)); // (N,)
-  const near = range(boxes.length).filter((row) => whats[row] !== GONE && away[row] <= REACH);
-  return near.length ? near.reduce((best, row) => (Math.abs(away[row]) < Math.abs(away[best]) ? row : best)) : null;
-}
-
-// From a point to the outline of a box, negative inside.
-function distance([x1, y1, x2, y2], [x, y]) {
-  const outside = Math.max(x1 - x, 0, x - x2) ** 2 + Math.max(y1 - y, 0, y - y2) ** 2;
-  return outside ? outside ** 0.5 : -Math.min(x - x1, x2 - x, y - y1, y2 - y);
-}
 
 // The reader says that this box is kept next: say whether and why; if so, take the step.
 function answer(row, controls, tensors, ranges) {

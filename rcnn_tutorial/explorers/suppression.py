@@ -15,14 +15,17 @@ from torch import Tensor
 
 from rcnn_tutorial import roles
 from rcnn_tutorial.boxes import box_iou
+from rcnn_tutorial.config import Config
 from rcnn_tutorial.devices import to_cpu
 from rcnn_tutorial.explorers.canvas import Canvas, WholeWidget
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer, number
 from rcnn_tutorial.explorers.own import Own, OwnError, tensor_of
 from rcnn_tutorial.figures.drawing import figure_of
 from rcnn_tutorial.figures.style import describe
+from rcnn_tutorial.model import Trace
 from rcnn_tutorial.roles import Role
 from rcnn_tutorial.scene import Boxes, Layer
+from rcnn_tutorial.stages.inference import class_boxes
 from rcnn_tutorial.stages.nms import NMSStep, bottom_y, nms, nms_steps
 
 _HERE = pathlib.Path(__file__).parent
@@ -223,6 +226,14 @@ def distance(box: list[float], x: float, y: float) -> float:
     return outside**0.5 if outside else -min(x - x1, x2 - x, y - y1, y2 - y)
 
 
+def of_the_surest_class(trace: Trace, config: Config) -> tuple[Tensor, Tensor]:
+    """Boxes (R, 4) and scores (R,) of the class that has the largest probability; of a trace's first image."""
+    boxes = class_boxes(trace.proposed, trace.preprocessed, config.proposal_targets)[0]  # (R, C + 1, 4)
+    probabilities = trace.proposed.probabilities[0]  # (R, C + 1)
+    label = int(probabilities[:, 1:].amax(dim=0).argmax()) + 1
+    return boxes[:, label], probabilities[:, label]
+
+
 def few_of_each_cluster(boxes: Tensor, scores: Tensor, threshold: float = 0.3, least: float = 0.1) -> Tensor:
     """Rows of a few boxes that tell the story, best score first: (K,), K <= 10.
 
@@ -297,7 +308,7 @@ def _layers(state: State, boxes: Tensor, ious: Tensor | None) -> list[Layer]:
 class Ranking(WholeWidget):
     """The score list beside the picture, with the buttons that play the game. Rows and picture mark each other."""
 
-    _esm = _HERE / "ranking.js"
+    _esm = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("elements.js", "ranking.js"))
     _css = _HERE / "ranking.css"
     frame = traitlets.Dict().tag(sync=True)
 

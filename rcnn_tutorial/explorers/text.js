@@ -45,5 +45,10 @@ export function signed(x, digits) {
   return text.startsWith("-") ? text : `+${text}`;
 }
 
+// How often there is what: "2 person, 1 dog", in the order of the first of each.
+export function tally(names) {
+  return [...new Set(names)].map((name) => `${names.filter((other) => other === name).length} ${name}`).join(", ");
+}
+
 // round(x, digits)
 export const rounded = (x, digits) => Number(fixed(x, digits));

@@ -1,16 +1,16 @@
 // What every stage leaves behind, drawn onto the photo: `figures/tour.py` in the browser.
 //
-// A tour is what `tour_tensors` of `tour.py` gives: one photo on its way through a detector. It follows one ROI, the one
-// that became the best detection. Each view returns { layers, sentence }, and where the image is not the photo
+// A tour is what `tour_tensors` of `tour.py` gives: one photo on its way through a detector. It follows one ROI, that
+// which became the best detection. Each view returns { layers, sentence }, and where the image is not the photo
 // { image, size } too.
 
 import { generateAnchors } from "./anchor_grid.js";
 import { centerAndSize, clip, range } from "./boxes.js";
-import { classBoxes } from "./inference.js";
+import { classBoxesOf, likeliest } from "./inference.js";
 import { softmax } from "./losses.js";
 import { once } from "./once.js";
 import { AFTER, ANCHOR, boxes, CHOSEN, heatmap, OTHER, PLAIN, points, PROPOSAL, ROI } from "./scene.js";
-import { fixed, general, thousands } from "./text.js";
+import { fixed, general, tally, thousands } from "./text.js";
 
 const f = Math.fround;
 const BEST = 20; // proposals that are drawn; all of them would hide the photo
@@ -23,20 +23,13 @@ export const roiOf = ({ detections }) => detections.roi_indices[0] ?? 0;
 export const anchorOf = (tour) => tour.proposals.anchor_indices[roiOf(tour)];
 export const probabilitiesOf = (tour) => softmax(tour.scores[roiOf(tour)]); // (C + 1,)
 
-// The class (1..C) that it most looks like.
-export function labelOf(tour) {
-  const probabilities = probabilitiesOf(tour);
-  return probabilities.indexOf(Math.max(...probabilities.slice(1)), 1);
-}
+export const labelOf = (tour) => likeliest(probabilitiesOf(tour)); // the class (1..C) that it most looks like
 
 // Its box as every class has it, on the photo: (C + 1, 4).
-export function classBoxesOf(tour) {
-  const { class_coefficients: { shape: [, count], data }, proposal_targets: config, scale, size } = tour;
-  const row = roiOf(tour);
-  const own = { shape: [1, count, 4], data: data.subarray(4 * count * row, 4 * count * (row + 1)) };
+export function everyBoxOf(tour) {
+  const { class_coefficients: coefficients, rois, proposal_targets: config, scale, size } = tour;
   const normalization = { means: config.target_means, stds: config.target_stds, scale, size };
-  const found = classBoxes(own, [tour.rois[row]], normalization).data;
-  return range(count).map((label) => Array.from(found.subarray(4 * label, 4 * label + 4)));
+  return classBoxesOf(roiOf(tour), coefficients, rois, normalization);
 }
 
 // ---- what the views share
@@ -157,7 +150,7 @@ export function around([x1, y1, x2, y2], size, least = 0) {
 
 // One box a class for the followed ROI.
 function viewClassBoxes(tour) {
-  const [every, label, { classes, rois, vector }] = [classBoxesOf(tour), labelOf(tour), tour];
+  const [every, label, { classes, rois, vector }] = [everyBoxOf(tour), labelOf(tour), tour];
   const name = classes[label - 1];
   const layers = [
     boxes(every.filter((_, other) => other > 0 && other !== label), OTHER, { width: 1.2 }),
@@ -173,9 +166,8 @@ function viewDetections({ detections, classes, shown }) {
   const good = range(detections.scores.length).filter((i) => detections.scores[i] >= f(shown));
   const names = good.map((i) => classes[detections.labels[i] - 1]);
   const labels = good.map((i, k) => `${names[k]} ${fixed(detections.scores[i], 2)}`);
-  const counts = [...new Set(names)].map((name) => `${names.filter((other) => other === name).length} ${name}`);
   const limit = general(shown);
-  const found = names.length ? `scored ${limit} or more: ${counts.join(", ")}` : `none is scored ${limit} or more`;
+  const found = names.length ? `scored ${limit} or more: ${tally(names)}` : `none is scored ${limit} or more`;
   const left = `${detections.scores.length} boxes are left of all classes' after suppression`;
   const layer = boxes(good.map((i) => detections.boxes[i]), AFTER, { labels, name: "detections" });
   return { layers: [layer], sentence: `${left}; ${found}.` };

@@ -7,9 +7,11 @@ function render({ model, el }) {
   const list = el.appendChild(document.createElement("ol"));
   list.className = "rcnn-ask";
   const many = model.get("questions").length > 1;
+  const send = (message) => model.send(message);
   const items = model.get("questions").map((question, i) => {
     const item = list.appendChild(document.createElement("li"));
-    return new Item(item, many ? { ...question, html: `${i + 1}. ${question.html}` } : question, `${name}-${i}`, (message) => model.send(message), i);
+    const numbered = many ? { ...question, html: `${i + 1}. ${question.html}` } : question;
+    return new Item(item, numbered, `${name}-${i}`, send, i);
   });
   const show = () => model.get("outcomes").forEach((outcome, i) => items[i].show(outcome));
   model.on("change:outcomes", show);
@@ -25,8 +27,8 @@ class Item {
     this.form.noValidate = true;
     const group = this.form.appendChild(make("fieldset"));
     group.appendChild(make("legend", "", question.html));
-    // JupyterLab would take the keys pressed here for its own: "d d" deletes the cell, Enter opens it. It looks for this
-    // attribute on the very element that has the focus.
+    // JupyterLab would take the keys pressed here for its own: "d d" deletes the cell, Enter opens it. It looks for
+    // this attribute on the very element that has the focus.
     this.form.addEventListener("focusin", (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
     this.marks = question.fields.map((field, i) => this.field(group, field, `${name}-${i}`));
     this.commit = this.form.appendChild(make("button", "rcnn-ask-commit", "Commit"));
@@ -104,7 +106,8 @@ class Item {
         input.disabled = Boolean(found);
         if (found) input.checked = input.value === value;
         const right = found && plain(found.answer) === plain(escaped(input.value));
-        marks[i].innerHTML = !found ? "" : right ? sign(true, "right") : input.checked ? sign(false, "your answer") : "";
+        const chosen = input.checked ? sign(false, "your answer") : "";
+        marks[i].innerHTML = !found ? "" : right ? sign(true, "right") : chosen;
       } else {
         input.readOnly = Boolean(found);
         if (found) input.value = value;
@@ -187,7 +190,8 @@ function told(outcome, fields) {
 }
 
 function sign(right, words) {
-  return `<span class="rcnn-sign ${right ? "rcnn-yes" : "rcnn-no"}" aria-hidden="true">${right ? "✓" : "✗"}</span> ${words}`;
+  const [look, mark] = right ? ["rcnn-yes", "✓"] : ["rcnn-no", "✗"];
+  return `<span class="rcnn-sign ${look}" aria-hidden="true">${mark}</span> ${words}`;
 }
 
 function make(tag, classes = "", html = "") {

@@ -8,8 +8,8 @@ export class NoAnswer extends Error {}
 // The outcome of an answer as `form.js` shows it; `values` has a text a field.
 export function outcome({ because, fields }, values) {
   try {
-    if (!values.every((value) => value.trim()))
-      throw new NoAnswer(`An answer is missing: ${fields.length === 1 ? "commit to one" : "fill in every field"} first.`);
+    const wanted = fields.length === 1 ? "commit to one" : "fill in every field";
+    if (!values.every((value) => value.trim())) throw new NoAnswer(`An answer is missing: ${wanted} first.`);
     const marks = fields.map((field, i) => (field.kind === "number" ? markNumber : markChoice)(field, values[i]));
     return { values, right: marks.every(({ right }) => right), fields: marks, because, note: "" };
   } catch (problem) {
@@ -33,9 +33,9 @@ function markChoice({ right, wrong, answer }, text) {
 
 // The number that a student wrote: 17100, 17 100, 17,100, 1.6, 1,6 or 2/3.
 export function numberIn(text) {
-  const tight = text.replace(/\s/gu, "").replaceAll("−", "-");
+  const tight = text.replace(/\s/gu, "").replace(/−/g, "-");
   const grouped = /^-?\d{1,3}(,\d{3})+(\.\d+)?$/.test(tight);
-  const parts = (grouped ? tight.replaceAll(",", "") : tight).replaceAll(",", ".").split("/");
+  const parts = (grouped ? tight.replace(/,/g, "") : tight).replace(/,/g, ".").split("/");
   const number = Number(parts[0]) / (parts.length === 2 ? Number(parts[1]) : 1);
   if (parts.length > 2 || !parts.every((part) => /^-?(\d+\.?\d*|\.\d+)$/.test(part)) || !Number.isFinite(number))
     throw new NoAnswer(`“${text.trim().slice(0, 40)}” is no number: write it like 42, 0.5 or 2/3.`);

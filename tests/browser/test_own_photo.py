@@ -5,6 +5,7 @@ Its script may evaluate no text, so that the tests wait by asking again (`until`
 
 import base64
 import io
+import re
 import time
 
 import numpy as np
@@ -44,6 +45,12 @@ DROP = """([text]) => {
     const files = new DataTransfer();
     files.items.add(new File([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))], "dropped.png"));
     document.body.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: files }));
+}"""
+
+LISTEN = """() => {
+    window.told = [];
+    const line = document.querySelector("[data-part=status]");
+    new MutationObserver(() => window.told.push(line.textContent)).observe(line, { childList: true });
 }"""
 
 
@@ -201,6 +208,16 @@ def test_a_photo_may_be_dropped(page):
             break
         page.wait_for_timeout(50)
     assert page.evaluate("() => window.dropped") == lake().width
+
+
+def test_the_way_to_a_result_is_told_in_a_few_words(page):
+    page.evaluate(LISTEN)
+    choose(page, base64.b64decode(text_of(lake().resize((320, 214)))))
+    until(page, "Done")
+    told = page.evaluate("() => window.told")
+    loading = [words for words in told if words.startswith("Loading")]
+    assert [re.search(r"(\d+) %", words)[1] for words in loading] == ["0", "25", "50", "75"]
+    assert len(told) == len(loading) + 5, told  # photo, start, look, explorers, result
 
 
 def test_what_is_no_photo_is_refused_in_a_sentence(page):

@@ -5,6 +5,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from rcnn_tutorial.course.scripts import PARTS, sources
 
 CONFIG = Path(__file__).with_name("eslint.config.mjs")
@@ -25,6 +27,17 @@ def test_no_script_has_a_problem(tmp_path):
     assert problems(tmp_path, {name: text for name, text in sources().items() if name not in PARTS}) == ""
 
 
-def test_a_problem_is_found(tmp_path):
-    said = problems(tmp_path, {"a.js": "export function f(x) { const y = eval(x); }\n"})
-    assert "no-eval" in said and "no-unused-vars" in said
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ("export function f(x) { eval(x); }", "no-eval"),
+        ("export function f(x) { const y = x; }", "no-unused-vars"),
+        ("export const f = (x) => x.replaceAll(1, 2);", "newer than ES2020"),
+        ("export const f = (x) => x?.at(-1);", "newer than ES2020"),
+        ("export const f = (x) => structuredClone(x);", "no-undef"),
+        ("export function f(x) { x.y ??= 1; }", "Parsing error"),
+        (f"export const f = {' ' * 120}1;", "max-len"),
+    ],
+)
+def test_a_problem_is_found(line, rule, tmp_path):
+    assert rule in problems(tmp_path, {"a.js": f"{line}\n"})

@@ -5,6 +5,7 @@ import gzip
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,22 @@ def test_the_page_puts_a_file_together_again(monkeypatch, tmp_path):
     monkeypatch.setattr(own_photo, "PIECE", 100)
     data = bytes(range(256)) * 2
     texts = [text[len('rcnnPiece("') : -len('");\n')] for text in in_pieces(data)]
-    test = f'return [...new Uint8Array(await modules["detector.js"].unpack({json.dumps(texts)}))];'
-    assert bytes(run_in_node("detector.js", test, tmp_path)) == data
+    test = f'return [...new Uint8Array(await modules["inflate.js"].inflate({json.dumps(texts)}, "gzip"))];'
+    assert bytes(run_in_node("inflate.js", test, tmp_path)) == data
+
+
+@needs_node
+def test_a_worker_that_cannot_open_the_detector_is_ended(tmp_path):
+    test = """
+        let ended = 0;
+        globalThis.Worker = class {
+            postMessage({ number }) { this.onmessage({ data: { number, error: "no memory" } }); }
+            terminate() { ended += 1; }
+        };
+        const load = () => modules["detector.js"].Detector.load({ folder: "", pieces: {} });
+        return [await load().catch(({ message }) => message), ended];
+    """
+    assert run_in_node("detector.js", test, tmp_path) == ["no memory", 1]
 
 
 @needs_node
@@ -89,5 +104,7 @@ def test_without_the_runtime_a_line_says_what_is_missing(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert missing(tmp_path) == ""
-    monkeypatch.setattr(own_photo, "NEEDED", ("onnx", "no_such_package"))
-    assert missing(tmp_path).startswith("no_such_package missing")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    assert missing(tmp_path) == (
+        'the page for one\'s own photo needs onnx, not installed here; run: pip install "rcnn-tutorial[onnx]"'
+    )

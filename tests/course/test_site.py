@@ -99,7 +99,24 @@ def test_without_the_page_for_one_s_own_photo_a_line_says_why(capsys, monkeypatc
     assert site.main([str(tmp_path)]) == 0
     assert (tmp_path / "index.html").read_text(encoding="utf-8") == "False"
     first, second = capsys.readouterr().out.splitlines()
-    assert "1 pages" in first and "npm install --prefix build onnxruntime-web" in second
+    packed = (tmp_path / f"{pages.ARCHIVE}.zip").stat().st_size / 1e6
+    assert first.endswith(f": 1 pages, 0.0 MB; packed {packed:.1f} MB")
+    assert "npm install --prefix build onnxruntime-web" in second
+
+
+def test_what_an_earlier_site_had_and_this_one_has_not_goes(monkeypatch, tmp_path):
+    beside = {"own_photo.html": "page", "own_photo/graph_0.js": "piece"}
+    monkeypatch.setattr(pages, "make_pages", lambda *_, **__: {"index.html": "first"})
+    monkeypatch.setattr(pages, "live_lessons", dict)
+    monkeypatch.setattr(pages, "make_own_photo", lambda runtime: None)
+    monkeypatch.setattr(pages, "own_photo_files", lambda *_: beside)
+    pages.write_site(tmp_path / "again", runtime=tmp_path)
+    assert (tmp_path / "again/own_photo/graph_0.js").read_text(encoding="utf-8") == "piece"
+    contents = []
+    for name in ("again", "fresh"):
+        pages.write_site(tmp_path / name)
+        contents.append({path.relative_to(tmp_path / name) for path in (tmp_path / name).rglob("*")})
+    assert contents[0] == contents[1]
 
 
 def test_one_file_holds_every_page():

@@ -1,6 +1,6 @@
-// The controls of an explorer as the browser's own inputs, each with its label and what it says now. Each function makes
-// one: { element, show(value, range), rest(why) } and, of what runs by itself, stop(); `put(value)` hears what the reader
-// chose.
+// The controls of an explorer as the browser's own inputs, each with its label and what it says now. Each function
+// makes one: { element, show(value, range), rest(why) } and, of what runs by itself, stop(); `put(value)` hears what
+// the reader chose.
 
 import { fixed } from "./text.js";
 

@@ -3,6 +3,8 @@
 // A page that was opened from a disk may not fetch its neighbors, but it may run them as scripts. So every file comes,
 // gzipped and in base64, as pieces: scripts of one call, `rcnnPiece("...")`.
 
+import { inflate } from "./inflate.js";
+
 export class Detector {
   // files: { folder, pieces: { worker, wasm, graph } }, of each the sizes of its pieces in bytes.
   // progress(done, total): bytes, told after each piece.
@@ -16,11 +18,16 @@ export class Detector {
         texts.push(await piece(`${folder}/${name}_${number}.js`));
         progress((done += size), total);
       }
-      loaded[name] = await unpack(texts);
+      loaded[name] = await inflate(texts, "gzip");
     }
     const { worker, wasm, graph } = loaded;
     const detector = new Detector(worker);
-    await detector.ask("open", { wasm, graph }, [wasm, graph]);
+    try {
+      await detector.ask("open", { wasm, graph }, [wasm, graph]);
+    } catch (error) {
+      detector.worker.terminate(); // the next try starts another
+      throw error;
+    }
     return detector;
   }
 
@@ -70,17 +77,4 @@ async function piece(address) {
   } finally {
     script.remove();
   }
-}
-
-// What gzip and base64 made of a file, in pieces: the file, an ArrayBuffer.
-export async function unpack(texts) {
-  const packed = new Blob(texts.map(bytesOf)).stream();
-  return new Response(packed.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
-}
-
-function bytesOf(base64) {
-  const letters = atob(base64);
-  const bytes = new Uint8Array(letters.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i);
-  return bytes;
 }

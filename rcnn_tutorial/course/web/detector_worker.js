@@ -1,4 +1,4 @@
-// The detector in a worker of its own, so that the page stays alive while a photo is looked at. `detector.js` starts it.
+// The detector in a worker of its own: the page stays alive while a photo is looked at. `detector.js` starts it.
 
 // Open the graph.
 // ort: the module onnxruntime-web. wasm, graph: ArrayBuffers, the runtime's code and the ONNX file.

@@ -1,16 +1,18 @@
 // The explorers and the questions of a page: the notebook's canvas and form, the browser's own inputs, and the twins in
 // the place of Python.
 //
-// The page holds, as text, what `course/live.py` packed: a <script type="application/json" id="live"> and, in base64 and
-// deflated, its arrays in <script type="text/plain" id="arrays">. Each explorer replaces the still picture in
+// The page holds, as text, what `course/live.py` packed: a <script type="application/json" id="live"> and, deflated and
+// in base64, its arrays in <script type="text/plain" id="arrays">. Each explorer replaces the still picture in
 // <div data-explorer="NUMBER">, a form the questions in <div data-questions="NUMBER">.
 
 import { render as drawCanvas } from "./canvas.js";
 import { control, make } from "./controls.js";
 import { render as drawForm } from "./form.js";
+import { inflate } from "./inflate.js";
 import { outcome } from "./marking.js";
 import { Model } from "./model.js";
 import { render as drawList } from "./ranking.js";
+import { rgba } from "./scene.js";
 import { Game, Unpacked } from "./state.js";
 import { render as drawSummary } from "./summary.js";
 
@@ -18,7 +20,7 @@ export async function start(twins) {
   const { explorers, questions } = JSON.parse(document.getElementById("live").textContent);
   const all = (kind) => document.querySelectorAll(`[data-${kind}]`);
   for (const place of all("questions")) ask(place, questions[place.dataset.questions]);
-  const unpacked = new Unpacked(await inflate(document.getElementById("arrays").textContent));
+  const unpacked = new Unpacked(await inflate([document.getElementById("arrays").textContent], "deflate"));
   for (const place of all("explorer")) {
     try {
       const explorer = unpacked.read(explorers[place.dataset.explorer]);
@@ -39,12 +41,6 @@ function ask(place, { questions, keys }) {
   });
   place.replaceChildren();
   drawForm({ model, el: place });
-}
-
-// What was deflated and written in base64: an ArrayBuffer.
-export async function inflate(base64) {
-  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).arrayBuffer();
 }
 
 export class Panel {
@@ -187,7 +183,5 @@ export class Panel {
 function imageOf(image) {
   if (!image?.shape) return image;
   const [height, width] = image.shape;
-  const rgba = new Uint8ClampedArray(4 * height * width).fill(255);
-  image.data.forEach((level, i) => { rgba[4 * Math.floor(i / 3) + (i % 3)] = level; });
-  return new ImageData(rgba, width, height);
+  return new ImageData(rgba(image.data, height * width), width, height);
 }

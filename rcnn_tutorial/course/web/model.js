@@ -1,5 +1,5 @@
-// What a widget's script expects of a notebook: values by name, told when they change. Here the page answers in Python's
-// place: `saved(name, value)` hears what the reader changed, `told(message)` what a script sends.
+// What a widget's script expects of a notebook: values by name, told when they change. Here the page answers in place
+// of Python: `saved(name, value)` hears what the reader changed, `told(message)` what a script sends.
 
 export class Model {
   constructor(values, { saved = () => {}, told = () => {} } = {}) {

@@ -7,11 +7,11 @@
 import { gridOf } from "./anchor_grid.js";
 import { range } from "./boxes.js";
 import { channelsOf } from "./crops.js";
-import { classBoxes } from "./inference.js";
+import { boxAt, classBoxes } from "./inference.js";
 import { descending } from "./nms.js";
 import { once } from "./once.js";
 import { GROUND } from "./scene.js";
-import { nearestStep } from "./state.js";
+import { nearestStep, nested } from "./state.js";
 import { fewOfEachCluster } from "./suppression.js";
 import { fixed, roundHalfEven } from "./text.js";
 
@@ -159,13 +159,6 @@ const mapped = (object, change) =>
 
 // ---- tensors
 
-// A tensor of one or two dimensions as nested arrays, a number as itself, as `Unpacked` of state.js gives them.
-function nested({ shape, data }) {
-  if (!shape.length) return data[0];
-  if (shape.length === 1) return Array.from(data);
-  return range(shape[0]).map((i) => Array.from(data.subarray(i * shape[1], (i + 1) * shape[1])));
-}
-
 const scaleOf = (trace) => nested(trace["preprocessed.scales"]);
 
 // The first of the largest; null of none.
@@ -288,10 +281,9 @@ function ofTheSurestClass(trace, config) {
   const classes = range(trace["proposed.probabilities"].shape[1]).slice(1);
   const best = classes.map((label) => probabilities.reduce((most, row) => Math.max(most, row[label]), 0));
   const label = classes[indexOfLargest(best)];
-  const { shape, data } = boxesOfClasses(trace, config);
-  const at = (row) => 4 * (row * shape[1] + label);
+  const every = boxesOfClasses(trace, config);
   return {
-    boxes: range(shape[0]).map((row) => Array.from(data.subarray(at(row), at(row) + 4))),
+    boxes: probabilities.map((_, row) => boxAt(every, row, label)),
     scores: probabilities.map((row) => row[label]),
   };
 }

@@ -4,14 +4,15 @@
 import { render as drawCanvas } from "./canvas.js";
 import { control } from "./controls.js";
 import { Detector } from "./detector.js";
-import { inflate, Panel } from "./host.js";
+import { Panel } from "./host.js";
+import { inflate } from "./inflate.js";
 import { Model } from "./model.js";
 import { onPhoto } from "./on_photo.js";
 import { Camera, readPhoto } from "./photo.js";
 import { AFTER, boxes } from "./scene.js";
 import { Unpacked } from "./state.js";
 import { render as drawSummary } from "./summary.js";
-import { fixed, thousands } from "./text.js";
+import { fixed, tally, thousands } from "./text.js";
 
 const THRESHOLD = {
   kind: "slider", name: "shown", label: "Show scores from", value: 0.5, min: 0.05, max: 0.95, step: 0.05, digits: 2,
@@ -33,7 +34,7 @@ class OwnPhoto {
     Object.assign(this, { element, twins, onTrace, shown: THRESHOLD.value, count: 0, panels: [] });
     const { files, classes, templates, arrays } = JSON.parse(document.getElementById("live").textContent);
     Object.assign(this, { files, classes });
-    this.templates = inflate(arrays).then((buffer) => new Unpacked(buffer).read(templates));
+    this.templates = inflate([arrays], "deflate").then((buffer) => new Unpacked(buffer).read(templates));
     this.listenToFiles();
     this.listenToCamera();
     this.part("load").addEventListener("click", () => this.say(async () => {
@@ -89,7 +90,8 @@ class OwnPhoto {
     const bar = this.part("progress");
     const progress = (done, total) => {
       Object.assign(bar, { hidden: false, value: done, max: total });
-      const loading = `Loading the detector: ${megabytes(done)} of ${megabytes(total)} MB.`;
+      const quarters = Math.floor((4 * done) / total); // what is told is read aloud; the bar moves meanwhile
+      const loading = `Loading the detector: ${25 * quarters} % of ${fixed(total / 1e6, 1)} MB.`;
       this.tell(done < total ? loading : "Starting the detector.");
     };
     if (!this.loading)
@@ -139,8 +141,10 @@ class OwnPhoto {
     for (const name of ["choices", "take"]) this.part(name).disabled = on; // the viewfinder is no part of the choices
   }
 
+  // What is said twice would be read aloud twice.
   tell(words) {
-    this.part("status").textContent = words;
+    const line = this.part("status");
+    if (line.textContent !== words) line.textContent = words;
   }
 
   // The lessons' explorers on this photo, one after the other, so that the page answers meanwhile.
@@ -150,8 +154,8 @@ class OwnPhoto {
     for (const panel of this.panels.splice(0)) panel.destroy(); // those of the photo before
     all.hidden = false;
     const templates = await this.templates;
-    for (const [number, place] of places.entries()) {
-      this.tell(`Explorer ${number + 1} of ${places.length}.`);
+    this.tell("The explorers are being drawn.");
+    for (const place of places) {
       await new Promise((resolve) => { setTimeout(resolve); });
       const template = templates[place.dataset.explorer];
       this.panels.push(new Panel(place, onPhoto(template, trace, photo), this.twins[template.module][template.kind]));
@@ -209,14 +213,8 @@ export function detections(trace, classes, least) {
 }
 
 function sentence(trace, found, least) {
-  const counts = new Map();
-  for (const { name } of found) counts.set(name, (counts.get(name) ?? 0) + 1);
-  const names = [...counts].map(([name, count]) => `${count} ${name}`).join(", ") || "none";
+  const names = tally(found.map(({ name }) => name)) || "none";
   const count = (name) => thousands(trace[name].shape[0]);
   const [anchors, proposals, left] = ["anchors", "proposals.boxes", "detections.boxes"].map(count);
   return `${anchors} anchors, ${proposals} proposals, ${left} detections; scored ${fixed(least, 2)} or more: ${names}.`;
-}
-
-function megabytes(bytes) {
-  return fixed(bytes / 1e6, 1);
 }

@@ -32,7 +32,7 @@ export function fitted(width, height, most = MOST) {
   return [width, height].map((side) => Math.max(1, Math.round(side * scale)));
 }
 
-// The camera, in a <video>. Browsers lend it to pages from a disk, from this machine, or sent by https; never to others.
+// The camera, in a <video>. Browsers lend it to pages from a disk, from this machine, or sent by https, to no others.
 export class Camera {
   static get available() {
     return Boolean(globalThis.isSecureContext && navigator.mediaDevices?.getUserMedia);
