@@ -204,12 +204,13 @@ class GenerationsExplorer(Explorer):
         roi, size, context = self.canvas.box("roi")[None], self.size.value, self.context.value
         cut = self.own["warp_box"](roi, size, context)  # (1, 4)
         warped = warp(self.image, cut, size, 0)[0]  # (3, size, size)
-        crop = crop_pool(self.features[None], roi[None], self.stride, self.pooling)[0].norm(dim=0)  # (k, k)
+        crop = crop_pool(self.features[None], roi[None], self.stride, self.pooling)[0]  # (channels, k, k)
+        strength = crop.double().norm(dim=0).float()  # (k, k); in single precision, processors add up differently
         self.canvas.draw([Boxes(cut, CUT)])
         filled = torch.tensor([[context, context, size - context, size - context]])
         self.canvases[1].draw([Boxes(filled, roles.CHOSEN, width=2, name="")], image=warped, size=(size, size))
-        self.canvases[2].draw([Heatmap(crop)], size=tuple(crop.shape))
-        (width, height), k = (roi[0, 2:] - roi[0, :2]).tolist(), len(crop)
+        self.canvases[2].draw([Heatmap(strength)], size=tuple(strength.shape))
+        (width, height), k = (roi[0, 2:] - roi[0, :2]).tolist(), len(strength)
         across, down = (size - 2 * context) / max(width, 1e-6), (size - 2 * context) / max(height, 1e-6)
         cells = f"{width / self.stride:.1f} × {height / self.stride:.1f} cells"
         return (
