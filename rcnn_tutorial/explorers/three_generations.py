@@ -205,7 +205,7 @@ class GenerationsExplorer(Explorer):
         cut = self.own["warp_box"](roi, size, context)  # (1, 4)
         warped = warp(self.image, cut, size, 0)[0]  # (3, size, size)
         crop = crop_pool(self.features[None], roi[None], self.stride, self.pooling)[0]  # (channels, k, k)
-        strength = crop.double().norm(dim=0).float()  # (k, k) in single precision processors add up differently
+        strength = crop.double().norm(dim=0).float()  # (k, k); in single precision, processors add up differently
         self.canvas.draw([Boxes(cut, CUT)])
         filled = torch.tensor([[context, context, size - context, size - context]])
         self.canvases[1].draw([Boxes(filled, roles.CHOSEN, width=2, name="")], image=warped, size=(size, size))
