@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import websocket
 from browser_lab import ANSWER_TIMEOUT, START_TIMEOUT
 from moving import SEEN
 
+WAIT_SECONDS = ANSWER_TIMEOUT / 1000
 KEYS = {"ArrowLeft": "\ue012", "ArrowRight": "\ue014", "End": "\ue010", "Home": "\ue011"}  # WebDriver's names of them
 LISTENS = "WebDriverBiDiServer.json"  # the file of the profile that says where
 OFFLINE = "file:", "blob:", "data:"  # what a page from a disk asks for
@@ -62,24 +64,24 @@ def run_firefox(folder: Path) -> Iterator[FirefoxPage]:
             process.kill()
 
 
-def _address(process: subprocess.Popen, file: Path, log: Path) -> str:
+def _address(process: subprocess.Popen, file: Path, log: Path) -> tuple[str, int]:
     deadline = time.monotonic() + START_TIMEOUT
     while not file.exists():
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"Firefox did not start; it says:\n{log.read_text(encoding='utf-8')}")
         time.sleep(0.1)
     where = json.loads(file.read_text(encoding="utf-8"))
-    return f"ws://{where['ws_host']}:{where['ws_port']}/session"
+    return where["ws_host"], where["ws_port"]
 
 
 class FirefoxPage:
     """Its one page. problems: what scripts complained of, and requests for what is not on the disk."""
 
-    def __init__(self, address: str):
+    def __init__(self, address: tuple[str, int]):
         self.number, self.problems = 0, []
-        self.socket = websocket.create_connection(
-            address, timeout=ANSWER_TIMEOUT / 1000, suppress_origin=True, http_no_proxy=["*"]
-        )
+        host, port = address
+        direct = socket.create_connection(address, 2 * WAIT_SECONDS)  # whatever proxy is set
+        self.socket = websocket.create_connection(f"ws://{host}:{port}/session", socket=direct, suppress_origin=True)
         self.ask("session.new", capabilities={})
         self.ask("session.subscribe", events=["log.entryAdded", "network.beforeRequestSent"])
         self.context = self.ask("browsingContext.getTree")["contexts"][0]["context"]
@@ -131,7 +133,7 @@ class FirefoxPage:
 
     def wait_for(self, selector: str, *beginnings: str) -> str:
         """The text of an element, once it begins like one of these; what it says at last if it does not."""
-        return self.evaluate(WAIT, selector, beginnings, ANSWER_TIMEOUT / 2000)
+        return self.evaluate(WAIT, selector, beginnings, WAIT_SECONDS)
 
     def press(self, selector: str, key: str) -> None:
         """Press a key in an element."""

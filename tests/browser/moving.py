@@ -11,12 +11,21 @@ from playwright.sync_api import expect
 
 from rcnn_tutorial.explorers.explorer import Explorer, Several
 
-# What a panel says and shows, and the list beside its picture: a function of its element.
-SEEN = """(panel) => [
-    panel.querySelector(".rcnn-summary").textContent,
-    [...panel.querySelectorAll("canvas")].map((picture) => picture.toDataURL()),
-    [...panel.querySelectorAll(".rcnn-ranking")].map((list) => list.textContent),
-]"""
+# What a panel says and shows, its pictures as a number each, and the list beside them: a function of its element.
+SEEN = """(panel) => {
+    const number = (picture) => {
+        const { width, height } = picture;
+        const pen = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+        pen.drawImage(picture, 0, 0);
+        const pixels = new Uint32Array(pen.getImageData(0, 0, width, height).data.buffer);
+        return pixels.reduce((sum, pixel) => Math.imul(31, sum) + pixel | 0, 0);
+    };
+    return [
+        panel.querySelector(".rcnn-summary").textContent,
+        [...panel.querySelectorAll("canvas")].map(number),
+        [...panel.querySelectorAll(".rcnn-ranking")].map((list) => list.textContent),
+    ];
+}"""
 
 
 class Panel(Protocol):

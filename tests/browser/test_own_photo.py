@@ -181,7 +181,8 @@ def test_the_detections_are_drawn_and_axe_finds_no_violation(page, request):
     assert "0.95 or more" in summary.inner_text()
     assert page.evaluate("() => document.documentElement.scrollWidth") <= page.viewport_size["width"]
     assert violations(page) == []
-    assert page.viewport_size != SCREENS["phone"] or small_targets(page) == []
+    if page.viewport_size == SCREENS["phone"]:
+        assert small_targets(page) == []
     SCREENSHOTS.joinpath("site").mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / "site" / f"own_photo_{page.viewport_size['width']}.png", full_page=True)
 
@@ -194,9 +195,7 @@ def test_the_explorers_begin_as_python_s_and_another_photo_replaces_them(page):
     page.evaluate(COUNT_CLEANED)
     choose(page, base64.b64decode(text_of(lake().resize((320, 214)))))
     until(page, "Done")
-    assert (
-        page.evaluate("() => [cleaned, ownPhoto.panels.length]") == [len(SECTIONS)] * 2
-    )  # the first ones listen no more
+    assert page.evaluate("() => cleaned") == len(SECTIONS)  # those of the first photo listen no longer
     assert page.locator("[data-explorer] .rcnn-explorer").count() == len(SECTIONS)
     assert "214 × 320 times" in summaries_of(page)[0] and summaries_of(page) != expected
 

@@ -185,7 +185,7 @@ def test_an_explorer_that_fails_leaves_the_others_alive(browser, site, tmp_path)
         explorer, panel = live.LESSONS["02_anchors"]()[1], ChromiumPanel(page, 1)
         panel.wait_for(explorer.summary)
         press(panel, explorer, next(iter(explorer.presets)))
-        assert page.locator("[data-explorer='0'] > img").is_visible()  # the still picture
+        assert page.locator("[data-explorer='0'] img").is_visible()  # the still picture
         assert len(said) == 1 and said[0].startswith("rcnn_tutorial explorer 0:")
 
 
