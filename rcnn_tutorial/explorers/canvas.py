@@ -30,7 +30,7 @@ _HERE = pathlib.Path(__file__).parent
 SCRIPTS = ("elements.js", "painter.js", "room.js", "still.js", "handle.js", "canvas.js")  # one text for the browser
 _MAX_SIDE = 1600  # a larger image is shrunk before it is sent: no screen shows more
 ROOMY = 480.0  # screen pixels across, below which the texts on a photo would cover each other
-_SQUEEZED = 25  # quality of one of hundreds of images that a page carries
+_SQUEEZED = 20  # quality of one of hundreds of images that a page carries
 _LOSSLESS_PIXELS = 128 * 128  # up to here PNG: a JPEG would smear the pixels of a small crop
 
 
@@ -245,7 +245,7 @@ def encode_image(pixels) -> bytes:
 
 
 def squeeze_image(pixels) -> bytes:
-    """(H, W, 3) uint8 as WebP, a twentieth of the PNG: one still sees what lies where."""
+    """(H, W, 3) uint8 as WebP, 4 % of the PNG: one still sees what lies where."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "WEBP", quality=_SQUEEZED, method=6)
     return file.getvalue()
