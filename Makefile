@@ -18,7 +18,7 @@ ASK_SECONDS ?= 10
 ASK = UV_HTTP_RETRIES=1 UV_HTTP_CONNECT_TIMEOUT=$(ASK_SECONDS) UV_HTTP_TIMEOUT=$(ASK_SECONDS) \
     $(UV) --dry-run --torch-backend=$(BACKEND) torch torchvision
 # A build that was asked for by name gives way to no other, but to the one that is there.
-NO_BUILD := no such build came from the index of PyTorch; name another, or none, or wait longer: ASK_SECONDS=60
+NO_BUILD := uv could not install this build; name another, or none, or wait longer: ASK_SECONDS=60
 PIP := $(RUN) -m pip install --quiet
 
 # Processes that test side by side: as many as there are CPUs (see tests/conftest.py), or WORKERS=2 make test.
@@ -44,13 +44,13 @@ test: install ## run all tests; every notebook too, its outputs compared
 test-gpu: install ## run the tests that need a CUDA device; skipped, with the reason, where there is none
 	@$(RUN) -m pytest -q -rs -m gpu tests/gpu
 
-test-browser: install ## every notebook in JupyterLab in Chromium, every page in Chromium and Firefox; screenshots go to build/
+test-browser: install ## every notebook in JupyterLab in Chromium, the pages in Chromium and Firefox; screenshots go to build/
 	@$(RUN) -c 'import playwright' 2>/dev/null || \
 	    { echo "Playwright is missing; install it with: $(VENV)/bin/uv pip install --python $(RUN) '.[browser]'" >&2; exit 1; }
 	@command -v "$${CHROMIUM:-chromium}" >/dev/null || command -v google-chrome >/dev/null || \
 	    { echo 'Chromium is missing; on Debian and Ubuntu: apt install chromium. Elsewhere: CHROMIUM=/path/to/chrome' >&2; exit 1; }
 	@command -v "$${FIREFOX:-firefox-esr}" >/dev/null || command -v firefox >/dev/null || \
-	    { echo 'Firefox is missing; on Debian and Ubuntu: apt install firefox-esr. Elsewhere: FIREFOX=/path/to/firefox' >&2; exit 1; }
+	    { echo 'Firefox is missing; on Debian: apt install firefox-esr. Elsewhere: FIREFOX=/path/to/firefox' >&2; exit 1; }
 	@test -f "$${AXE:-build/node_modules/axe-core/axe.min.js}" || \
 	    { echo 'axe-core is missing; install it with: npm install --prefix build axe-core. Elsewhere: AXE=/path/to/axe.min.js' >&2; exit 1; }
 	@test -d "$${ONNXRUNTIME_WEB:-build/node_modules/onnxruntime-web}" || \
@@ -94,6 +94,8 @@ $(STAMP):
 	@$(PIP) uv || echo 'uv cannot be had; pip takes its place' >&2
 	@if $(ASK) >/dev/null 2>&1 && $(UV) --torch-backend=$(BACKEND) --editable '.[$(EXTRA)]'; then \
 	    way='uv --torch-backend=$(BACKEND)'; \
+	elif $(RUN) -c 'import torch' 2>/dev/null && env -u UV_TORCH_BACKEND $(UV) --editable '.[$(EXTRA)]'; then \
+	    way='uv, what was missing from the plain index, as PyTorch'"'s own did not answer"; \
 	elif test $(BACKEND) != auto && ! $(RUN) -c 'import torch' 2>/dev/null; then \
 	    echo 'UV_TORCH_BACKEND=$(BACKEND): $(NO_BUILD)' >&2; exit 1; \
 	elif test -x $(VENV)/bin/uv && echo "PyTorch's own index serves no build for this machine: taking the plain one, for Linux 6 GB" >&2 && \

@@ -5,6 +5,7 @@ It is recorded anew when anything changes that it comes from. `make clean` remov
 
 import hashlib
 import json
+import re
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,9 +23,10 @@ def graph_of(detector: FasterRCNN, kept: Path = KEPT) -> bytes:
 
     path = kept / f"{source_of(detector)}.onnx"
     if not path.is_file():
-        for old in kept.glob("*.onnx"):
-            old.unlink()
         export_trace(detector, path)
+        for old in kept.glob("*.onnx"):
+            if old != path and re.fullmatch("[0-9a-f]{64}", old.stem):
+                old.unlink(missing_ok=True)
     return path.read_bytes()
 
 

@@ -87,7 +87,7 @@ class PageRenderer(mistune.HTMLRenderer):
 
     def table(self, text: str) -> str:
         """A table whose head is empty has its headings in the first column. A long name may break between its words."""
-        text = re.sub("<code>.*?</code>", lambda code: re.sub(r"(?<=\w[_./])(?=\w)", "<wbr>", code[0]), text)
+        text = re.sub("<code>.*?</code>", lambda code: re.sub(r"(?<=\w[_./])(?=[^\W\d])", "<wbr>", code[0]), text)
         head, end, body = text.partition("</thead>")
         if not re.sub("<[^>]*>", "", head).strip():
             head, end = "", ""

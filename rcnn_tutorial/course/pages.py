@@ -110,7 +110,7 @@ def make_pages(course: Path, live: Mapping[str, Live] | None = None, own_photo: 
 
 
 def read_source(path: Path, course: Path) -> Source:
-    """Read a notebook, or a Markdown file as a notebook of one cell, in a page's words. Raises DataError else."""
+    """Read a notebook, or a Markdown file as a notebook of one cell, as pages say it. Raises DataError for neither."""
     try:
         if path.suffix == ".md":
             cells = [nbformat.v4.new_markdown_cell(path.read_text(encoding="utf-8"))]

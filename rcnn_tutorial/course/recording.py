@@ -34,9 +34,8 @@ SHORT = 60  # steps of the runs that are compared
 class Recording(NamedTuple):
     """What a page needs of the trainings."""
 
-    explorers: Sequence[
-        tuple[str, dict]
-    ]  # what the lesson stores in its place, and the explorer as `exported` gives it
+    # What the lesson stores in its place, and the explorer as `exported` gives it.
+    explorers: Sequence[tuple[str, dict]]
     arrays: str  # that they point into, as `Pack.text` gives them
 
 
@@ -79,7 +78,7 @@ def long_run(one: Lesson, steps: int = STEPS) -> TrainingMonitor:
 
 
 def comparisons(one: Lesson, steps: int = SHORT) -> list[CurvesReplay]:
-    """Three optimizers, then four ways to train; the first run of each goes on over the whole curves of the others."""
+    """Three optimizers, then four ways to train; the first run of each group is the one to move."""
     muon = replace(MUON, steps=steps)
     adamw = replace(muon, optimizer="adamw", learning_rate=0.006)
     sgd = replace(muon, optimizer="sgd", learning_rate=0.001, schedule="constant", warmup=0.0)

@@ -1,7 +1,7 @@
 """A folder that is written anew: what an earlier writing left there, and this one does not write, goes.
 
 The file LIST in the folder says what was written, a line a file, as `sha256sum -c` reads it. A file that is not listed,
-or that somebody has changed since, stays.
+or that somebody has changed since, stays, unless a file of its name is written now.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from rcnn_tutorial.atomic import write_atomically
+from rcnn_tutorial.errors import DataError
 
 LIST = ".faster_rcnn_course.sha256"
 
@@ -18,7 +19,8 @@ LIST = ".faster_rcnn_course.sha256"
 def write_anew(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write files, name -> content, to a folder such that nothing else of earlier writings is left in it.
 
-    Raises DataError naming the file that cannot be written; the next writing knows what was written until then.
+    Raises DataError naming the file that cannot be written, or the LIST if it cannot be read; the next writing knows
+    what was written until then.
     """
     before, now = _listed(folder), {(_digest(content), name) for name, content in files.items()}
     _list(folder, before | now)
@@ -38,10 +40,17 @@ def _listed(folder: Path) -> set[tuple[str, str]]:
     """(digest, name) of what was written to a folder; a name that leads out of it is none of ours."""
     if not (folder / LIST).is_file():
         return set()
-    text = (folder / LIST).read_text(encoding="utf-8", errors="replace")
+    try:
+        text = (folder / LIST).read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise DataError(f"{folder / LIST}: cannot be read ({error.strerror}); remove it, or allow it") from error
     pairs = re.findall(r"^([0-9a-f]{64})  (.+)$", text, re.MULTILINE)
-    paths = {name: PurePosixPath(name) for _, name in pairs}
-    return {(digest, name) for digest, name in pairs if not paths[name].is_absolute() and ".." not in paths[name].parts}
+    return {(digest, name) for digest, name in pairs if _is_inside(name)}
+
+
+def _is_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and not re.search(r"[\\:\0]", name)  # Windows' ways out
 
 
 def _list(folder: Path, written: set[tuple[str, str]]) -> None:

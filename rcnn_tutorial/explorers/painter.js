@@ -1,4 +1,4 @@
-// Layers as pixels of a canvas. One text with room.js, handle.js and canvas.js, which follow it.
+// Layers as pixels of a canvas. One text with canvas.js and its other parts, in the order of `SCRIPTS` of canvas.py.
 
 const dpr = () => window.devicePixelRatio || 1;
 const ROWS = 8; // where else, down its side, a box may have its text

@@ -28,7 +28,7 @@ def browser():
 def opened_firefox(tmp_path_factory):
     """Debian's Firefox, or the one that $FIREFOX names, with one page as large as a projector's."""
     if firefox() is None:
-        pytest.fail("Firefox is missing; on Debian and Ubuntu: apt install firefox-esr", pytrace=False)
+        pytest.fail("Firefox is missing; on Debian: apt install firefox-esr", pytrace=False)
     with run_firefox(tmp_path_factory.mktemp("firefox")) as page:
         page.set_viewport(1400, 900)
         yield page

@@ -62,11 +62,12 @@ def run_firefox(folder: Path) -> Iterator[FirefoxPage]:
             process.wait(10)
         except subprocess.TimeoutExpired:
             process.kill()
+            process.wait()
 
 
 def _address(process: subprocess.Popen, file: Path, log: Path) -> tuple[str, int]:
     deadline = time.monotonic() + START_TIMEOUT
-    while not file.exists():
+    while not (file.exists() and file.read_text(encoding="utf-8").rstrip().endswith("}")):  # written, and whole
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"Firefox did not start; it says:\n{log.read_text(encoding='utf-8')}")
         time.sleep(0.1)

@@ -16,6 +16,10 @@ HIDDEN = """(panel) => [...panel.querySelectorAll(".rcnn-stage")].flatMap((pictu
         return !part.contains(document.elementFromPoint(left + width / 2, top + height / 2));
     }).map((part) => `${part.className} ${part.textContent}`);
 })"""
+DRAWN = """() => {
+    const pictures = [...document.querySelectorAll(".rcnn-explorer canvas")];
+    return pictures.length && pictures.every((picture) => picture.dataset.count);
+}"""
 # Of the recorded trainings what each says at its first step, at the next, and at its last, where the page begins.
 LOSSES = tuple(f"Losses of {step} of 60 steps." for step in (0, 1, 60))
 RECORDED = {0: ("Step 0 of 300", "Step 10 of 300", "Step 300 of 300, finished."), 1: LOSSES, 2: LOSSES}
@@ -40,7 +44,7 @@ def open_lesson(request, browser, site):
 
     def open_lesson(lesson: str):
         page.goto((site / f"{lesson}.html").as_uri())
-        page.wait_for_function("document.querySelector('[data-explorer] .rcnn-summary')?.textContent")
+        page.wait_for_function(DRAWN)
         return page
 
     yield open_lesson
@@ -77,13 +81,19 @@ def test_nothing_covers_what_has_the_focus(open_lesson, lesson):
         assert page.evaluate(COVERED) is None
 
 
-def test_every_explorer_has_a_name_of_its_own(open_lesson):
-    page = open_lesson("03_rpn_loss")
-    for number, name in enumerate(["Anchor Label Explorer", "Smooth L1 Explorer"]):
+@pytest.mark.parametrize(
+    ("lesson", "names"),
+    [
+        ("02_anchors", ["Anchor Explorer", "IoU Explorer"]),
+        ("03_rpn_loss", ["Anchor Label Explorer", "Smooth L1 Explorer"]),
+        (live.TRAINING, ["Training Replay", "Curves Replay", "Curves Replay 2"]),
+    ],
+)
+def test_every_explorer_has_a_name_of_its_own(open_lesson, lesson, names):
+    page = open_lesson(lesson)
+    for number, name in enumerate(names):
         panel = page.locator(f"[data-explorer='{number}']")
         assert panel.get_by_role("region", name=name, exact=True).count() == 1
-    page = open_lesson("02_anchors")
-    assert page.get_by_role("region", name="IoU Explorer", exact=True).count() == 1
 
 
 @pytest.mark.parametrize("number", RECORDED)
@@ -109,9 +119,11 @@ def test_every_recorded_training_is_looked_through():
 
 def test_behind_a_number_of_many_photos_is_its_own(open_lesson):
     panel = ChromiumPanel(open_lesson("10_errors"), 1)
-    pictures = []
+    photo, drawn, pictures = panel.element.locator("canvas").nth(1), "", []
     for member in (1, 2, 3):
         expect(panel.element.locator(".rcnn-summary")).to_contain_text(f"Member {member}: photo ")
+        expect(photo).not_to_have_attribute("data-count", drawn)
+        drawn = photo.get_attribute("data-count")
         pictures.append(panel.seen()[1][1])
         panel.press("[data-control=member]", "ArrowRight")
     assert len(set(pictures)) == 3

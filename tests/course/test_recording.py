@@ -51,10 +51,8 @@ def test_the_recorded_comparisons_are_those_of_the_lesson():
     names = [[one["name"], *one["earlier"]] for one in curves]
     assert names == [["Muon", "AdamW", "SGD"], ["joint", "not detached", "frozen head", "alternating"]]
     for run in [run for one in curves for run in (one["series"], *one["earlier"].values())]:
-        assert [len(run[panel]) for names in PANELS for panel in names[2:]] == [
-            2,
-            2,
-        ]  # judged in the middle and at the end
+        judged = [len(run[panel]) for names in PANELS for panel in names[2:]]
+        assert judged == [2, 2]  # in the middle and at the end
     muon, adamw, sgd = (one[MAP][-1][1] for one in (curves[0]["series"], *curves[0]["earlier"].values()))
     assert muon > adamw > sgd  # as the lesson says
     assert curves[1]["series"] == curves[0]["series"]  # one run, in both

@@ -21,7 +21,7 @@ def test_what_is_no_longer_written_goes_with_its_folders(tmp_path):
     assert (tmp_path / "photo/deep/graph_1.js").read_bytes() == b"piece"
     write_anew(tmp_path, {"index.html": b"two"})
     assert names_in(tmp_path) == {"index.html"} and (tmp_path / "index.html").read_bytes() == b"two"
-    assert (tmp_path / LIST).read_text() == f"{hashlib.sha256(b'two').hexdigest()}  index.html\n"
+    assert (tmp_path / LIST).read_text(encoding="utf-8") == f"{hashlib.sha256(b'two').hexdigest()}  index.html\n"
 
 
 def test_what_others_put_there_or_changed_stays(tmp_path):
@@ -57,6 +57,18 @@ def test_a_list_that_leads_elsewhere_or_is_none_removes_nothing(tmp_path):
     folder = tmp_path / "site"
     folder.mkdir()
     lines = f"{digest}  ../near.txt\n{digest}  {tmp_path / 'near.txt'}\nno line\n"
+    lines += "".join(f"{digest}  {name}\n" for name in ("..\\near.txt", "C:near.txt", "near\0.txt"))
     (folder / LIST).write_bytes(lines.encode() + b"\xff\n")
     write_anew(folder, {"index.html": b"one"})
     assert (tmp_path / "near.txt").read_bytes() == b"near" and names_in(folder) == {"index.html"}
+
+
+def test_a_list_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    def refuse(*_, **options):
+        raise PermissionError(13, "Permission denied")
+
+    write_anew(tmp_path, FIRST)
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(DataError, match=f"{LIST}: cannot be read .Permission denied.; remove it, or allow it"):
+        write_anew(tmp_path, {"index.html": b"two"})
+    assert names_in(tmp_path) == {"photo", "photo/deep", *FIRST}

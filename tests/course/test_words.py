@@ -12,7 +12,9 @@ from rcnn_tutorial.course.words import ON_A_PAGE, on_a_page
 PATHS = sorted(course_folder().glob("*.ipynb"))
 LESSONS = [nbformat.read(path, as_version=4) for path in PATHS]
 TEXTS = [cell.source for lesson in LESSONS for cell in lesson.cells if cell.cell_type == "markdown"]
-NOT_ON_A_PAGE = r"Run All|Press \*\*Start|run the cell, read the answer|back to the monitor|on any photo;"
+NOT_ON_A_PAGE = (
+    r"Run All|Press \*\*Start|run the cell, read the answer|back to the monitor|on any photo;|toolbar|Steps in all"
+)
 
 
 @pytest.mark.parametrize("words", ON_A_PAGE)

@@ -48,7 +48,8 @@ export class Panel {
     this.game = new Game(twin, explorer);
     Object.assign(this, { explorer, count: 0, cleanups: [] });
     const few = explorer.controls.length <= 2 ? " rcnn-few" : "";
-    this.element = make("section", { class: `rcnn-explorer${few}`, "aria-label": spoken(explorer.kind) });
+    const names = { "data-kind": explorer.kind, "aria-label": spoken(explorer.kind) };
+    this.element = make("section", { class: `rcnn-explorer${few}`, ...names });
     this.controls = explorer.controls.map((spec) => [spec.name, control(spec, (value) => this.put(spec, value))]);
     this.pictures = explorer.canvases.map((canvas) => this.picture(canvas));
     this.line = new Model({ text: this.game.summary, possible: true });
@@ -181,9 +182,11 @@ export class Panel {
   }
 }
 
-// How a screen reader names an explorer: "AnchorLabelExplorer" -> "Anchor Label Explorer".
+// How a screen reader names an explorer: "AnchorLabelExplorer" -> "Anchor Label Explorer"; after the first of a kind on
+// a page with a number.
 function spoken(kind) {
-  return kind.replace(/\B(?=[A-Z][a-z\d])/g, " ");
+  const before = document.querySelectorAll(`[data-kind=${kind}]`).length;
+  return kind.replace(/\B(?=[A-Z][a-z\d])/g, " ") + (before ? ` ${before + 1}` : "");
 }
 
 // A file's bytes as they are; pixels { shape: [h, w, 3], data } as the canvas takes them.
