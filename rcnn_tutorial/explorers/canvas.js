@@ -89,6 +89,7 @@ class View {
   }
 
   destroy() {
+    this.gone = true;
     for (const [event, act] of Object.entries(this.changes)) this.model.off(event, act);
     this.observer.disconnect();
     cancelAnimationFrame(this.due);
@@ -115,6 +116,7 @@ class View {
         this.giveBack();
         Object.assign(this, { bitmap, source });
       }
+      if (this.gone) return this.giveBack(); // meanwhile
       this.frame = { ...frame, layers: frame.layers.map(unpack) };
       for (const style of frame.handles) this.handle(style).restyle(style);
       this.asked = null;

@@ -4,7 +4,8 @@ import { clip, decode, range } from "./boxes.js";
 import { descending, nms } from "./nms.js";
 
 const f = Math.fround;
-const TRICK = 1000; // boxes; above, torchvision's `batched_nms` takes class by class, with the boxes where they are
+// Boxes above which torchvision's `batched_nms`, on a CPU, takes class by class, with the boxes where they are.
+const TRICK = 1000;
 
 // Every ROI's box as every class would have it, clipped, in original pixels: { shape: [R, C + 1, 4], data }.
 //

@@ -10,7 +10,8 @@ export function descending(ranks) {
   return range(ranks.length).sort((a, b) => ranks[b] - ranks[a] || a - b);
 }
 
-// Indices of the boxes that greedy suppression keeps, at most so many, in the order of `ranks`: (K,).
+// Indices of the boxes that greedy suppression keeps, at most so many, in the order of `ranks`: (K,). They are the
+// `kept` of `nmsSteps`, sooner: a box is compared with those of like size only.
 //
 // boxes: (N, 4). ranks: (N,), highest first. threshold: boxes whose IoU with a kept one exceeds it are removed; it is
 // not rounded to single precision, as in torchvision.
@@ -20,15 +21,16 @@ export function nms(boxes, ranks, threshold, most = Infinity) {
   const kept = []; // places in the order
   for (let k = 0; k < order.length && kept.length < most; k++) {
     const shelf = shelfOf(k);
-    if (shelf.some((places) => silenced(sorted, places, k, threshold))) continue;
-    shelf[0].push(k);
+    if (shelf.some((places) => isSuppressed(sorted, places, k, threshold))) continue;
+    shelf[0].push(k); // among those of its own size
     kept.push(k);
   }
   return kept.map((k) => order[k]);
 }
 
 // A function that gives, for box k, three lists of kept boxes: those of like size, the smaller ones, the larger ones.
-// All others are so much smaller or larger that the IoU cannot exceed the threshold.
+// All others are so much smaller or larger that the IoU, at most the smaller area over the larger, cannot exceed the
+// threshold.
 function shelves({ area }, threshold) {
   const step = Math.max(-Math.log(threshold), 1e-3) * 1.001; // of the logarithm of areas; a little more than needed
   const all = new Map();
@@ -46,7 +48,7 @@ export function* nmsSteps(boxes, ranks, threshold) {
   while (places.length) {
     const [kept, ...others] = places;
     const [suppressed, remaining] = [[], []];
-    for (const k of others) (silenced(sorted, [kept], k, f(threshold)) ? suppressed : remaining).push(k);
+    for (const k of others) (isSuppressed(sorted, [kept], k, f(threshold)) ? suppressed : remaining).push(k);
     places = remaining;
     yield { kept: order[kept], suppressed: suppressed.map((k) => order[k]), remaining: remaining.map((k) => order[k]) };
   }
@@ -64,8 +66,9 @@ function columns(boxes, order) {
   return { x1, y1, x2, y2, area: Float32Array.from(order, (i) => boxArea(boxes[i])) };
 }
 
-// Whether box k overlaps one of the kept by more than the threshold (`boxIou` of columns).
-function silenced({ x1, y1, x2, y2, area }, kept, k, threshold) {
+// Whether box k overlaps one of the kept by more than the threshold (`boxIou` of
+// columns, for boxes with x1 <= x2 and y1 <= y2).
+function isSuppressed({ x1, y1, x2, y2, area }, kept, k, threshold) {
   const [left, top, right, bottom, own] = [x1[k], y1[k], x2[k], y2[k], area[k]];
   for (let place = 0; place < kept.length; place++) {
     const i = kept[place];

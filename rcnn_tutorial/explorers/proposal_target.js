@@ -2,7 +2,7 @@
 
 import { bars, level, mark, SIZE, TOP } from "./bars.js";
 import { bestOverlaps, centerAndSize, range } from "./boxes.js";
-import { once } from "./once.js";
+import { once, remembering } from "./once.js";
 import { appendGroundTruth, candidates, first, proposals } from "./proposals.js";
 import { randomKeys } from "./sampling.js";
 import {
@@ -52,18 +52,6 @@ const prepared = once((tensors) => {
     ranked: remembering(4, (threshold) => proposals(before, threshold, MOST)),
   };
 });
-
-// The function with its last few results.
-function remembering(count, compute) {
-  const known = new Map();
-  return (key) => {
-    const result = known.has(key) ? known.get(key) : compute(key);
-    known.delete(key);
-    known.set(key, result); // the last one asked for is the last to go
-    if (known.size > count) known.delete(known.keys().next().value);
-    return result;
-  };
-}
 
 // The largest value among the anchors of each cell: (rows, columns).
 function bestOfCells(foreground, [rows, columns]) {

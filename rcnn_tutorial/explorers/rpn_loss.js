@@ -85,7 +85,7 @@ const groundTruth = keepLast((counted, movable, { size, objects }) => {
   return [clip(movable.map(f), size), ...(counted === BOTH ? objects : [])];
 });
 
-// Every anchor's label before sampling.
+// Every anchor's label before sampling, as `assignAnchors` gives it.
 const assigned = keepLast((positive, negative, truth, tensors) => {
   const { anchors, inside } = prepared(tensors);
   const overlaps = { positive_overlap: positive, negative_overlap: negative };
@@ -149,7 +149,11 @@ function fewLayers({ labels, overlaps, closest, typeB }, truth, anchors, names) 
 // Rows of the same key, the smallest key first.
 function grouped(rows, keyOf) {
   const groups = new Map();
-  for (const row of rows) groups.set(keyOf(row), [...(groups.get(keyOf(row)) ?? []), row]);
+  for (const row of rows) {
+    const key = keyOf(row);
+    if (!groups.has(key)) groups.set(key, []);
+    groups.get(key).push(row);
+  }
   return [...groups.keys()].sort((a, b) => a - b).map((key) => groups.get(key));
 }
 

@@ -57,7 +57,7 @@ export function randomKeys(usable, seed) {
   return usable.map((it) => drawn[Math.max((place += Number(it)), 0)]);
 }
 
-// At most `count` of the candidates in the order of their keys, highest first, without it all: indices.
+// At most `count` of the candidates in the order of their keys, highest first, all without `count`: indices.
 //
 // candidates: (N,) of true and false. keys: (N,) in [0, 1).
 export function shuffledCandidates(candidates, keys, count = Infinity) {

@@ -36,9 +36,9 @@ export function assignAnchors(anchors, objects, inside, config) {
 // labels: (N,). keys: (N,) random numbers, the highest of which stay.
 export function sampleLabels(labels, keys, config) {
   const most = Math.floor(config.batch_size * config.foreground_fraction);
-  const [all, others] = shuffledKinds(labels, keys);
-  const foreground = all.slice(0, most);
-  const background = others.slice(0, config.batch_size - foreground.length);
+  const [foregrounds, backgrounds] = shuffledKinds(labels, keys);
+  const foreground = foregrounds.slice(0, most);
+  const background = backgrounds.slice(0, config.batch_size - foreground.length);
   const sampled = Array(labels.length).fill(DONT_CARE);
   for (const i of [...foreground, ...background]) sampled[i] = labels[i];
   return sampled;

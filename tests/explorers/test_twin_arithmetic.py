@@ -62,7 +62,9 @@ def test_random_keys_are_those_of_the_stage(seed):
 
 @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.5, 0.7, 0.95, 1.0])
 def test_suppression_keeps_what_torchvision_keeps(threshold):
-    boxes, scores = some_boxes(300), (torch.rand(300) * 50).round() / 50  # some scores are equal
+    few = some_boxes(150)
+    boxes = torch.cat([few, few + 0.5 * torch.rand(150, 4)])  # near copies, for high thresholds
+    scores = (torch.rand(300) * 50).round() / 50  # some are equal
     values = {"boxes": boxes, "scores": scores, "threshold": threshold}
     kept = in_node("nms.js", "nms(boxes, scores, threshold)", **values)
     assert kept == ops.nms(boxes, scores, threshold).tolist() == nms(boxes, scores, threshold).tolist()
@@ -118,3 +120,17 @@ def test_rois_are_those_of_the_stage(foreground, low):
     sampled = in_node("targets.js", "sampleRois(given, keys, config)", given=mine, **values)
     chosen, is_foreground = sample_rois(assignment, keys, config)
     assert sampled == {"chosen": chosen[0].tolist(), "isForeground": is_foreground[0].tolist()}
+
+
+@pytest.mark.parametrize(
+    ("function", "asked", "computed"),
+    [
+        ("once(compute)", "[a, a, b]", [1, 1, 2]),
+        ("keepLast(compute)", "[a, a, b, a]", [1, 1, 2, 3]),
+        ("remembering(2, compute)", "[1, 2, 1, 3, 2]", [1, 2, 1, 3, 4]),  # 3 puts 2 out, asked for before 1
+    ],
+)
+def test_what_is_kept_is_computed_again_for_other_arguments_only(function, asked, computed):
+    script = "const a = {}, b = {}; let number = 0; const compute = () => ++number;"
+    found = in_node("once.js", f"(() => {{ {script} const f = {function}; return {asked}.map((it) => f(it)); }})()")
+    assert found == computed

@@ -27,6 +27,8 @@ export class Detector {
     } catch (error) {
       detector.worker.terminate(); // the next try starts another
       throw error;
+    } finally {
+      URL.revokeObjectURL(detector.address);
     }
     return detector;
   }
@@ -35,7 +37,7 @@ export class Detector {
   // be a module nor import one.
   constructor(source) {
     const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-    Object.assign(this, { number: 0, waiting: new Map(), worker: new Worker(address) });
+    Object.assign(this, { number: 0, waiting: new Map(), worker: new Worker(address), address });
     this.worker.onmessage = ({ data: { number, error, result } }) => {
       const { resolve, reject } = this.waiting.get(number);
       this.waiting.delete(number);
@@ -72,6 +74,7 @@ async function piece(address) {
     return await new Promise((resolve, reject) => {
       globalThis.rcnnPiece = resolve;
       script.onerror = () => reject(new Error(`${address} is missing: the page needs the folder that came with it`));
+      script.onload = () => reject(new Error(`${address} is damaged: copy the folder again`)); // or it was handed over
       document.head.append(script);
     });
   } finally {

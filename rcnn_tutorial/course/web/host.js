@@ -118,7 +118,7 @@ export class Panel {
       told: (message) => this.hover(place, message),
     });
     const element = make("div", { class: canvas.classes.join(" "), style: canvas.flex && `flex: ${canvas.flex}` });
-    return { model, element };
+    return { model, element, image };
   }
 
   frame(place) {
@@ -159,16 +159,17 @@ export class Panel {
       one.rest(game.rest[name]);
     }
     this.reasons.textContent = this.why();
-    this.pictures.forEach(({ model }, place) => this.showPicture(model, place));
+    this.pictures.forEach((_, place) => this.showPicture(place));
     this.line.show({ text: game.summary, possible: game.possible });
     this.list?.show({ frame: game.aside });
   }
 
-  showPicture(model, place) {
+  showPicture(place) {
     const { summary, possible, values, scenes } = this.game;
+    const { model, image: first } = this.pictures[place];
     const names = Object.keys(this.explorer.canvases[place].handles);
     const of = (all) => Object.fromEntries(names.filter((name) => name in all).map((name) => [name, all[name]]));
-    const image = scenes[place].image ? imageOf(scenes[place].image) : model.get("image");
+    const image = scenes[place].image ? imageOf(scenes[place].image) : first;
     model.show({ summary, possible, handles: of(values), angles: of(values.angles), image });
     if (possible) model.show({ frame: this.frame(place) });
   }

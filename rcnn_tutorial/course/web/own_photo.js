@@ -127,7 +127,7 @@ class OwnPhoto {
     try {
       this.tell(await act() + this.missed);
     } catch (error) {
-      this.tell(`That did not work: ${error.message}.${this.missed}`);
+      this.tell(`That did not work: ${error.message.replace(/\.$/, "")}.${this.missed}`);
     } finally {
       this.busy = false;
     }
@@ -158,7 +158,11 @@ class OwnPhoto {
     for (const place of places) {
       await new Promise((resolve) => { setTimeout(resolve); });
       const template = templates[place.dataset.explorer];
-      this.panels.push(new Panel(place, onPhoto(template, trace, photo), this.twins[template.module][template.kind]));
+      try {
+        this.panels.push(new Panel(place, onPhoto(template, trace, photo), this.twins[template.module][template.kind]));
+      } catch (error) { // the others live
+        console.error(`rcnn_tutorial explorer ${place.dataset.explorer}:`, error);
+      }
     }
   }
 

@@ -46,7 +46,12 @@ export class Camera {
     const video = { facingMode: "environment", width: { ideal: 1280 } };
     this.stream = await navigator.mediaDevices.getUserMedia({ video });
     this.video.srcObject = this.stream;
-    await this.video.play();
+    try {
+      await this.video.play();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   // What it sees now: ImageData.
