@@ -94,13 +94,12 @@ $(STAMP):
 	@$(PIP) uv || echo 'uv cannot be had; pip takes its place' >&2
 	@if $(ASK) >/dev/null 2>&1 && $(UV) --torch-backend=$(BACKEND) --editable '.[$(EXTRA)]'; then \
 	    way='uv --torch-backend=$(BACKEND)'; \
-	elif $(RUN) -c 'import torch' 2>/dev/null && env -u UV_TORCH_BACKEND $(UV) --editable '.[$(EXTRA)]'; then \
-	    way='uv, what was missing from the plain index, as PyTorch'"'s own did not answer"; \
 	elif test $(BACKEND) != auto && ! $(RUN) -c 'import torch' 2>/dev/null; then \
 	    echo 'UV_TORCH_BACKEND=$(BACKEND): $(NO_BUILD)' >&2; exit 1; \
-	elif test -x $(VENV)/bin/uv && echo "PyTorch's own index serves no build for this machine: taking the plain one, for Linux 6 GB" >&2 && \
+	elif test -x $(VENV)/bin/uv && { $(RUN) -c 'import torch' 2>/dev/null || \
+	    echo "PyTorch's own index serves no build for this machine: taking the plain one, for Linux 6 GB" >&2; } && \
 	    env -u UV_TORCH_BACKEND $(UV) --editable '.[$(EXTRA)]'; then \
-	    way="uv, plain index, as PyTorch's own gave no build for this machine"; \
+	    way="uv, what was missing from the plain index, as PyTorch's own gave no build for this machine"; \
 	else \
 	    way='pip, plain index, as uv did not work'; $(PIP) --editable '.[$(EXTRA)]'; \
 	fi && $(RUN) -c 'import torch; print("torch", torch.__version__, end=", ")' >&2 && \

@@ -280,6 +280,19 @@ def test_without_its_folder_the_page_says_what_is_missing(page, site):
     until(page, "The detector is loaded")
 
 
+def test_a_piece_that_was_copied_by_half_is_named(page, site):
+    piece = site / "own_photo" / "graph_0.js"
+    whole = piece.read_text(encoding="utf-8")
+    piece.write_text(whole[: len(whole) // 2], encoding="utf-8")
+    try:
+        page.get_by_role("button", name="Load the detector first").click()
+        assert "graph_0.js is damaged: copy the folder again." in until(page, "That")
+    finally:
+        piece.write_text(whole, encoding="utf-8")
+    assert [problem for problem in page.problems if "Invalid or unexpected token" in problem]
+    page.problems.clear()
+
+
 def test_the_camera_gives_a_photo(browser, site):
     fake = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     opened = browser.browser_type.launch(executable_path=chromium(), args=[*CHROMIUM_OPTIONS, *fake])
