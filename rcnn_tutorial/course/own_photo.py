@@ -31,9 +31,12 @@ from rcnn_tutorial.explorers.preprocessing import PreprocessingExplorer
 from rcnn_tutorial.explorers.proposal_target import ProposalTargetExplorer
 from rcnn_tutorial.explorers.rpn_loss import AnchorLabelExplorer
 from rcnn_tutorial.explorers.suppression import NMSExplorer, of_the_surest_class
+from rcnn_tutorial.explorers.three_generations import GenerationsExplorer
+from rcnn_tutorial.explorers.tour import StoryExplorer, TourExplorer
 from rcnn_tutorial.explorers.twin import Pack, exported, module_of
 from rcnn_tutorial.export import require_onnx
 from rcnn_tutorial.fields import to_dict
+from rcnn_tutorial.figures.tour import Tour
 from rcnn_tutorial.model import FasterRCNN
 from rcnn_tutorial.stages.preprocessing import resize
 
@@ -44,8 +47,11 @@ FOR = "the page for one's own photo"  # what needs what may be missing
 INSTALL = "npm install --prefix build onnxruntime-web@1.30.0"  # the version that was tried
 PIECE = 1_500_000  # bytes in a script: progress is told after each
 MODULE, WASM = "dist/ort.wasm.bundle.min.mjs", "dist/ort-wasm-simd-threaded.wasm"  # of onnxruntime-web
-# The lessons whose explorers the page shows, with a heading; one of each of `explorers_of`, in their order.
+# The lessons whose explorers the page shows, with a heading; one of each of `explorers_of`, in their order. Selective
+# search is not among them: its segments come from scikit-image, which no page has.
 SECTIONS = (
+    ("00_tour", "The story of one box"),
+    ("00_tour", "The stages, one by one"),
     ("01_preprocessing", "How large the photo becomes"),
     ("02_anchors", "The anchors on it"),
     ("03_rpn_loss", "What anchors would be told to learn"),
@@ -54,9 +60,17 @@ SECTIONS = (
     ("06_classification", "What one proposal becomes"),
     ("07_inference_nms", "Suppression, box by box"),
     ("07_inference_nms", "The detections that are left"),
+    ("09_three_generations", "One region, as two generations see it"),
 )
-# Of each kind the tensors that `web/on_photo.js` computes.
+_IN_A_TOUR = (
+    "photo stretched size scaled scale limits response crop "
+    "foreground coefficients rois scores class_coefficients proposals detections"
+)
+_TOUR = {f"tour.{name}" for name in _IN_A_TOUR.split()}
+# Of each kind the tensors that `web/on_photo.js` computes; "tour.crop" is "crop" in the dict "tour".
 OF_THE_PHOTO = {
+    StoryExplorer: _TOUR,
+    TourExplorer: _TOUR,
     PreprocessingExplorer: {"photo"},
     AnchorExplorer: {"size", "room"},
     AnchorLabelExplorer: {"size"},
@@ -65,6 +79,7 @@ OF_THE_PHOTO = {
     ClassificationExplorer: {"rois", "scores", "coefficients", "size", "scale"},
     NMSExplorer: {"boxes", "scores", "size"},
     DetectionExplorer: {"boxes", "probabilities", "valid"},
+    GenerationsExplorer: {"photo", "features"},
 }
 # What the page may do beyond its own script: run those beside it (`file:` from a disk), WebAssembly, and one worker.
 POLICY = "'self' file: 'wasm-unsafe-eval'; worker-src blob:"
@@ -148,6 +163,8 @@ def explorers_of(image: Tensor, detector: FasterRCNN) -> list[Explorer]:
     config, stride = detector.config, detector.stride
     photo = resize(image, float(trace.preprocessed.scales[0]))  # (3, H', W') as the detector sees it, but in colors
     return [
+        StoryExplorer(Tour(image, trace, config, stride)),
+        TourExplorer(detector, {"your own": image}),
         PreprocessingExplorer(image, config=config.preprocessing, stride=stride),
         AnchorExplorer(photo, config.anchors, stride),
         AnchorLabelExplorer(photo, config=config, stride=stride),
@@ -156,6 +173,7 @@ def explorers_of(image: Tensor, detector: FasterRCNN) -> list[Explorer]:
         ClassificationExplorer(image, trace, config),
         NMSExplorer(image, *of_the_surest_class(trace, config)),
         DetectionExplorer(image, trace, config),
+        GenerationsExplorer(photo, trace.features[0], stride=stride, pooling=config.crop_pooling),
     ]
 
 
@@ -170,10 +188,19 @@ def packed_templates(explorers: list[Explorer], detector: FasterRCNN) -> dict:
 def template(explorer: Explorer, pack: Pack) -> dict:
     """What an explorer is whatever the photo; its arrays go into `pack`."""
     known = exported(explorer, Pack())
-    own = OF_THE_PHOTO[type(explorer)]
-    tensors = {name: value for name, value in explorer.tensors().items() if name not in own}
+    tensors = _of_any_photo(explorer.tensors(), OF_THE_PHOTO[type(explorer)])
     canvases = [canvas | {"image": None} for canvas in known["canvases"]]
-    return known | {"summary": "", "canvases": canvases, "tensors": pack.add(tensors)}
+    # Left out is the tour's list of photos: here the reader chooses one above.
+    return known | {"summary": "", "canvases": canvases, "tensors": pack.add(tensors), "left_out": {}}
+
+
+def _of_any_photo(tensors: dict, own: set[str], inside: str = "") -> dict:
+    """The tensors that are not `own`. inside: the beginning of their names there, "tour." in the dict "tour"."""
+    return {
+        name: _of_any_photo(value, own, f"{inside}{name}.") if isinstance(value, dict) else value
+        for name, value in tensors.items()
+        if inside + name not in own
+    }
 
 
 def detector_files(runtime: Path, detector: FasterRCNN) -> dict[str, bytes]:

@@ -49,10 +49,17 @@ function compareExplorers(mine, right, images) {
   compare("controls", mine.controls.map(withoutLimits), right.controls.map(withoutLimits), say);
   compare("presets", Object.entries(mine.presets), Object.entries(right.presets), say); // in this order
   compare("canvases", mine.canvases.map(withoutImage), right.canvases.map(withoutImage), say);
-  images.forEach((image, i) => comparePictures(`picture ${i}`, mine.canvases[i].image, image, say));
-  const pixels = (tensors) => tensors.photo ?? null; // bytes, of which one may be rounded the other way
-  comparePictures("photo", pixels(mine.tensors), pixels(right.tensors), say);
-  compare("tensors", { ...mine.tensors, photo: null }, { ...right.tensors, photo: null }, say);
+  const drawn = (i) => game.scenes[i].image ?? mine.canvases[i].image;
+  images.forEach((image, i) => comparePictures(`picture ${i}`, drawn(i), image, say));
+  compareTensors("tensors", mine.tensors, right.tensors, say);
+}
+
+// Pictures are bytes, of which one may be rounded the other way.
+function compareTensors(where, mine, right, say) {
+  const others = (tensors) => ({ ...tensors, photo: null, stretched: null, tour: null });
+  for (const name of ["photo", "stretched"]) comparePictures(name, mine[name] ?? null, right[name] ?? null, say);
+  compare(where, others(mine), others(right), say);
+  if (right.tour) compareTensors("tour", mine.tour, right.tour, say);
 }
 
 function withoutLimits(control) {

@@ -17,13 +17,14 @@ from rcnn_tutorial.course.live import LESSONS
 from rcnn_tutorial.course.own_photo import SECTIONS, explorers_of, packed_templates
 from rcnn_tutorial.course.scripts import sources
 from rcnn_tutorial.data import load_sample
+from rcnn_tutorial.explorers import tour
 from rcnn_tutorial.explorers.twin import Pack, exported, module_of
 from rcnn_tutorial.export_trace import named_tensors
 from rcnn_tutorial.model import FasterRCNN, build_model
 from rcnn_tutorial.scene import to_uint8
 
 COMPARE = Path(__file__).with_name("on_photo.mjs")
-UNUSED = {"proposed.crops", "proposed.fc7"}  # large, and no explorer draws from them
+UNUSED = "proposed.fc7"  # large, and no explorer draws from it
 SIZES = {"wide": (70, 180), "high": (150, 60), "small": (40, 50), "one row": (1, 90)}  # height, width
 
 
@@ -37,6 +38,12 @@ def photo_of(height: int, width: int) -> torch.Tensor:
 def detector() -> FasterRCNN:
     torch.manual_seed(0)
     return build_model(CONFIG).eval()
+
+
+@pytest.fixture(autouse=True)
+def pictures_of_a_tour_are_pixels(monkeypatch):
+    """As the page has them, to compare; a lesson has files."""
+    monkeypatch.setattr(tour, "encode_image", lambda pixels: pixels)
 
 
 def in_text(array: np.ndarray) -> dict:
@@ -56,7 +63,7 @@ def compared(image: torch.Tensor, detector: FasterRCNN, folder: Path, changed: d
     given = packed_templates(explorers_of(IMAGE, detector), detector) | {
         "explorers": [exported(one, pack) for one in explorers],
         "pictures": pack.add(pixels),
-        "trace": {name: in_text(tensor.numpy()) for name, tensor in trace.items() if name not in UNUSED},
+        "trace": {name: in_text(tensor.numpy()) for name, tensor in trace.items() if name != UNUSED},
         "photo": in_text(np.concatenate([to_uint8(image), alpha], axis=2)),
     }
     given["pack"] = base64.b64encode(pack.bytes).decode("ascii")
@@ -85,7 +92,12 @@ def test_an_explorer_of_the_bundled_detector_is_python_s(tmp_path):
     ("right", "wrong"),
     [
         ("ROOM = 0.16", "ROOM = 0.2"),
-        ("[0.3 * width", "[0.2 * width"),
+        ("[0.3, 0.3", "[0.2, 0.3"),
+        ("[0.1, 0.42", "[0.1, 0.45"),
+        ("sum / channels", "sum / 2"),
+        ("-low / reach", "low / reach"),
+        ("roiOf({ detections })", "1"),
+        ("scaled: seen.shape.slice(1)", "scaled: [1, 1]"),
         ("surest[row], 2", "surest[row], 3"),
         ("255 *", "253 *"),
     ],
@@ -101,3 +113,8 @@ def test_every_section_has_its_explorer_and_names_a_lesson(detector):
     assert len(explorers) == len(SECTIONS)
     for (lesson, _), explorer in zip(SECTIONS, explorers, strict=True):
         assert type(explorer) in {type(one) for one in LESSONS[lesson]()}, lesson
+
+
+def test_no_explorer_says_that_its_photos_are_in_the_notebook(detector):
+    templates = packed_templates(explorers_of(IMAGE, detector), detector)["templates"]
+    assert [one["kind"] for one in templates if one["left_out"]] == []

@@ -14,6 +14,7 @@ import { GROUND } from "./scene.js";
 import { nearestStep, nested } from "./state.js";
 import { fewOfEachCluster } from "./suppression.js";
 import { fixed, roundHalfEven } from "./text.js";
+import { roiOf } from "./tour_views.js";
 
 const f = Math.fround;
 const ROOM = 0.16; // around the photo of anchors, in shares of its longer side
@@ -39,6 +40,9 @@ export function onPhoto(template, trace, photo) {
 }
 
 const KINDS = {
+  StoryExplorer: onTour,
+  TourExplorer: onTour,
+
   PreprocessingExplorer({ controls }, trace, photo) {
     const aspect = controls.find(({ name }) => name === "aspect");
     return {
@@ -103,12 +107,11 @@ const KINDS = {
 
   CropPoolingExplorer({ config }, trace) {
     const image = scaledPhoto(trace, config);
-    const [height, width] = image.shape;
-    const roi = [0.3 * width, 0.3 * height, 0.7 * width, 0.7 * height].map((side) => roundHalfEven(f(side)));
+    const roi = middleOf(image);
     const { features } = trace;
     return {
       controls: { channel: { value: mostVaried(channelsOf(features)), max: features.shape[0] - 1 } },
-      presets: cropPresets(roi, width),
+      presets: cropPresets(roi, image.shape[1]),
       images: [image],
       handles: [{ roi }],
       tensors: { photo: channelsFirst(image), features },
@@ -152,7 +155,22 @@ const KINDS = {
       tensors: { boxes: boxesOfClasses(trace, config), probabilities, valid: probabilities.map(() => true) },
     };
   },
+
+  GenerationsExplorer({ config, presets }, trace) {
+    const image = scaledPhoto(trace, config);
+    const part = (shares) => ({ roi: partOf(image, shares).map(roundHalfEven) });
+    return {
+      presets: { ...presets, Tall: part([0.45, 0.1, 0.55, 0.9]), Wide: part([0.1, 0.42, 0.9, 0.58]) },
+      images: [image],
+      handles: [{ roi: middleOf(image) }],
+      tensors: { photo: channelsFirst(image), features: trace.features },
+    };
+  },
 };
+
+function onTour({ tensors }, trace, photo) {
+  return { images: [colorsOf(photo)], tensors: { tour: { ...tensors.tour, ...tourOf(trace, photo) } } };
+}
 
 const mapped = (object, change) =>
   Object.fromEntries(Object.entries(object).map(([name, value]) => [name, change(value)]));
@@ -217,6 +235,57 @@ function withRoom({ shape: [height, width], data }, room) {
   return { shape: [high, wide, 3], data: result };
 }
 
+// ---- the tour
+
+// What `tour_tensors` of `tour.py` has of a photo.
+function tourOf(trace, photo) {
+  const [seen, colors] = [trace["preprocessed.images"], colorsOf(photo)];
+  const limits = [Math.min, Math.max].map((extreme) => seen.data.reduce((a, b) => extreme(a, b)));
+  const detections = partsOf(trace, "detections", ["boxes", "labels", "scores", "roi_indices"]);
+  const proposals = partsOf(trace, "proposals", ["boxes", "anchor_indices"]);
+  return {
+    photo: colors,
+    stretched: stretched(seen, limits),
+    size: colors.shape.slice(0, 2),
+    scaled: seen.shape.slice(1),
+    scale: scaleOf(trace),
+    limits,
+    response: strengthOf(trace.features),
+    crop: strengthOf(cropOf(trace, roiOf({ detections }))),
+    foreground: nested(trace["rpn.foreground"]),
+    coefficients: nested(trace["rpn.coefficients"]),
+    rois: proposals.boxes,
+    scores: nested(trace["proposed.scores"]),
+    class_coefficients: trace["proposed.coefficients"],
+    proposals: { ...proposals, valid: proposals.boxes.map(() => true) },
+    detections,
+  };
+}
+
+const partsOf = (trace, stage, names) =>
+  Object.fromEntries(names.map((name) => [name, nested(trace[`${stage}.${name}`])]));
+
+// The image as the detector sees it, its lowest value black and its highest white.
+function stretched(image, [low, high]) {
+  const reach = Math.max(high - low, 1e-6);
+  return inColors(image, { mean: Array(3).fill(-low / reach), std: Array(3).fill(1 / reach) });
+}
+
+// One ROI's crop: { shape: [channels, size, size], data }.
+function cropOf(trace, roi) {
+  const { shape: [, channels, size], data } = trace["proposed.crops"];
+  const numbers = channels * size * size;
+  return { shape: [channels, size, size], data: data.subarray(roi * numbers, (roi + 1) * numbers) };
+}
+
+// The mean of the channels' absolute values: (rows, columns). map: { shape: [channels, rows, columns], data }.
+function strengthOf(map) {
+  const [channels, rows, columns] = map.shape;
+  const sums = new Float64Array(rows * columns);
+  for (const values of channelsOf(map)) values.forEach((value, i) => { sums[i] += Math.abs(value); });
+  return nested({ shape: [rows, columns], data: sums.map((sum) => sum / channels) });
+}
+
 // ---- anchors
 
 // The cell in the middle of the grid, where a preset is about another grid.
@@ -234,6 +303,11 @@ function placed([height, width], side) {
 }
 
 // ---- crops
+
+// A box (4,) in pixels, given in shares of the picture's sides.
+const partOf = ({ shape: [height, width] }, shares) => shares.map((share, i) => share * (i % 2 ? height : width));
+// Where a ROI starts.
+const middleOf = (image) => partOf(image, [0.3, 0.3, 0.7, 0.7]).map((side) => roundHalfEven(f(side)));
 
 // What the lesson asks about, from where the ROI starts, on a photo of this width.
 function cropPresets([x1, y1, x2, y2], width) {
