@@ -16,6 +16,7 @@ from browser_lab import ANSWER_TIMEOUT, CHROMIUM_OPTIONS, SCREENSHOTS, chromium
 from firefox import FirefoxPanel
 from moving import ChromiumPanel, movable, moves, press
 from PIL import Image
+from served import served
 from targets import small_targets
 
 from rcnn_tutorial.assets import asset_path
@@ -225,6 +226,21 @@ def test_in_firefox_the_explorers_begin_as_python_s(firefox_page, site, tmp_path
     assert "has not left this device" in firefox_page.wait_for("[data-part=status]", "Done", "That")
     for number, explorer in enumerate(python_s_explorers(lake())):
         FirefoxPanel(firefox_page, number).wait_for(explorer.summary)
+
+
+def test_over_http_a_photo_is_opened_and_goes_nowhere(browser, site):
+    (site / "index.html").touch()  # a server wants one
+    with served(site) as address, browser.new_context() as context:
+        page, sent, problems = context.new_page(), [], []
+        page.on("request", lambda asked: sent.append((asked.method, asked.url)))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda said: problems.append(said.text) if said.type in ("error", "warning") else None)
+        page.goto(f"{address}/own_photo.html")
+        choose(page, base64.b64decode(text_of(lake().resize((320, 214)))))
+        assert "has not left this device" in until(page, "Done", "That")
+        assert len(summaries_of(page)) == len(SECTIONS)
+    beside = (f"{address}/own_photo", "blob:", "data:")
+    assert problems == [] and [one for one in sent if one[0] != "GET" or not one[1].startswith(beside)] == []
 
 
 def test_a_photo_is_turned_upright_and_a_large_one_shrunk(page):

@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 
 from rcnn_tutorial.course import live
 from rcnn_tutorial.course.recording import read_recording
+from rcnn_tutorial.explorers.suppression import NMSExplorer
 
 SCREENS = {"projector": {"width": 1400, "height": 900}, "phone": {"width": 400, "height": 800}}
 # What of a panel's presets and first controls does not show itself while a picture of it is looked at.
@@ -23,6 +24,7 @@ DRAWN = """() => {
 # Of the recorded trainings what each says at its first step, at the next, and at its last, where the page begins.
 LOSSES = tuple(f"Losses of {step} of 60 steps." for step in (0, 1, 60))
 RECORDED = {0: ("Step 0 of 300", "Step 10 of 300", "Step 300 of 300, finished."), 1: LOSSES, 2: LOSSES}
+BEAT = {"list": 1800, "story": 250}  # milliseconds between two steps of Play
 # Whether something lies over what has the focus in a panel. In a picture it may be another box of the same picture.
 COVERED = """() => {
     const at = document.activeElement, whole = at.closest(".rcnn-stage") ?? at;
@@ -127,6 +129,54 @@ def test_behind_a_number_of_many_photos_is_its_own(open_lesson):
         pictures.append(panel.seen()[1][1])
         panel.press("[data-control=member]", "ArrowRight")
     assert len(set(pictures)) == 3
+
+
+def test_suppression_is_played_as_in_python(open_lesson):
+    page = open_lesson("07_inference_nms")
+    explorer, panel = live.LESSONS["07_inference_nms"]()[0], ChromiumPanel(page, 0)
+    best, last = (panel.element.locator("[data-row]").nth(place) for place in (0, -1))
+    words = {row["name"]: {"pick": row["row"]} for row in explorer.ranking.frame["rows"]}
+    check_list(panel, explorer)
+    for act, word in (
+        (last, words[last.locator("button").inner_text()]),  # the wrong one
+        (best, words[best.locator("button").inner_text()]),
+        (panel.element.get_by_role("button", name="Step"), {"go": 1}),
+        (panel.element.get_by_role("button", name="Back"), {"go": -1}),
+    ):
+        act.click()
+        explorer.ranking._handle_custom_msg(word, [])
+        check_list(panel, explorer)
+    page.clock.install()
+    panel.element.get_by_role("button", name="Play").click()
+    page.clock.run_for(BEAT["list"] * explorer.step.max)
+    explorer.step.value = explorer.step.max
+    check_list(panel, explorer)
+    assert panel.element.get_by_role("button", name="Play").is_disabled()
+
+
+def check_list(panel: ChromiumPanel, explorer: NMSExplorer):
+    """The page says what Python says, in its line and in every cell of its list."""
+    panel.wait_for(explorer.summary)
+    cells = [text for row in explorer.ranking.frame["rows"] for text in (row["name"], *row["cells"])]
+    assert panel.element.locator(".rcnn-ranking tbody :is(th, td)").all_text_contents() == cells
+
+
+def test_the_story_plays_until_it_is_stopped(open_lesson):
+    page = open_lesson("00_tour")
+    explorer, panel = live.LESSONS["00_tour"]()[0], ChromiumPanel(page, 0)
+    play, moment = (panel.element.locator(f"[data-control={name}]") for name in ("play", "moment"))
+    page.clock.install(time=0)
+    page.clock.pause_at(60_000)
+    play.click()
+    page.clock.run_for(BEAT["story"] * 3)
+    explorer.set(moment=3)
+    panel.wait_for(explorer.summary)
+    expect(moment).to_have_value("3")
+    play.click()
+    expect(play).to_have_text("Play")
+    page.clock.run_for(BEAT["story"] * 3)
+    expect(moment).to_have_value("3")
+    panel.wait_for(explorer.summary)
 
 
 def test_a_box_is_dragged(open_lesson):

@@ -3,16 +3,21 @@
 axe-core checks every page against WCAG 2 A and AA; the keyboard walks through all of them.
 """
 
+from pathlib import Path
+
 import pytest
 from axe import violations
 from browser_lab import SCREENSHOTS
+from playwright.sync_api import expect
 from targets import small_targets
 
 from rcnn_tutorial.course.files import course_folder, notebook_paths
 
 NOTEBOOKS = [path.relative_to(course_folder()).with_suffix(".html") for path in notebook_paths(course_folder())]
+LESSONS = [path.name for path in NOTEBOOKS if path.parent == Path()]
 NAMES = ["index.html", "teacher.html", *(path.as_posix() for path in NOTEBOOKS)]
 SCREENS = {"projector": {"width": 1400, "height": 1000}, "phone": {"width": 400, "height": 800}}
+LIVE = "!document.querySelector('[data-explorer]:not(:has(.rcnn-summary))')"
 # What Tab must stop at; what lies in a closed fold is not to be seen and not to be reached.
 STOPS = """() => {
     const stops = [...document.querySelectorAll('a[href], summary, [tabindex="0"], button, select, input')];
@@ -54,7 +59,7 @@ def open_page(request, browser, site):
     def open_page(name):
         page.problems.clear()
         page.goto((site / name).as_uri())
-        page.wait_for_function("!document.querySelector('[data-explorer]:not(:has(.rcnn-summary))')")
+        page.wait_for_function(LIVE)
         return page
 
     open_page.screen = request.param
@@ -90,6 +95,31 @@ def test_axe_finds_no_violation(open_page, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_axe_finds_no_violation_in_the_dark(browser, site, name):
+    with browser.new_context(viewport=SCREENS["projector"], color_scheme="dark") as context:
+        page = context.new_page()
+        page.goto((site / name).as_uri())
+        page.wait_for_function(LIVE)
+        unfold(page)
+        assert violations(page) == []
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_without_scripts_a_lesson_is_read(browser, site, name):
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto((site / name).as_uri())
+        pictures, answers = page.locator("[data-explorer] img"), page.locator("[data-questions] details")
+        assert pictures.count() == page.locator("[data-explorer]").count() > 0 < answers.count()
+        for picture in pictures.all():
+            expect(picture).to_be_visible()
+            expect(picture).not_to_have_js_property("naturalWidth", 0)
+        for answer in answers.all():
+            answer.locator("summary").click()
+            expect(answer.locator("p").last).to_be_visible()
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_tab_reaches_everything_and_the_focus_is_seen(open_page, name):
     page = open_page(name)
     count = page.evaluate(STOPS)
@@ -108,7 +138,7 @@ def test_a_finger_hits_everything_on_a_phone(browser, site, name):
     with browser.new_context(viewport=SCREENS["phone"], has_touch=True, is_mobile=True) as context:
         page = context.new_page()
         page.goto((site / name).as_uri())
-        page.wait_for_function("!document.querySelector('[data-explorer]:not(:has(.rcnn-summary))')")
+        page.wait_for_function(LIVE)
         assert small_targets(page) == []
 
 
