@@ -152,6 +152,11 @@ def test_suppression_is_played_as_in_python(open_lesson):
     explorer.step.value = explorer.step.max
     check_list(panel, explorer)
     assert panel.element.get_by_role("button", name="Play").is_disabled()
+    for button in ("Back", "Play", "Back"):  # the only step that is left ends the play
+        panel.element.get_by_role("button", name=button).click()
+    page.clock.run_for(BEAT["list"] * 3)
+    explorer.step.value = explorer.step.max - 1
+    check_list(panel, explorer)
 
 
 def check_list(panel: ChromiumPanel, explorer: NMSExplorer):
