@@ -46,7 +46,8 @@ const slider = (spec, put) => stepped("slider", spec, put, spec, (value) => fixe
 
 function named({ label, name, options }, put) {
   const range = { min: 0, max: options.length - 1 };
-  const one = stepped("slider", { label, name, step: 1 }, (i) => put(options[i][1]), range, (i) => options[i][0]);
+  const steps = { label, name, step: 1 };
+  const one = stepped("slider control-named", steps, (i) => put(options[i][1]), range, (i) => options[i][0]);
   return { ...one, show: (value) => one.show(options.findIndex((option) => option[1] === value)) };
 }
 
