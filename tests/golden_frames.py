@@ -22,18 +22,18 @@ HOVERED = 12  # boxes of a layer, at most, whose hover texts are compared
 CLICKED = (0.03, 0.27, 0.52, 0.77, 0.96)  # where pictures are clicked, in shares of their sides
 
 
-def golden(explorer: Explorer) -> dict[str, Any]:
+def golden(explorer: Explorer, asked: Sequence[dict] | None = None) -> dict[str, Any]:
     """An explorer and its frames as JSON holds them. It is moved over its sweep and left where it began.
 
-    Of one that another stands for on a page, that other.
+    Of one that another stands for on a page, that other. asked: these frames alone, in place of the whole sweep.
     """
     explorer = explorer.for_page()
     pack = Pack()
     sent = exported(explorer, pack)
-    frames = [frame_of(explorer, asked) for asked in sweep_of(explorer)]
-    starts = [{}, *explorer.presets.values()]
-    frames += [frame_of(explorer, asked, clicked=click) for asked in starts for click in clicks_of(explorer)]
-    frames += [frame_of(explorer, asked, heard=words) for asked in starts for words in words_of(explorer)]
+    frames = [frame_of(explorer, one) for one in (sweep_of(explorer) if asked is None else asked)]
+    starts = [{}, *explorer.presets.values()] if asked is None else []
+    frames += [frame_of(explorer, start, clicked=click) for start in starts for click in clicks_of(explorer)]
+    frames += [frame_of(explorer, start, heard=words) for start in starts for words in words_of(explorer)]
     explorer.press("Reset")
     forget_still_images(frames)
     names = {"kind": type(explorer).__name__, "module": module_of(explorer), "explorer": sent}

@@ -12,9 +12,11 @@ from golden_frames import golden
 from node import needs_node
 
 from rcnn_tutorial.config import TOY_TRAINING, toy_config
+from rcnn_tutorial.course import live
 from rcnn_tutorial.course.bundle import bundle
 from rcnn_tutorial.course.scripts import sources
 from rcnn_tutorial.data import ToyScenes
+from rcnn_tutorial.explorers.confusion import ConfusionExplorer
 from rcnn_tutorial.explorers.explorer import Explorer
 from rcnn_tutorial.explorers.replay import CurvesReplay
 from rcnn_tutorial.explorers.suppression import GONE, REACH, NMSExplorer, few_of_each_cluster
@@ -30,10 +32,10 @@ def trace():
     return small_trace()
 
 
-def replayed(explorer: Explorer, folder: Path, changed: dict[str, str] | None = None) -> str:
-    """What differs between an explorer and its twin, a line each. changed: other texts of modules."""
+def replayed(explorer: Explorer, folder: Path, changed: dict[str, str] | None = None, asked=None) -> str:
+    """What differs between an explorer and its twin, a line each. changed: other modules. asked: see `golden`."""
     script, frames = folder / "twins.js", folder / "frames.json"
-    right = golden(explorer)
+    right = golden(explorer, asked)
     script.write_text(bundle([right["module"], "state.js"], sources() | (changed or {})), encoding="utf-8")
     frames.write_text(json.dumps(right), encoding="utf-8")
     run = subprocess.run(["node", REPLAY, script, frames], capture_output=True, encoding="utf-8")
@@ -49,6 +51,16 @@ def test_a_twin_draws_and_says_what_python_does(name, trace, tmp_path):
     explorer.set(**start)
     explorer._first = explorer._state()  # the sweep begins here, and Reset comes back to it
     assert replayed(explorer, tmp_path) == ""
+
+
+@needs_node
+@pytest.mark.parametrize("lesson", live.LESSONS)
+def test_on_a_lesson_s_own_tensors_a_twin_draws_what_python_does(lesson, tmp_path):
+    """At first and after every preset. The photos behind 10's matrix are squeezed: `test_confusion.py` says how far."""
+    for explorer in live.LESSONS[lesson]():
+        squeezed = "picture 1 image" if isinstance(explorer, ConfusionExplorer) else "nothing"
+        lines = replayed(explorer, tmp_path, asked=[{}, *explorer.presets.values()]).splitlines()
+        assert [line for line in lines if squeezed not in line] == []
 
 
 @needs_node
