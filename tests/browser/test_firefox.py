@@ -1,10 +1,15 @@
 """The pages in Firefox, from the disk: whatever is moved, they say what Python says, and no script complains."""
 
 import pytest
+from drawn import DRAWN
 from firefox import FirefoxPanel
 from moving import drag_in_python, move_every_control, press
+from served import served_in_halves
 
 from rcnn_tutorial.course import live
+
+# A fraction without its second part is on the page; to ask where it stands makes the browser lay it out.
+HALF_LAID_OUT = "[...document.querySelectorAll('mfrac')].some((one) => one.children.length < 2 && one.getClientRects())"
 
 
 @pytest.mark.parametrize("lesson", live.LESSONS)
@@ -37,3 +42,14 @@ def test_the_mouse_drags_a_box(firefox_page, site):
     firefox_page.drag(f"{panel.selector} [data-handle=second]", (20, 10), (60, 40))
     drag_in_python(explorer, "second", (60, 40), width)
     panel.wait_for(explorer.summary)
+
+
+def test_a_page_that_arrives_in_halves_lives_and_complains_of_nothing(firefox_page, site):
+    page = (site / "05_crop_pooling.html").read_bytes()
+    middle = page.index(b"<mfrac>") + len(b"<mfrac><mrow>")
+    with served_in_halves(page[:middle], page[middle:]) as (address, give_the_rest):
+        firefox_page.begin(address)
+        firefox_page.wait_until(HALF_LAID_OUT)
+        give_the_rest()
+        firefox_page.wait_until(f"document.readyState === 'complete' && {DRAWN}")
+    assert not firefox_page.evaluate(f"() => {HALF_LAID_OUT}")

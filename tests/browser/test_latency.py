@@ -8,6 +8,7 @@ import statistics
 import nbformat
 import pytest
 from browser_lab import OpenNotebook, run_lab
+from drawn import open_drawn
 
 KEYS = 25
 CELL = "from rcnn_tutorial.benchmark.slider import slider_explorer\n\nslider_explorer()"
@@ -65,8 +66,7 @@ def test_every_key_is_followed_by_one_picture(browser, tmp_path, capsys):
 def test_on_a_page_every_key_is_followed_by_a_picture(browser, site, lesson, capsys):
     with browser.new_context(viewport={"width": 1400, "height": 900}) as context:
         page = context.new_page()
-        page.goto((site / f"{lesson}.html").as_uri())
-        page.wait_for_selector(".rcnn-explorer canvas[data-count]")
+        open_drawn(page, (site / f"{lesson}.html").as_uri())
         for more in page.get_by_role("button", name="More", exact=True).all():
             more.click()
         sliders = page.locator(".rcnn-explorer input[type=range]:enabled").all()

@@ -1,6 +1,7 @@
 """The pages' explorers in Chromium, from the disk, offline: whatever is moved, they say what Python says."""
 
 import pytest
+from drawn import open_drawn
 from moving import ChromiumPanel, drag_in_python, move_every_control, press
 from playwright.sync_api import expect
 
@@ -17,10 +18,6 @@ HIDDEN = """(panel) => [...panel.querySelectorAll(".rcnn-stage")].flatMap((pictu
         return !part.contains(document.elementFromPoint(left + width / 2, top + height / 2));
     }).map((part) => `${part.className} ${part.textContent}`);
 })"""
-DRAWN = """() => {
-    const pictures = [...document.querySelectorAll(".rcnn-explorer canvas")];
-    return pictures.length && pictures.every((picture) => picture.dataset.count);
-}"""
 # Of the recorded trainings what each says at its first step, at the next, and at its last, where the page begins.
 LOSSES = tuple(f"Losses of {step} of 60 steps." for step in (0, 1, 60))
 RECORDED = {0: ("Step 0 of 300", "Step 10 of 300", "Step 300 of 300, finished."), 1: LOSSES, 2: LOSSES}
@@ -45,8 +42,7 @@ def open_lesson(request, browser, site):
     page.on("console", lambda said: problems.append(said.text) if said.type in ("error", "warning") else None)
 
     def open_lesson(lesson: str):
-        page.goto((site / f"{lesson}.html").as_uri())
-        page.wait_for_function(DRAWN)
+        open_drawn(page, (site / f"{lesson}.html").as_uri())
         return page
 
     yield open_lesson

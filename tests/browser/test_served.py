@@ -1,6 +1,7 @@
 """The pages over HTTP, as `rcnn-tutorial serve` gives them to a class: alive, and nothing else is asked for."""
 
 import pytest
+from drawn import open_drawn
 from moving import ChromiumPanel, press
 from served import served
 
@@ -20,7 +21,7 @@ def test_a_lesson_lives_over_http_and_asks_for_nothing_else(browser, address):
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda said: problems.append(said.text) if said.type in ("error", "warning") else None)
-        page.goto(f"{address}/02_anchors.html")
+        open_drawn(page, f"{address}/02_anchors.html")
         for number, explorer in enumerate(live.LESSONS["02_anchors"]()):
             press(ChromiumPanel(page, number), explorer, next(iter(explorer.presets)))
         assert [url for url in asked if not url.startswith(("data:", "blob:"))] == [f"{address}/02_anchors.html"]

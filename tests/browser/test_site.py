@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from axe import violations
 from browser_lab import SCREENSHOTS
+from drawn import open_drawn
 from playwright.sync_api import expect
 from targets import small_targets
 
@@ -17,7 +18,6 @@ NOTEBOOKS = [path.relative_to(course_folder()).with_suffix(".html") for path in 
 LESSONS = [path.name for path in NOTEBOOKS if path.parent == Path()]
 NAMES = ["index.html", "teacher.html", *(path.as_posix() for path in NOTEBOOKS)]
 SCREENS = {"projector": {"width": 1400, "height": 1000}, "phone": {"width": 400, "height": 800}}
-LIVE = "!document.querySelector('[data-explorer]:not(:has(.rcnn-summary))')"
 # What Tab must stop at; what lies in a closed fold is not to be seen and not to be reached.
 STOPS = """() => {
     const stops = [...document.querySelectorAll('a[href], summary, [tabindex="0"], button, select, input')];
@@ -58,8 +58,7 @@ def open_page(request, browser, site):
 
     def open_page(name):
         page.problems.clear()
-        page.goto((site / name).as_uri())
-        page.wait_for_function(LIVE)
+        open_drawn(page, (site / name).as_uri())
         return page
 
     open_page.screen = request.param
@@ -98,8 +97,7 @@ def test_axe_finds_no_violation(open_page, name):
 def test_axe_finds_no_violation_in_the_dark(browser, site, name):
     with browser.new_context(viewport=SCREENS["projector"], color_scheme="dark") as context:
         page = context.new_page()
-        page.goto((site / name).as_uri())
-        page.wait_for_function(LIVE)
+        open_drawn(page, (site / name).as_uri())
         unfold(page)
         assert violations(page) == []
 
@@ -137,8 +135,7 @@ def test_tab_reaches_everything_and_the_focus_is_seen(open_page, name):
 def test_a_finger_hits_everything_on_a_phone(browser, site, name):
     with browser.new_context(viewport=SCREENS["phone"], has_touch=True, is_mobile=True) as context:
         page = context.new_page()
-        page.goto((site / name).as_uri())
-        page.wait_for_function(LIVE)
+        open_drawn(page, (site / name).as_uri())
         assert small_targets(page) == []
 
 

@@ -28,6 +28,7 @@ PAPERS = [path.relative_to(COURSE).with_suffix(".html").as_posix() for path in s
 FURTHER_PAGES = [f"{FURTHER}/{path.stem}.html" for path in sorted((COURSE / FURTHER).glob("*.md"))]
 LESSON_PAGES = [name for name in NAMES if "/" not in name]
 PAGES = ["index.html", "teacher.html", *NAMES, *PAPERS, *FURTHER_PAGES]
+PARTS = {"mfrac": 2, "mover": 2, "mroot": 2, "msub": 2, "msubsup": 3, "msup": 2, "munder": 2, "munderover": 3}
 MOST_OF_A_LESSON, MOST_OF_THE_SITE = 3, 20  # MB
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="  # a PNG of 1 x 1
@@ -222,6 +223,12 @@ def test_formulas_become_mathml_and_no_markup_is_left(built, notebook, name):
     for tag in text.find_all(["pre", "code"]):
         tag.decompose()
     assert not re.search(r"\$|\\[a-z]+|\*\*|\]\(|jupyter\.widget|model_id", text.text)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_fractions_and_indices_of_a_formula_have_all_their_parts(built, name):
+    for tag in built[name].find_all(list(PARTS)):
+        assert len(tag.find_all(True, recursive=False)) == PARTS[tag.name], tag
 
 
 @pytest.mark.parametrize("name", NAMES)
