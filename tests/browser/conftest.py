@@ -5,13 +5,14 @@ import shutil
 import nbformat
 import pytest
 from agreement import SNAPSHOT
-from browser_lab import CHROMIUM_OPTIONS, SCREENSHOTS, OpenNotebook, chromium, run_lab
+from browser_lab import ANSWER_TIMEOUT, CHROMIUM_OPTIONS, SCREENSHOTS, OpenNotebook, chromium, run_lab
 from firefox import firefox, run_firefox
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from rcnn_tutorial.course.files import course_folder
 from rcnn_tutorial.course.pages import write_site
 
+expect.set_options(timeout=ANSWER_TIMEOUT)
 LESSONS = sorted(path.name for path in course_folder().glob("*.ipynb"))
 
 

@@ -89,6 +89,7 @@ def page(browser, site, request):
     context = browser.new_context(viewport=SCREENS[screen], has_touch=screen == "phone")
     context.set_offline(True)
     page, problems = context.new_page(), []
+    page.set_default_timeout(ANSWER_TIMEOUT)
     beside = ((site / "own_photo").as_uri(), "blob:")
     page.on("request", lambda asked: None if asked.url.startswith(beside) else problems.append(asked.url))
     page.on("pageerror", lambda error: problems.append(str(error)))
@@ -257,10 +258,7 @@ def test_a_photo_is_turned_upright_and_a_large_one_shrunk(page):
 def test_a_photo_may_be_dropped(page):
     page.evaluate("() => { ownPhoto.show = async (read) => { window.dropped = (await read()).width; }; }")
     page.evaluate(DROP, [text_of(lake())])
-    for _ in range(200):
-        if page.evaluate("() => window.dropped"):
-            break
-        page.wait_for_timeout(50)
+    page.wait_for_function("() => window.dropped")
     assert page.evaluate("() => window.dropped") == lake().width
 
 
@@ -323,7 +321,6 @@ def test_the_camera_gives_a_photo(browser, site):
     page.get_by_role("button", name="Use the camera").click()
     until(page, "The camera is on")
     page.get_by_role("button", name="Take the photo").click()
-    page.wait_for_timeout(100)
-    assert page.evaluate("() => window.taken") > 100
+    page.wait_for_function("() => window.taken > 100")
     assert page.get_by_role("button", name="Use the camera").is_visible()
     opened.close()

@@ -11,6 +11,14 @@ from rcnn_tutorial.course.start import START
 LESSONS = len(list(course_folder().glob("*.ipynb")))
 SCREENS = {"laptop": (1400, 900), "projector": (1024, 768)}
 PAGE = ".jp-RenderedMarkdown"
+# All pictures are there, and nothing of the page is below the panel or beside it.
+WHOLE = f"""() => {{
+    const page = document.querySelector("{PAGE}"), panel = document.querySelector(".jp-WindowedPanel-outer");
+    const there = (one) => one.complete && one.naturalWidth === 320 && one.width === 64;
+    const bottom = (part) => part.getBoundingClientRect().bottom;
+    const fits = page.scrollWidth <= page.clientWidth && bottom(page) <= bottom(panel);
+    return [...page.querySelectorAll("img")].every(there) && fits;
+}}"""
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +40,8 @@ def test_all_lessons_are_seen_at_first_sight(start, screen, theme):
     width, height = SCREENS[screen]
     start.set_viewport_size({"width": width, "height": height})
     change_theme(start, theme)
-    pictures = start.locator(f"{PAGE} img")
-    assert pictures.count() == LESSONS
-    shown = "all => all.filter((one) => one.complete && one.naturalWidth === 320 && one.width === 64).length"
-    assert pictures.evaluate_all(shown) == LESSONS
-    panel = start.locator(".jp-WindowedPanel-outer").bounding_box()
-    text = start.locator(PAGE).bounding_box()
-    assert text["y"] + text["height"] <= panel["y"] + panel["height"]
-    assert start.locator(PAGE).evaluate("(page) => page.scrollWidth <= page.clientWidth")
+    assert start.locator(f"{PAGE} img").count() == LESSONS
+    start.wait_for_function(WHOLE)
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     start.screenshot(path=SCREENSHOTS / f"start_{screen}_{theme.lower()}.png")
     assert violations(start, PAGE) == []
