@@ -22,7 +22,7 @@ from rcnn_tutorial.course.kept_graph import graph_of
 from rcnn_tutorial.course.scripts import embedded, page_script, sources
 from rcnn_tutorial.data import load_sample
 from rcnn_tutorial.errors import ConfigError, DataError
-from rcnn_tutorial.explorers.anchors import AnchorExplorer
+from rcnn_tutorial.explorers.anchors import EXAMPLES, AnchorExplorer, IoUExplorer
 from rcnn_tutorial.explorers.classification import ClassificationExplorer
 from rcnn_tutorial.explorers.crop_pooling import CropPoolingExplorer
 from rcnn_tutorial.explorers.explorer import Explorer
@@ -54,6 +54,7 @@ SECTIONS = (
     ("00_tour", "The stages, one by one"),
     ("01_preprocessing", "How large the photo becomes"),
     ("02_anchors", "The anchors on it"),
+    ("02_anchors", "How much two boxes overlap"),
     ("03_rpn_loss", "What anchors would be told to learn"),
     ("04_proposal_target", "From anchors to proposals"),
     ("05_crop_pooling", "The features of a region"),
@@ -73,6 +74,7 @@ OF_THE_PHOTO = {
     TourExplorer: _TOUR,
     PreprocessingExplorer: {"photo"},
     AnchorExplorer: {"size", "room"},
+    IoUExplorer: {"size"},
     AnchorLabelExplorer: {"size"},
     ProposalTargetExplorer: {"foreground", "coefficients", "anchors", "available", "grid", "size"},
     CropPoolingExplorer: {"photo", "features"},
@@ -167,6 +169,7 @@ def explorers_of(image: Tensor, detector: FasterRCNN) -> list[Explorer]:
         TourExplorer(detector, {"your own": image}),
         PreprocessingExplorer(image, config=config.preprocessing, stride=stride),
         AnchorExplorer(photo, config.anchors, stride),
+        IoUExplorer(image),
         AnchorLabelExplorer(photo, config=config, stride=stride),
         ProposalTargetExplorer(image, trace, config, stride),
         CropPoolingExplorer(photo, trace.features[0], stride=stride),
@@ -181,7 +184,8 @@ def packed_templates(explorers: list[Explorer], detector: FasterRCNN) -> dict:
     """The explorers without what `web/on_photo.js` computes: {"templates": [...], "arrays": base64 of the deflated}."""
     pack = Pack()
     config = {part: to_dict(getattr(detector.config, part)) for part in ("preprocessing", "proposal_targets")}
-    templates = [template(explorer, pack) | {"config": config} for explorer in explorers]
+    common = {"config": config, "examples": EXAMPLES}
+    templates = [template(explorer, pack) | common for explorer in explorers]
     return {"templates": templates, "arrays": pack.text()}
 
 

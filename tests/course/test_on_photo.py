@@ -100,6 +100,7 @@ def test_an_explorer_of_the_bundled_detector_is_python_s(tmp_path):
         ("scaled: seen.shape.slice(1)", "scaled: [1, 1]"),
         ("surest[row], 2", "surest[row], 3"),
         ("255 *", "253 *"),
+        ("f(share) *", "0.9 * share *"),
     ],
 )
 def test_an_explorer_made_otherwise_is_caught(right, wrong, detector, tmp_path):

@@ -70,6 +70,12 @@ const KINDS = {
     };
   },
 
+  IoUExplorer({ examples }, trace, photo) {
+    const size = [photo.height, photo.width];
+    const { shifted: start, ...presets } = mapped(examples, (pair) => twoBoxes(pair, size));
+    return { presets, images: [colorsOf(photo)], handles: [start], tensors: { size } };
+  },
+
   AnchorLabelExplorer({ config, presets }, trace) {
     const image = scaledPhoto(trace, config);
     const size = image.shape.slice(0, 2);
@@ -293,6 +299,15 @@ function middleCell(size, stride) {
   if (!stride) return {};
   const [row, column] = gridOf(size, stride).map((cells) => Math.floor(cells / 2));
   return { row, column };
+}
+
+// Two boxes of whole pixels, one at least, from shares of the photo's sides.
+function twoBoxes(pair, [height, width]) {
+  const [first, second] = pair.map((shares) => {
+    const [x1, y1, x2, y2] = shares.map((share, i) => roundHalfEven(f(f(share) * (i % 2 ? height : width))));
+    return [x1, y1, Math.max(x2, x1 + 1), Math.max(y2, y1 + 1)];
+  });
+  return { first, second };
 }
 
 // The movable object in the middle of the photo, for handle and sliders.
