@@ -231,6 +231,12 @@ def test_fractions_and_indices_of_a_formula_have_all_their_parts(built, name):
         assert len(tag.find_all(True, recursive=False)) == PARTS[tag.name], tag
 
 
+@pytest.mark.parametrize("name", LESSON_PAGES)
+def test_above_questions_stands_no_code(built, name):
+    assert built[name].select(".highlight")
+    assert [code.text for code in built[name].select(".highlight") if code.text.strip().isidentifier()] == []
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_answers_are_inside_their_folds(built, name):
     for fold in built[name].find_all("details"):
