@@ -136,7 +136,7 @@ class TrainingMonitor(Explorer):
     def _keep_run(self) -> None:
         """Put the run among the earlier ones, for one of the same settings or else for the oldest made here."""
         if self.done > 1:
-            name = " then ".join(self._names)
+            name = self._named()
             kept = {key: run for key, run in self.earlier.items() if key != name}
             made = [key for key in kept if key not in self._given]
             if len(kept) >= len(EARLIER):
@@ -215,6 +215,10 @@ class TrainingMonitor(Explorer):
         }
         return ", ".join(text for name, text in texts.items() if name in changed) or "defaults"
 
+    def _named(self) -> str:
+        """The settings of the run, one after the other; before its first step those of the controls."""
+        return " then ".join(self._names) or self._said()
+
     def _forget(self) -> None:
         self.reports: list[StepReport] = []
         self.moments: dict[int, Evaluation] = {}
@@ -237,7 +241,7 @@ class TrainingMonitor(Explorer):
 
     def record(self) -> Record:
         """The training so far."""
-        run, name = Run(self.reports, self.moments), f"this run: {self._said()}"
+        run, name = Run(self.reports, self.moments), f"this run: {self._named()}"
         return Record(self.steps.value, run, self.looks, self.scene, self.earlier, name)
 
     def for_page(self) -> Explorer:

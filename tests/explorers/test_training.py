@@ -225,6 +225,21 @@ def test_map_is_counted_as_it_is_told_to():
     assert monitor.moments[3].metric == "voc"
 
 
+def test_the_legend_names_what_the_run_was_trained_with(monitor):
+    monitor.set(learning_rate=0.05)
+    assert monitor.record().name == "this run: rate 0.05"  # what the first step will be trained with
+    monitor.set(learning_rate=TRAINING.learning_rate)
+    monitor.advance()
+    monitor.set(learning_rate=0.05)
+    assert "this run: defaults" in legend(monitor)
+    monitor.advance()
+    assert "this run: defaults then rate 0.05" in legend(monitor)
+
+
+def legend(monitor):
+    return [layer["name"] for layer in monitor.canvases[0].frame["layers"] if layer["name"]]
+
+
 def test_a_run_that_is_started_over_stays_as_an_earlier_one(monitor):
     monitor.advance(3)
     reports, moments = monitor.reports, monitor.moments
