@@ -119,6 +119,7 @@ class FirefoxPage:
 
     def goto(self, path: Path) -> None:
         """Open a page from the disk, and wait until its explorers are drawn."""
+        self.allowed = OFFLINE
         self.ask("browsingContext.navigate", context=self.context, url=path.as_uri(), wait="complete")
         self.wait_until(DRAWN)
 
@@ -130,9 +131,16 @@ class FirefoxPage:
     def wait_until(self, condition: str) -> None:
         """Until an expression of the page is true; fails with it else."""
         end = time.monotonic() + WAIT_SECONDS
-        while not self.evaluate(f"() => Boolean({condition})"):
+        while not self.holds(condition):
             assert time.monotonic() < end, condition
             time.sleep(0.01)
+
+    def holds(self, condition: str) -> bool:
+        """Whether an expression of the page is true; it is not while another page takes the place of this one."""
+        try:
+            return self.evaluate(f"() => Boolean({condition})")
+        except RuntimeError:
+            return False
 
     def call(self, function: str, *values) -> dict:
         """What a function of the page returns, as the protocol writes it. values: what JSON can hold."""
