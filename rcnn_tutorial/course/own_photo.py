@@ -8,12 +8,14 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import math
 import os
 import re
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from rcnn_tutorial.checkpoints import load_model
@@ -31,7 +33,7 @@ from rcnn_tutorial.explorers.preprocessing import PreprocessingExplorer
 from rcnn_tutorial.explorers.proposal_target import ProposalTargetExplorer
 from rcnn_tutorial.explorers.rpn_loss import AnchorLabelExplorer
 from rcnn_tutorial.explorers.suppression import NMSExplorer, of_the_surest_class
-from rcnn_tutorial.explorers.three_generations import GenerationsExplorer
+from rcnn_tutorial.explorers.three_generations import GenerationsExplorer, SelectiveSearchExplorer
 from rcnn_tutorial.explorers.tour import StoryExplorer, TourExplorer
 from rcnn_tutorial.explorers.twin import Pack, exported, module_of
 from rcnn_tutorial.export import require_onnx
@@ -45,10 +47,10 @@ FOLDER = "own_photo"
 TITLE = "Your own photo"
 FOR = "the page for one's own photo"  # what needs what may be missing
 INSTALL = "npm install --prefix build onnxruntime-web@1.30.0"  # the version that was tried
+LONGEST = 500  # pixels: the longer side of the photo that is segmented; a phone takes its time
 PIECE = 1_500_000  # bytes in a script: progress is told after each
 MODULE, WASM = "dist/ort.wasm.bundle.min.mjs", "dist/ort-wasm-simd-threaded.wasm"  # of onnxruntime-web
-# The lessons whose explorers the page shows, with a heading; one of each of `explorers_of`, in their order. Selective
-# search is not among them: its segments come from scikit-image, which no page has.
+# The lessons whose explorers the page shows, with a heading; one of each of `explorers_of`, in their order.
 SECTIONS = (
     ("00_tour", "The story of one box"),
     ("00_tour", "The stages, one by one"),
@@ -61,6 +63,7 @@ SECTIONS = (
     ("06_classification", "What one proposal becomes"),
     ("07_inference_nms", "Suppression, box by box"),
     ("07_inference_nms", "The detections that are left"),
+    ("09_three_generations", "Segments that become boxes"),
     ("09_three_generations", "One region, as two generations see it"),
 )
 _IN_A_TOUR = (
@@ -81,6 +84,7 @@ OF_THE_PHOTO = {
     ClassificationExplorer: {"rois", "scores", "coefficients", "size", "scale"},
     NMSExplorer: {"boxes", "scores", "size"},
     DetectionExplorer: {"boxes", "probabilities", "valid"},
+    SelectiveSearchExplorer: {"photo", "segments", "boxes", "merges", "similarities", "terms", "colors"},
     GenerationsExplorer: {"photo", "features"},
 }
 # What the page may do beyond its own script: run those beside it (`file:` from a disk), WebAssembly, and one worker.
@@ -176,8 +180,19 @@ def explorers_of(image: Tensor, detector: FasterRCNN) -> list[Explorer]:
         ClassificationExplorer(image, trace, config),
         NMSExplorer(image, *of_the_surest_class(trace, config)),
         DetectionExplorer(image, trace, config),
+        SelectiveSearchExplorer(shrunk(image)),
         GenerationsExplorer(photo, trace.features[0], stride=stride, pooling=config.crop_pooling),
     ]
+
+
+def shrunk(image: Tensor) -> Tensor:
+    """A photo (3, H, W) with at most LONGEST pixels a side, means of squares of whole pixels.
+
+    A photo of bytes has the same sums in a page, to the last bit: segments depend on it.
+    """
+    side = min(math.ceil(max(image.shape[1:]) / LONGEST), *image.shape[1:])
+    levels = (image.double() * 255).round()
+    return (F.avg_pool2d(levels, side) / 255).float()
 
 
 def packed_templates(explorers: list[Explorer], detector: FasterRCNN) -> dict:

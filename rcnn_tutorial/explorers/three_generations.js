@@ -21,6 +21,9 @@ export const SelectiveSearchExplorer = {
   },
 };
 
+// These layers, if there are objects: the legend names nothing that is not there.
+const known = (objects, layers) => (objects.length ? layers : []);
+
 // ---- the regions after so many merges
 
 function regions(done, { segments, colors, boxes, merges, similarities, terms, traits, objects }) {
@@ -37,7 +40,7 @@ function regions(done, { segments, colors, boxes, merges, similarities, terms, t
   const similarity = done ? ` The last merge had a similarity of ${fixed(similarities[done - 1], 2)}: ${alike}.` : "";
   return {
     scenes: [{
-      layers: [boxLayer(objects, GROUND_TRUTH, { width: 2 }), ...(done ? merged : [])],
+      layers: [...known(objects, [boxLayer(objects, GROUND_TRUTH, { width: 2 })]), ...(done ? merged : [])],
       image: withBorders(segments, names, colors),
       size: [height, width],
     }],
@@ -85,8 +88,7 @@ function proposed(count, tensors) {
   const others = range(Math.min(count, DRAWN)).filter((place) => !covering.includes(place));
   const layers = [
     boxLayer(others.map((place) => all[place]), OTHERS, { width: 1, opacity: 0.5 }),
-    boxLayer(covering.map((place) => all[place]), BEST),
-    ...ticked(best, objects, names),
+    ...known(objects, [boxLayer(covering.map((place) => all[place]), BEST), ...ticked(best, objects, names)]),
   ];
   const drawn = count > DRAWN ? ` The first ${DRAWN} are drawn.` : "";
   const summary = covered(best, names, `The first ${thousands(count)} of ${thousands(all.length)} boxes`) + drawn;

@@ -85,7 +85,7 @@ class SelectiveSearchExplorer(Explorer):
         done, (boxes, merges, similarities, terms) = self.merges.value, self.hierarchy
         labels = regions_after(self.segments, merges, done)  # (H, W)
         left = len(merges) + 1 - done
-        layers: list[Layer] = [Boxes(self.objects, roles.GROUND_TRUTH, width=2.0)]
+        layers: list[Layer] = [Boxes(self.objects, roles.GROUND_TRUTH, width=2.0)] if len(self.objects) else []
         if done:
             pair, new = merges[done - 1], len(merges) + done
             layers += [
@@ -106,8 +106,8 @@ class SelectiveSearchExplorer(Explorer):
         )
         others = torch.tensor([k for k in range(min(count, DRAWN)) if k not in place[best >= COVERED].tolist()])
         layers: list[Layer] = [Boxes(self.boxes[others.long()], _OTHERS, width=1.0, opacity=0.5)]
-        layers.append(Boxes(self.boxes[place[best >= COVERED]], _BEST))
-        layers += self._ticked(best)
+        if len(self.objects):
+            layers += [Boxes(self.boxes[place[best >= COVERED]], _BEST), *self._ticked(best)]
         self.canvas.draw(layers, image=self.image, size=tuple(self.segments.shape))
         drawn = f" The first {DRAWN} are drawn." if count > DRAWN else ""
         if not len(self.objects):

@@ -17,7 +17,7 @@ from rcnn_tutorial.course.live import LESSONS
 from rcnn_tutorial.course.own_photo import SECTIONS, explorers_of, packed_templates
 from rcnn_tutorial.course.scripts import sources
 from rcnn_tutorial.data import load_sample
-from rcnn_tutorial.explorers import tour
+from rcnn_tutorial.explorers import three_generations, tour
 from rcnn_tutorial.explorers.twin import Pack, exported, module_of
 from rcnn_tutorial.export_trace import named_tensors
 from rcnn_tutorial.model import FasterRCNN, build_model
@@ -34,6 +34,12 @@ def photo_of(height: int, width: int) -> torch.Tensor:
     return torch.randint(0, 256, (3, height, width), generator=generator) / 255
 
 
+def patches() -> torch.Tensor:
+    """A photo of patches, each of nearly one color, so that it has segments."""
+    coarse = photo_of(7, 18).repeat_interleave(10, dim=1).repeat_interleave(10, dim=2)  # (3, 70, 180)
+    return ((0.9 * coarse + 0.1 * photo_of(70, 180)) * 255).round() / 255
+
+
 @pytest.fixture(scope="module")
 def detector() -> FasterRCNN:
     torch.manual_seed(0)
@@ -41,9 +47,10 @@ def detector() -> FasterRCNN:
 
 
 @pytest.fixture(autouse=True)
-def pictures_of_a_tour_are_pixels(monkeypatch):
+def stored_pictures_are_pixels(monkeypatch):
     """As the page has them, to compare; a lesson has files."""
-    monkeypatch.setattr(tour, "encode_image", lambda pixels: pixels)
+    for module in (tour, three_generations):
+        monkeypatch.setattr(module, "encode_image", lambda pixels: pixels)
 
 
 def in_text(array: np.ndarray) -> dict:
@@ -83,14 +90,17 @@ def test_an_explorer_of_another_photo_is_python_s(size, detector, tmp_path):
 
 
 @needs_node
+def test_an_explorer_of_a_photo_with_segments_is_python_s(detector, tmp_path):
+    assert compared(patches(), detector, tmp_path) == ""
+
+
+@needs_node
 def test_an_explorer_of_the_bundled_detector_is_python_s(tmp_path):
     assert compared(load_sample("lake")[0], load_model("voc"), tmp_path) == ""
 
 
-@needs_node
-@pytest.mark.parametrize(
-    ("right", "wrong"),
-    [
+WRONG = {
+    "on_photo.js": [
         ("ROOM = 0.16", "ROOM = 0.2"),
         ("[0.3, 0.3", "[0.2, 0.3"),
         ("[0.1, 0.42", "[0.1, 0.45"),
@@ -101,12 +111,41 @@ def test_an_explorer_of_the_bundled_detector_is_python_s(tmp_path):
         ("surest[row], 2", "surest[row], 3"),
         ("255 *", "253 *"),
         ("f(share) *", "0.9 * share *"),
+        ("LONGEST = 500", "LONGEST = 100"),
+        ("merges / 2", "merges / 3"),
+        ("red / pixels", "red"),
     ],
+    "segmentation.js": [
+        ("SIGMA = 0.8", "SIGMA = 0.9"),
+        ("LEAST = 50", "LEAST = 40"),
+        ("scale / 255", "scale / 25"),
+        ("sizes[root] += sizes[joined]", "sizes[root] += 1"),
+        ("Math.cbrt(value)", "Math.sqrt(value)"),
+        ("value / 12.92", "value"),
+        ("2 * length - 1 - round", "0"),
+        ("[-1, 1]]", "[1, 0]]"),
+    ],
+    "selective_search.js": [
+        ("[25, 10, 8]", "[25, 20, 8]"),
+        ("STEEPEST = 0.1", "STEEPEST = 0.2"),
+        ("Math.sin(angle)", "Math.cos(angle)"),
+        ("b.rank - a.rank", "a.rank - b.rank"),
+        ("- size; // of neither", "; // of neither"),
+        ("mine * share", "share"),
+        ("(i + 1) % width ? i + 1 : -1", "i + 1"),
+    ],
+    "queue.js": [("(place - 1) >> 1", "0"), ("this.before(left + 1, left)", "false")],
+}
+
+
+@needs_node
+@pytest.mark.parametrize(
+    ("module", "right", "wrong"), [(module, *change) for module, changes in WRONG.items() for change in changes]
 )
-def test_an_explorer_made_otherwise_is_caught(right, wrong, detector, tmp_path):
-    text = sources()["on_photo.js"]
+def test_an_explorer_made_otherwise_is_caught(module, right, wrong, detector, tmp_path):
+    text = sources()[module]
     assert right in text
-    assert "Python" in compared(photo_of(70, 180), detector, tmp_path, {"on_photo.js": text.replace(right, wrong)})
+    assert "Python" in compared(patches(), detector, tmp_path, {module: text.replace(right, wrong)})
 
 
 def test_every_section_has_its_explorer_and_names_a_lesson(detector):

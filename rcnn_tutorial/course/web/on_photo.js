@@ -11,6 +11,8 @@ import { boxAt, classBoxes } from "./inference.js";
 import { descending } from "./nms.js";
 import { once } from "./once.js";
 import { GROUND } from "./scene.js";
+import { labOf, segmentsOf } from "./segmentation.js";
+import { group } from "./selective_search.js";
 import { nearestStep, nested } from "./state.js";
 import { fewOfEachCluster } from "./suppression.js";
 import { fixed, roundHalfEven } from "./text.js";
@@ -20,6 +22,8 @@ const f = Math.fround;
 const ROOM = 0.16; // around the photo of anchors, in shares of its longer side
 const MOST_OF_A_CLASS = 12; // ROIs in the list
 const MOST_BOXES = 12; // in the game of suppression
+const LONGEST = 500; // pixels: the longer side of the photo that is segmented
+const SEGMENT_SCALE = 200;
 const [SMALLEST, LARGEST] = [8, 256]; // pixels: sides of the movable object, the least and the first
 
 // The explorer on another photo.
@@ -162,6 +166,34 @@ const KINDS = {
     };
   },
 
+  SelectiveSearchExplorer(_, trace, photo) {
+    const { image, planes } = shrunk(photo);
+    const size = image.shape.slice(0, 2);
+    const lab = labOf(planes);
+    const segments = segmentsOf(lab, size, SEGMENT_SCALE);
+    const hierarchy = group(lab, segments, size);
+    const [merges, count] = [hierarchy.merges.length, new Set(hierarchy.boxes.map(String)).size];
+    const regions = (done) => ({ view: "regions", merges: done });
+    const boxes = (number) => ({ view: "boxes", count: Math.min(number, count) });
+    return {
+      controls: { count: { value: boxes(100).count, max: count }, merges: { max: merges } },
+      presets: {
+        Segments: regions(0),
+        "Half merged": regions(Math.floor(merges / 2)),
+        "100 regions": regions(Math.max(0, merges - 99)),
+        "30 boxes": boxes(30),
+        "All boxes": boxes(count),
+      },
+      images: [image],
+      tensors: {
+        ...hierarchy,
+        segments: { shape: [1, ...size], data: segments },
+        colors: meanColors(planes, segments, hierarchy.merges),
+        photo: image,
+      },
+    };
+  },
+
   GenerationsExplorer({ config, presets }, trace) {
     const image = scaledPhoto(trace, config);
     const part = (shares) => ({ roi: partOf(image, shares).map(roundHalfEven) });
@@ -239,6 +271,36 @@ function withRoom({ shape: [height, width], data }, room) {
   for (let y = 0; y < height; y++)
     result.set(data.subarray(3 * y * width, 3 * (y + 1) * width), 3 * ((y + room) * wide + room));
   return { shape: [high, wide, 3], data: result };
+}
+
+// ---- selective search
+
+// The photo with at most LONGEST pixels a side, means of squares of whole pixels, as bytes and as three planes of
+// numbers from 0 to 1, rounded to single precision.
+function shrunk({ width, height, data }) {
+  const side = Math.min(Math.ceil(Math.max(width, height) / LONGEST), width, height);
+  const [high, wide] = [height, width].map((length) => Math.floor(length / side));
+  const planes = range(3).map((channel) => new Float64Array(high * wide).map((_, i) => {
+    const [top, left] = [side * Math.floor(i / wide), side * (i % wide)];
+    let sum = 0;
+    for (let y = top; y < top + side; y++)
+      for (let x = left; x < left + side; x++) sum += data[4 * (y * width + x) + channel];
+    return f(sum / side ** 2 / 255);
+  }));
+  const bytes = new Uint8Array(3 * high * wide).map((_, i) => roundHalfEven(f(planes[i % 3][Math.floor(i / 3)] * 255)));
+  return { image: { shape: [high, wide, 3], data: bytes }, planes };
+}
+
+// The mean color of every region, segments first, then merged ones: (2 S - 1, 3).
+function meanColors(planes, segments, merges) {
+  const count = merges.length + 1;
+  const sums = range(count).map(() => [0, 0, 0, 0]); // of red, green and blue; pixels
+  segments.forEach((segment, i) => {
+    planes.forEach((plane, k) => { sums[segment][k] += plane[i]; });
+    sums[segment][3] += 1;
+  });
+  for (const [one, other] of merges) sums.push(sums[one].map((x, k) => x + sums[other][k]));
+  return sums.map(([red, green, blue, pixels]) => [red / pixels, green / pixels, blue / pixels]);
 }
 
 // ---- the tour
