@@ -188,7 +188,8 @@ def explorers_of(image: Tensor, detector: FasterRCNN) -> list[Explorer]:
 def shrunk(image: Tensor) -> Tensor:
     """A photo (3, H, W) with at most LONGEST pixels a side, means of squares of whole pixels.
 
-    A photo of bytes has the same sums in a page, to the last bit: segments depend on it.
+    The squares are no wider than the photo, if that is a strip. A photo of bytes has the same means in a page, to the
+    last bit: segments depend on it.
     """
     side = min(math.ceil(max(image.shape[1:]) / LONGEST), *image.shape[1:])
     levels = (image.double() * 255).round()

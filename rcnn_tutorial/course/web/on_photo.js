@@ -9,8 +9,9 @@ import { range } from "./boxes.js";
 import { channelsOf } from "./crops.js";
 import { boxAt, classBoxes } from "./inference.js";
 import { descending } from "./nms.js";
-import { once } from "./once.js";
-import { GROUND } from "./scene.js";
+import {
+  channelsFirst, colorsOf, grayOf, inColors, scaledPhoto, shrunk, withRoom,
+} from "./pixels.js";
 import { labOf, segmentsOf } from "./segmentation.js";
 import { group } from "./selective_search.js";
 import { nearestStep, nested } from "./state.js";
@@ -22,7 +23,6 @@ const f = Math.fround;
 const ROOM = 0.16; // around the photo of anchors, in shares of its longer side
 const MOST_OF_A_CLASS = 12; // ROIs in the list
 const MOST_BOXES = 12; // in the game of suppression
-const LONGEST = 500; // pixels: the longer side of the photo that is segmented
 const SEGMENT_SCALE = 200;
 const [SMALLEST, LARGEST] = [8, 256]; // pixels: sides of the movable object, the least and the first
 
@@ -231,65 +231,7 @@ function mostVaried(channels) {
   return indexOfLargest(Array.from(channels, variance));
 }
 
-// ---- pictures: { shape: [height, width, 3], data }, bytes
-
-// Without the fourth number of every pixel.
-const colorsOf = once(({ width, height, data }) => {
-  const colors = new Uint8Array(3 * width * height);
-  for (let i = 0; i < width * height; i++) for (let c = 0; c < 3; c++) colors[3 * i + c] = data[4 * i + c];
-  return { shape: [height, width, 3], data: colors };
-});
-
-// The photo as the detector sees it, but in colors.
-const scaledPhoto = (trace, config) => inColors(trace["preprocessed.images"], config.preprocessing);
-
-function inColors({ shape: [, height, width], data }, { mean, std }) {
-  const colors = new Uint8ClampedArray(3 * height * width); // rounds
-  for (let c = 0; c < 3; c++)
-    for (let i = 0; i < height * width; i++)
-      colors[3 * i + c] = 255 * (data[c * height * width + i] * std[c] + mean[c]);
-  return { shape: [height, width, 3], data: new Uint8Array(colors.buffer) };
-}
-
-function channelsFirst({ shape: [height, width], data }) {
-  const planes = new Uint8Array(data.length);
-  for (let i = 0; i < height * width; i++) for (let c = 0; c < 3; c++) planes[c * height * width + i] = data[3 * i + c];
-  return { shape: [3, height, width], data: planes };
-}
-
-function grayOf(photo) {
-  const { shape, data } = colorsOf(photo);
-  const gray = new Uint8Array(data.length);
-  for (let i = 0; i < data.length; i += 3) gray.fill(Math.round((data[i] + data[i + 1] + data[i + 2]) / 3), i, i + 3);
-  return { shape, data: gray };
-}
-
-// The picture in the middle of a dark one, with `room` pixels around it.
-function withRoom({ shape: [height, width], data }, room) {
-  const [high, wide] = [height + 2 * room, width + 2 * room];
-  const result = new Uint8Array(3 * high * wide).fill(parseInt(GROUND.slice(1, 3), 16));
-  for (let y = 0; y < height; y++)
-    result.set(data.subarray(3 * y * width, 3 * (y + 1) * width), 3 * ((y + room) * wide + room));
-  return { shape: [high, wide, 3], data: result };
-}
-
 // ---- selective search
-
-// The photo with at most LONGEST pixels a side, means of squares of whole pixels, as bytes and as three planes of
-// numbers from 0 to 1, rounded to single precision.
-function shrunk({ width, height, data }) {
-  const side = Math.min(Math.ceil(Math.max(width, height) / LONGEST), width, height);
-  const [high, wide] = [height, width].map((length) => Math.floor(length / side));
-  const planes = range(3).map((channel) => new Float64Array(high * wide).map((_, i) => {
-    const [top, left] = [side * Math.floor(i / wide), side * (i % wide)];
-    let sum = 0;
-    for (let y = top; y < top + side; y++)
-      for (let x = left; x < left + side; x++) sum += data[4 * (y * width + x) + channel];
-    return f(sum / side ** 2 / 255);
-  }));
-  const bytes = new Uint8Array(3 * high * wide).map((_, i) => roundHalfEven(f(planes[i % 3][Math.floor(i / 3)] * 255)));
-  return { image: { shape: [high, wide, 3], data: bytes }, planes };
-}
 
 // The mean color of every region, segments first, then merged ones: (2 S - 1, 3).
 function meanColors(planes, segments, merges) {
