@@ -33,7 +33,7 @@ from rcnn_tutorial.explorers.preprocessing import PreprocessingExplorer
 from rcnn_tutorial.explorers.proposal_target import ProposalTargetExplorer
 from rcnn_tutorial.explorers.rpn_loss import AnchorLabelExplorer
 from rcnn_tutorial.explorers.suppression import NMSExplorer, of_the_surest_class
-from rcnn_tutorial.explorers.three_generations import GenerationsExplorer, SelectiveSearchExplorer
+from rcnn_tutorial.explorers.three_generations import SCALE, GenerationsExplorer, SelectiveSearchExplorer
 from rcnn_tutorial.explorers.tour import StoryExplorer, TourExplorer
 from rcnn_tutorial.explorers.twin import Pack, exported, module_of
 from rcnn_tutorial.export import require_onnx
@@ -87,6 +87,8 @@ OF_THE_PHOTO = {
     SelectiveSearchExplorer: {"photo", "segments", "boxes", "merges", "similarities", "terms", "colors"},
     GenerationsExplorer: {"photo", "features"},
 }
+# What else of the Python classes `web/on_photo.js` has to know.
+MORE = {IoUExplorer: {"examples": EXAMPLES}, SelectiveSearchExplorer: {"scale": SCALE, "longest": LONGEST}}
 # What the page may do beyond its own script: run those beside it (`file:` from a disk), WebAssembly, and one worker.
 POLICY = "'self' file: 'wasm-unsafe-eval'; worker-src blob:"
 
@@ -188,8 +190,8 @@ def explorers_of(image: Tensor, detector: FasterRCNN) -> list[Explorer]:
 def shrunk(image: Tensor) -> Tensor:
     """A photo (3, H, W) with at most LONGEST pixels a side, means of squares of whole pixels.
 
-    The squares are no wider than the photo, if that is a strip. A photo of bytes has the same means in a page, to the
-    last bit: segments depend on it.
+    What is no whole square at the right and lower border is cut off; of a strip the squares are no wider than it is. A
+    photo of bytes has the same means in a page, to the last bit: segments depend on it.
     """
     side = min(math.ceil(max(image.shape[1:]) / LONGEST), *image.shape[1:])
     levels = (image.double() * 255).round()
@@ -200,8 +202,7 @@ def packed_templates(explorers: list[Explorer], detector: FasterRCNN) -> dict:
     """The explorers without what `web/on_photo.js` computes: {"templates": [...], "arrays": base64 of the deflated}."""
     pack = Pack()
     config = {part: to_dict(getattr(detector.config, part)) for part in ("preprocessing", "proposal_targets")}
-    common = {"config": config, "examples": EXAMPLES}
-    templates = [template(explorer, pack) | common for explorer in explorers]
+    templates = [template(explorer, pack) | {"config": config} | MORE.get(type(explorer), {}) for explorer in explorers]
     return {"templates": templates, "arrays": pack.text()}
 
 

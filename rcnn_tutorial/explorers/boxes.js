@@ -67,3 +67,5 @@ export function range(count) {
   for (let i = 0; i < count; i++) numbers.push(i); // Array.from is slow, and a photo has 17 100 anchors
   return numbers;
 }
+
+export const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);

@@ -1,6 +1,6 @@
 // The twin of `confusion.py`; `anchors.js` says how a twin is made.
 
-import { boxIou, range } from "./boxes.js";
+import { boxIou, range, sum } from "./boxes.js";
 import { difficultOf, iouOf } from "./matching.js";
 import {
   AFTER, BEFORE, boxes, GROUND_TRUTH, heatmap, inkOn, lines, OTHER, PLAIN, role, WHITE, words,
@@ -100,8 +100,6 @@ function matrixLayers(counts, cell, { size, margin, cell: [wide, high], classes,
     boxes([boxOf(...cell)], CELL, { width: 3 }),
   ];
 }
-
-const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 
 // The lines between the background and the classes.
 const rules = ([x, y], end, [height, width]) => [[[end, y], [width - 4, y]], [[x, end], [x, height - 4]]];

@@ -21,8 +21,7 @@ export const SelectiveSearchExplorer = {
   },
 };
 
-// These layers, if there are objects: the legend names nothing that is not there.
-const known = (objects, layers) => (objects.length ? layers : []);
+const drawn = (layers) => layers.filter(({ data }) => data.length); // the legend names what is there
 
 // ---- the regions after so many merges
 
@@ -40,7 +39,7 @@ function regions(done, { segments, colors, boxes, merges, similarities, terms, t
   const similarity = done ? ` The last merge had a similarity of ${fixed(similarities[done - 1], 2)}: ${alike}.` : "";
   return {
     scenes: [{
-      layers: [...known(objects, [boxLayer(objects, GROUND_TRUTH, { width: 2 })]), ...(done ? merged : [])],
+      layers: drawn([boxLayer(objects, GROUND_TRUTH, { width: 2 }), ...(done ? merged : [])]),
       image: withBorders(segments, names, colors),
       size: [height, width],
     }],
@@ -88,11 +87,12 @@ function proposed(count, tensors) {
   const others = range(Math.min(count, DRAWN)).filter((place) => !covering.includes(place));
   const layers = [
     boxLayer(others.map((place) => all[place]), OTHERS, { width: 1, opacity: 0.5 }),
-    ...known(objects, [boxLayer(covering.map((place) => all[place]), BEST), ...ticked(best, objects, names)]),
+    boxLayer(covering.map((place) => all[place]), BEST),
+    ...ticked(best, objects, names),
   ];
-  const drawn = count > DRAWN ? ` The first ${DRAWN} are drawn.` : "";
-  const summary = covered(best, names, `The first ${thousands(count)} of ${thousands(all.length)} boxes`) + drawn;
-  return { scenes: [{ layers, image: photo, size }], summary };
+  const few = count > DRAWN ? ` The first ${DRAWN} are drawn.` : "";
+  const summary = covered(best, names, `The first ${thousands(count)} of ${thousands(all.length)} boxes`) + few;
+  return { scenes: [{ layers: drawn(layers), image: photo, size }], summary };
 }
 
 // The objects, ticked where a box covers them, and crossed where none does. best: (G,).

@@ -85,14 +85,14 @@ class SelectiveSearchExplorer(Explorer):
         done, (boxes, merges, similarities, terms) = self.merges.value, self.hierarchy
         labels = regions_after(self.segments, merges, done)  # (H, W)
         left = len(merges) + 1 - done
-        layers: list[Layer] = [Boxes(self.objects, roles.GROUND_TRUTH, width=2.0)] if len(self.objects) else []
+        layers: list[Layer] = [Boxes(self.objects, roles.GROUND_TRUTH, width=2.0)]
         if done:
             pair, new = merges[done - 1], len(merges) + done
             layers += [
                 Boxes(boxes[pair], roles.BEFORE._replace(name="merged last")),
                 Boxes(boxes[new : new + 1], roles.AFTER._replace(name="became")),
             ]
-        self.canvas.draw(layers, image=with_borders(self.colors[labels], labels), size=tuple(labels.shape))
+        self.canvas.draw(not_empty(layers), image=with_borders(self.colors[labels], labels), size=tuple(labels.shape))
         sentence = f"{len(merges) + 1:,} segments, {done:,} merges: {left:,} regions are left."
         if not done:
             return sentence
@@ -106,9 +106,8 @@ class SelectiveSearchExplorer(Explorer):
         )
         others = torch.tensor([k for k in range(min(count, DRAWN)) if k not in place[best >= COVERED].tolist()])
         layers: list[Layer] = [Boxes(self.boxes[others.long()], _OTHERS, width=1.0, opacity=0.5)]
-        if len(self.objects):
-            layers += [Boxes(self.boxes[place[best >= COVERED]], _BEST), *self._ticked(best)]
-        self.canvas.draw(layers, image=self.image, size=tuple(self.segments.shape))
+        layers += [Boxes(self.boxes[place[best >= COVERED]], _BEST), *self._ticked(best)]
+        self.canvas.draw(not_empty(layers), image=self.image, size=tuple(self.segments.shape))
         drawn = f" The first {DRAWN} are drawn." if count > DRAWN else ""
         if not len(self.objects):
             return f"The first {count:,} of {len(self.boxes):,} boxes. No objects: nothing to cover.{drawn}"
@@ -127,6 +126,11 @@ class SelectiveSearchExplorer(Explorer):
             role = roles.GROUND_TRUTH._replace(dash=dash, name=f"object, {words}")
             layers.append(Boxes(self.objects[rows], role, labels=labels))
         return layers
+
+
+def not_empty(layers: list[Layer]) -> list[Layer]:
+    """The layers that show something: the legend names what is there."""
+    return [layer for layer in layers if len(layer.data)]
 
 
 def mean_colors(image: Tensor, segments: Tensor, merges: Tensor) -> Tensor:

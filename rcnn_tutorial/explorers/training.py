@@ -190,7 +190,6 @@ class TrainingMonitor(Explorer):
 
     def _train(self, steps: int) -> None:
         self.model.config, training = self.settings()
-        self._names[self._said()] = None
         phase = Phase("joint", 0, training.steps, self.model, fixed=("head",) if self.freeze_head.value else ())
         # The order of the data is a function of the step alone, so a new loader goes on where the last one stopped.
         batches = training_loader(self.dataset, training, start_step=self.done)
@@ -198,6 +197,7 @@ class TrainingMonitor(Explorer):
             for images, targets in islice(batches, min(steps, max(training.steps - self.done, 0))):
                 images = [image.to(self.device) for image in images]
                 self.reports.append(train_step(phase, self.optimizers, images, targets, training, self.done + 1))
+                self._names += [self._said()] * (self._said() not in self._names[-1:])
                 if self.done in due_steps(self.steps.value):
                     self.moments[self.done] = self._measure()
 
@@ -222,7 +222,7 @@ class TrainingMonitor(Explorer):
     def _forget(self) -> None:
         self.reports: list[StepReport] = []
         self.moments: dict[int, Evaluation] = {}
-        self._names: dict[str, None] = {}  # what the controls said in the course of the run
+        self._names: list[str] = []  # what the controls said in the course of the run, each time that it changed
         self.optimizers = build_optimizers(self.model, self.training)
         self.found = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64), "scores": torch.zeros(0)}
         self.looks: dict[int, Mapping[str, Tensor]] = {0: self.found}

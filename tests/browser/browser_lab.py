@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import BrowserContext, Locator, Page, Playwright
 
 from rcnn_tutorial.questions.asking import WAKE
 
@@ -40,6 +40,31 @@ SESSION = "window.jupyterapp.shell.currentWidget.context.sessionContext"
 def chromium() -> str | None:
     """Debian's Chromium, or the one that $CHROMIUM names."""
     return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+
+
+class PatientBrowser:
+    """A Chromium whose pages have ANSWER_TIMEOUT for everything. options: more for its command line."""
+
+    def __init__(self, playwright: Playwright, *options: str):
+        self.playwright = playwright
+        self.browser = playwright.chromium.launch(executable_path=chromium(), args=[*CHROMIUM_OPTIONS, *options])
+
+    def __enter__(self) -> PatientBrowser:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.browser.close()
+
+    def new_context(self, **options) -> BrowserContext:
+        context = self.browser.new_context(**options)
+        context.set_default_timeout(ANSWER_TIMEOUT)
+        return context
+
+    def new_page(self, **options) -> Page:
+        """In a context of its own."""
+        page = self.browser.new_page(**options)
+        page.set_default_timeout(ANSWER_TIMEOUT)
+        return page
 
 
 class Lab:
@@ -124,7 +149,7 @@ class OpenNotebook:
     def open(self) -> None:
         """Open the notebook in a fresh page, with its kernel if it still runs, else with a new one."""
         self.page.goto(self.url)
-        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
         self.wait_for_kernel()
 
     def wait_for_kernel(self) -> None:
@@ -133,8 +158,7 @@ class OpenNotebook:
             """() => {
                 const session = window.jupyterapp?.shell.currentWidget?.context?.sessionContext;
                 return session?.isReady && session.session?.kernel?.status === "idle";
-            }""",
-            timeout=120_000,
+            }"""
         )
 
     def run_all(self) -> None:

@@ -5,7 +5,7 @@ import shutil
 import nbformat
 import pytest
 from agreement import SNAPSHOT
-from browser_lab import ANSWER_TIMEOUT, CHROMIUM_OPTIONS, SCREENSHOTS, OpenNotebook, chromium, run_lab
+from browser_lab import ANSWER_TIMEOUT, SCREENSHOTS, OpenNotebook, PatientBrowser, run_lab
 from firefox import firefox, run_firefox
 from playwright.sync_api import expect, sync_playwright
 
@@ -19,10 +19,8 @@ LESSONS = sorted(path.name for path in course_folder().glob("*.ipynb"))
 @pytest.fixture(scope="session")
 def browser():
     """Debian's Chromium, or the one that $CHROMIUM names."""
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_OPTIONS)
+    with sync_playwright() as playwright, PatientBrowser(playwright) as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +35,7 @@ def opened_firefox(tmp_path_factory):
 
 @pytest.fixture
 def firefox_page(opened_firefox):
-    """Its page; fails at the end for what a script complained of, and for a request that left the disk."""
+    """Its page; fails at the end for what a script complained of, and for a request for what was not allowed."""
     yield opened_firefox
     assert opened_firefox.take_problems() == []
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from browser_lab import ANSWER_TIMEOUT
+# Every picture is that of the last change. What waits for a photo is hidden, and not waited for.
+DRAWN = """(() => {
+    const places = [...document.querySelectorAll("[data-explorer]:not([hidden] *)")];
+    const pictures = [...document.querySelectorAll("[data-explorer] .rcnn-canvas")];
+    const drawn = (picture) => picture.dataset.frame === picture.querySelector("canvas").dataset.count;
+    return places.every((place) => place.querySelector("canvas")) && pictures.every(drawn);
+})()"""
 
-# What waits for a photo is hidden, and not waited for.
-DRAWN = """!document.querySelector(
-    "[data-explorer]:not(:has(canvas), [hidden] *), [data-explorer] canvas:not([data-count])"
-)"""
+
+def wait_until_drawn(page) -> None:
+    """Until the explorers of a page of Chromium show what they say."""
+    page.wait_for_function(f"() => {DRAWN}")  # a bare expression is refused by the policy of our pages
 
 
 def open_drawn(page, address: str) -> None:
     """Open an address in a page of Chromium, and wait until its explorers are drawn."""
-    page.set_default_timeout(ANSWER_TIMEOUT)
     page.goto(address)
-    page.wait_for_function(f"() => {DRAWN}")  # a bare expression is refused by the policy of our pages
+    wait_until_drawn(page)

@@ -129,18 +129,16 @@ class FirefoxPage:
         self.ask("browsingContext.navigate", context=self.context, url=address, wait="none")
 
     def wait_until(self, condition: str) -> None:
-        """Until an expression of the page is true; fails with it else."""
-        end = time.monotonic() + WAIT_SECONDS
-        while not self.holds(condition):
-            assert time.monotonic() < end, condition
+        """Until an expression of the page is true, which after `begin` may still be the page before."""
+        end, problem = time.monotonic() + WAIT_SECONDS, ""
+        while time.monotonic() < end:
+            try:
+                if self.evaluate(f"() => Boolean({condition})"):
+                    return
+            except RuntimeError as error:  # as long as another page takes the place of this one
+                problem = f"; {error}"
             time.sleep(0.01)
-
-    def holds(self, condition: str) -> bool:
-        """Whether an expression of the page is true; it is not while another page takes the place of this one."""
-        try:
-            return self.evaluate(f"() => Boolean({condition})")
-        except RuntimeError:
-            return False
+        raise AssertionError(f"not in {WAIT_SECONDS:.0f} seconds: {condition}{problem}")
 
     def call(self, function: str, *values) -> dict:
         """What a function of the page returns, as the protocol writes it. values: what JSON can hold."""
@@ -213,4 +211,5 @@ class FirefoxPanel:
         assert self.page.wait_for(f"{self.selector} .rcnn-summary", summary) == summary
 
     def seen(self) -> list:
+        self.page.wait_until(DRAWN)
         return self.page.evaluate(f"(selector) => ({SEEN})(document.querySelector(selector))", self.selector)

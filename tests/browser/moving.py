@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 import ipywidgets as widgets
+from drawn import wait_until_drawn
 from playwright.sync_api import expect
 
 from rcnn_tutorial.explorers.explorer import Explorer, Several
@@ -41,7 +42,7 @@ class Panel(Protocol):
         """Until it says this; fails with what it says instead."""
 
     def seen(self) -> list:
-        """What SEEN returns."""
+        """What SEEN returns, once the last change is drawn."""
 
 
 class ChromiumPanel:
@@ -68,6 +69,7 @@ class ChromiumPanel:
         expect(self.element.locator(".rcnn-summary")).to_have_text(summary)
 
     def seen(self) -> list:
+        wait_until_drawn(self.element.page)
         return self.element.evaluate(SEEN)
 
 

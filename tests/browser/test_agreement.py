@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from agreement import at_rest, disagreements, kernel_states, states_after_the_last_cell
 from browser_lab import SCREENSHOTS, OpenNotebook
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, expect
 
 from rcnn_tutorial.explorers.shown import WAKE
 
@@ -26,6 +26,7 @@ def assert_they_agree(notebook: OpenNotebook) -> None:
 def parts_of(notebook: OpenNotebook, cell: int) -> list[Locator]:
     """The waking line, the still picture and the live view of a cell, wherever they stand among what it shows."""
     outputs = notebook.scroll_to(cell).locator(".jp-OutputArea-child")
+    outputs.locator(".rcnn-wake").first.wait_for(state="attached")
     first = outputs.evaluate_all("(outputs) => outputs.findIndex((output) => output.querySelector('.rcnn-wake'))")
     return [outputs.nth(first + number) for number in range(3)]
 
@@ -36,9 +37,17 @@ def assert_only_stills_are_seen(notebook: OpenNotebook, cells: Iterable[int], de
     for cell in cells:
         line, still, view = parts_of(notebook, cell)
         view.locator(dead).first.wait_for(state="attached")
-        assert not view.is_visible()
-        assert still.locator("img").is_visible()
-        assert line.locator(".rcnn-wake").inner_text() == WAKE
+        expect(view).to_be_hidden()
+        expect(still.locator("img")).to_be_visible()
+        expect(line.locator(".rcnn-wake")).to_have_text(WAKE)
+
+
+def assert_only_the_view_is_seen(notebook: OpenNotebook, cell: int) -> None:
+    """Neither the line nor the picture."""
+    line, still, view = parts_of(notebook, cell)
+    expect(view).to_be_visible()
+    expect(line).to_be_hidden()
+    expect(still).to_be_hidden()
 
 
 def assert_it_is_as_the_cells_left_it(notebook: OpenNotebook) -> None:
@@ -67,7 +76,7 @@ def test_after_a_restart(lesson):
     curves = {cell for cell, words in lesson.live_cells().items() if words.startswith("LossCurves")}
     assert_only_stills_are_seen(lesson, lesson.live_cells().keys() - curves, ".jupyter-widgets-disconnected")
     for cell in curves:
-        assert [part.is_visible() for part in parts_of(lesson, cell)] == [False, False, True]
+        assert_only_the_view_is_seen(lesson, cell)
     lesson.page.screenshot(path=SCREENSHOTS / f"{lesson.name}_restarted.png")
     lesson.run_all()
     assert_it_is_as_the_cells_left_it(lesson)
@@ -82,4 +91,4 @@ def test_after_opening_it_again_without_its_kernel(lesson):
     lesson.run_all()
     assert_it_is_as_the_cells_left_it(lesson)
     for cell in lesson.live_cells():
-        assert [part.is_visible() for part in parts_of(lesson, cell)] == [False, False, True]
+        assert_only_the_view_is_seen(lesson, cell)

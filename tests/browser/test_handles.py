@@ -188,6 +188,7 @@ def test_a_handle_out_of_sight_comes_into_view_with_the_focus(shown):
     shown.page.mouse.click(*shown.on_screen(10, 390))
     shown.page.mouse.wheel(0, -800)
     shown.page.wait_for_selector(".rcnn-zoomed")
+    shown.settle()
     stage = shown.page.locator(".rcnn-stage").bounding_box()
     small = shown.handle("small")
     assert small.bounding_box()["x"] > stage["x"] + stage["width"]

@@ -71,4 +71,5 @@ def test_keys_pressed_on_a_slider_never_reach_the_notebook(lesson, keys):
     for explorer in lesson.explorers()[:1]:
         if explorer.sliders.count():
             explorer.press(explorer.sliders.first, *keys)
+            lesson.round_trip()
             assert explorer.root.is_visible() and lesson.page.locator(".jp-Dialog").count() == 0

@@ -1,21 +1,22 @@
 """The page for one's own photo in Chromium, from the disk, offline: its tensors are Python's, and nothing is asked for.
 
-Its script may evaluate no text, so that the tests wait by asking again (`until`).
+Its policy refuses a bare expression, so that what is waited for are functions.
 """
 
 import base64
 import io
 import re
-import time
 
 import numpy as np
 import pytest
 import torch
 from axe import violations
-from browser_lab import ANSWER_TIMEOUT, CHROMIUM_OPTIONS, SCREENSHOTS, chromium
+from browser_lab import SCREENSHOTS, PatientBrowser
+from drawn import wait_until_drawn
 from firefox import FirefoxPanel
 from moving import ChromiumPanel, Move, movable, moves, press
 from PIL import Image
+from playwright.sync_api import expect
 from served import served
 from targets import small_targets
 
@@ -89,7 +90,6 @@ def page(browser, site, request):
     context = browser.new_context(viewport=SCREENS[screen], has_touch=screen == "phone")
     context.set_offline(True)
     page, problems = context.new_page(), []
-    page.set_default_timeout(ANSWER_TIMEOUT)
     beside = ((site / "own_photo").as_uri(), "blob:")
     page.on("request", lambda asked: None if asked.url.startswith(beside) else problems.append(asked.url))
     page.on("pageerror", lambda error: problems.append(str(error)))
@@ -121,14 +121,11 @@ def choose(page, data: bytes, name: str = "lake.png"):
 
 
 def until(page, *beginnings: str) -> str:
-    """The page's word, once it begins like one of these."""
-    limit = time.monotonic() + ANSWER_TIMEOUT / 1000
-    while time.monotonic() < limit:
-        said = page.locator("[data-part=status]").inner_text()
-        if said.startswith(beginnings):
-            return said
-        page.wait_for_timeout(50)
-    raise AssertionError(f"the page still says {said!r}")
+    """The page's word, once it begins like one of these and what it speaks of is drawn."""
+    line = page.locator("[data-part=status]")
+    expect(line).to_have_text(re.compile("|".join(f"^{beginning}" for beginning in beginnings)))
+    wait_until_drawn(page)
+    return line.inner_text()
 
 
 def summaries_of(page) -> list[str]:
@@ -263,8 +260,7 @@ def test_a_photo_is_turned_upright_and_a_large_one_shrunk(page):
 def test_a_photo_may_be_dropped(page):
     page.evaluate("() => { ownPhoto.show = async (read) => { window.dropped = (await read()).width; }; }")
     page.evaluate(DROP, [text_of(lake())])
-    page.wait_for_function("() => window.dropped")
-    assert page.evaluate("() => window.dropped") == lake().width
+    page.wait_for_function("(width) => window.dropped === width", arg=lake().width)
 
 
 def test_a_photo_that_is_dropped_while_another_is_looked_at_is_named_in_the_end(page):
@@ -319,13 +315,15 @@ def test_a_piece_that_was_copied_by_half_is_named(page, site):
 
 def test_the_camera_gives_a_photo(browser, site):
     fake = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    opened = browser.browser_type.launch(executable_path=chromium(), args=[*CHROMIUM_OPTIONS, *fake])
-    page = opened.new_page()
+    with PatientBrowser(browser.playwright, *fake) as opened:
+        check_camera(opened.new_page(), site)
+
+
+def check_camera(page, site):
     page.goto((site / "own_photo.html").as_uri())
     page.evaluate("() => { ownPhoto.show = async (read) => { window.taken = (await read()).width; }; }")
     page.get_by_role("button", name="Use the camera").click()
     until(page, "The camera is on")
     page.get_by_role("button", name="Take the photo").click()
     page.wait_for_function("() => window.taken > 100")
-    assert page.get_by_role("button", name="Use the camera").is_visible()
-    opened.close()
+    expect(page.get_by_role("button", name="Use the camera")).to_be_visible()

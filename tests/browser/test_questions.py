@@ -4,8 +4,9 @@ import json
 
 import pytest
 from axe import violations
-from browser_lab import ANSWER_TIMEOUT, OpenNotebook, change_theme, run_lab
+from browser_lab import OpenNotebook, change_theme, run_lab
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from playwright.sync_api import expect
 
 CELL = """
 from rcnn_tutorial.questions.asking import Choice, Number, Question, Questions, Spot, click
@@ -46,7 +47,6 @@ def asked(browser, tmp_path_factory):
     (folder / "course" / "asked.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
     with run_lab(folder / "course", folder / "scratch") as lab:
         page = browser.new_page(viewport={"width": 1024, "height": 768})
-        page.set_default_timeout(ANSWER_TIMEOUT)
         opened = OpenNotebook(page, lab, "asked.ipynb")
         opened.run_all()
         opened.answers = folder / "course" / "answers" / "tour.json"
@@ -122,13 +122,15 @@ def test_kept_answers_are_there_in_the_next_kernel_and_the_question_is_there_wit
     asked.shut_down()
     asked.open()
     page.locator(".rcnn-question").wait_for()
+    dead = page.get_by_text("Error displaying widget").first
+    dead.wait_for(state="attached")
+    expect(dead).to_be_hidden()
     assert page.locator(".rcnn-ask").count() == 0 and page.get_by_text("1 900").first.is_hidden()
-    assert page.get_by_text("Error displaying widget").first.is_hidden()
-    assert page.get_by_role("img", name="Three boxes.").is_visible()
+    expect(page.get_by_role("img", name="Three boxes.")).to_be_visible()
     asked.run_all()
     number = page.locator(".rcnn-ask li").first
     number.get_by_text("Not right.").wait_for()
-    assert page.locator(".rcnn-question").is_hidden()
+    expect(page.locator(".rcnn-question")).to_be_hidden()
     number.get_by_role("button", name="Answer again").press("Enter")
     number.get_by_role("button", name="Commit").wait_for()
     assert number.get_by_role("textbox", name="cells").input_value() == ""

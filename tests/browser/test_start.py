@@ -11,13 +11,13 @@ from rcnn_tutorial.course.start import START
 LESSONS = len(list(course_folder().glob("*.ipynb")))
 SCREENS = {"laptop": (1400, 900), "projector": (1024, 768)}
 PAGE = ".jp-RenderedMarkdown"
-# All pictures are there, and nothing of the page is below the panel or beside it.
+# All pictures are there, and nothing of the page is below the panel or beside it, nor is the panel below the window.
 WHOLE = f"""() => {{
     const page = document.querySelector("{PAGE}"), panel = document.querySelector(".jp-WindowedPanel-outer");
     const there = (one) => one.complete && one.naturalWidth === 320 && one.width === 64;
     const bottom = (part) => part.getBoundingClientRect().bottom;
     const fits = page.scrollWidth <= page.clientWidth && bottom(page) <= bottom(panel);
-    return [...page.querySelectorAll("img")].every(there) && fits;
+    return [...page.querySelectorAll("img")].every(there) && fits && bottom(panel) <= innerHeight;
 }}"""
 
 
@@ -29,7 +29,7 @@ def start(browser, tmp_path_factory):
     with run_lab(folder / "course", folder / "scratch") as lab:
         page = browser.new_page()
         page.goto(f"{lab.origin}/lab/tree/{START}?reset&token={lab.token}")
-        page.wait_for_selector(f"{PAGE} img", timeout=120_000)
+        page.wait_for_selector(f"{PAGE} img")
         yield page
         page.close()
 
@@ -49,5 +49,5 @@ def test_all_lessons_are_seen_at_first_sight(start, screen, theme):
 
 def test_a_card_opens_its_lesson(start):
     start.get_by_role("link", name="02 Anchors").last.click()
-    start.wait_for_selector(f"{PAGE} h1:has-text('02 · Anchors: nine boxes')", timeout=120_000)
+    start.wait_for_selector(f"{PAGE} h1:has-text('02 · Anchors: nine boxes')")
     assert start.evaluate("() => window.jupyterapp.shell.currentWidget.context.path") == "02_anchors.ipynb"

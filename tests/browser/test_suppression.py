@@ -135,7 +135,8 @@ def test_a_click_on_a_row_is_an_answer(shown):
 def test_play_steps_until_the_end_and_pauses(shown):
     play = shown.page.get_by_role("button", name="Play")
     play.click()
-    assert shown.told() == [{"go": 1}]
+    told = shown.told()  # on a machine that takes its time there may be a second step
+    assert told and all(word == {"go": 1} for word in told)
     shown.page.get_by_role("button", name="Pause").click()
     assert play.is_visible()
     play.click()

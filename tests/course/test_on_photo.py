@@ -113,7 +113,7 @@ WRONG = {
         ("merges / 2", "merges / 3"),
         ("red / pixels", "red"),
     ],
-    "pixels.js": [("255 *", "253 *"), ("LONGEST = 500", "LONGEST = 100")],
+    "pixels.js": [("255 *", "253 *"), ("/ longest", "/ 100")],
     "segmentation.js": [
         ("SIGMA = 0.8", "SIGMA = 0.9"),
         ("LEAST = 50", "LEAST = 40"),

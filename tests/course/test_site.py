@@ -232,7 +232,7 @@ def test_fractions_and_indices_of_a_formula_have_all_their_parts(built, name):
 
 
 @pytest.mark.parametrize("name", LESSON_PAGES)
-def test_above_questions_stands_no_code(built, name):
+def test_no_code_is_a_name_alone(built, name):
     assert built[name].select(".highlight")
     assert [code.text for code in built[name].select(".highlight") if code.text.strip().isidentifier()] == []
 

@@ -87,6 +87,19 @@ def test_a_line_is_drawn_where_two_regions_meet():
     assert picture[0].sum(dim=0).tolist() == [4, 4, 4, 0, 4, 4]
 
 
+def test_the_legend_names_what_is_there():
+    without = SelectiveSearchExplorer(quarters())
+    assert names(without) == ["other boxes"]
+    without.set(view=REGIONS)
+    assert names(without) == []
+    far = SelectiveSearchExplorer(quarters(), torch.tensor([[0.0, 0, 3, 3]]), ["speck"])
+    assert names(far) == ["other boxes", "object, missed"]
+
+
+def names(explorer):
+    return [layer["name"] for layer in explorer.canvas.frame["layers"]]
+
+
 def test_without_objects_and_with_one_color_there_is_still_a_sentence():
     explorer = SelectiveSearchExplorer(torch.full((3, 40, 60), 0.3))
     assert explorer.summary == "The first 1 of 1 boxes. No objects: nothing to cover."

@@ -233,7 +233,13 @@ def test_the_legend_names_what_the_run_was_trained_with(monitor):
     monitor.set(learning_rate=0.05)
     assert "this run: defaults" in legend(monitor)
     monitor.advance()
-    assert "this run: defaults then rate 0.05" in legend(monitor)
+    monitor.set(learning_rate=TRAINING.learning_rate)
+    monitor.advance(TRAINING.steps)
+    name = "this run: defaults then rate 0.05 then defaults"
+    assert name in legend(monitor)
+    monitor.set(learning_rate=0.05)
+    monitor.advance()  # no step is left
+    assert name in legend(monitor)
 
 
 def legend(monitor):

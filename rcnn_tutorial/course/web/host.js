@@ -166,12 +166,14 @@ export class Panel {
 
   showPicture(place) {
     const { summary, possible, values, scenes } = this.game;
-    const { model, image: first } = this.pictures[place];
+    const { model, element, image: first } = this.pictures[place];
     const names = Object.keys(this.explorer.canvases[place].handles);
     const of = (all) => Object.fromEntries(names.filter((name) => name in all).map((name) => [name, all[name]]));
     const image = scenes[place].image ? imageOf(scenes[place].image) : first;
     model.show({ summary, possible, handles: of(values), angles: of(values.angles), image });
-    if (possible) model.show({ frame: this.frame(place) });
+    if (!possible) return;
+    model.show({ frame: this.frame(place) });
+    element.dataset.frame = this.count; // once the picture is drawn, its canvas says the same
   }
 
   // Why some controls rest: "Grid column: the map is the photo."

@@ -23,7 +23,6 @@ const f = Math.fround;
 const ROOM = 0.16; // around the photo of anchors, in shares of its longer side
 const MOST_OF_A_CLASS = 12; // ROIs in the list
 const MOST_BOXES = 12; // in the game of suppression
-const SEGMENT_SCALE = 200;
 const [SMALLEST, LARGEST] = [8, 256]; // pixels: sides of the movable object, the least and the first
 
 // The explorer on another photo.
@@ -166,11 +165,11 @@ const KINDS = {
     };
   },
 
-  SelectiveSearchExplorer(_, trace, photo) {
-    const { image, planes } = shrunk(photo);
+  SelectiveSearchExplorer({ scale, longest }, trace, photo) {
+    const { image, planes } = shrunk(photo, longest);
     const size = image.shape.slice(0, 2);
     const lab = labOf(planes);
-    const segments = segmentsOf(lab, size, SEGMENT_SCALE);
+    const segments = segmentsOf(lab, size, scale);
     const hierarchy = group(lab, segments, size);
     const [merges, count] = [hierarchy.merges.length, new Set(hierarchy.boxes.map(String)).size];
     const regions = (done) => ({ view: "regions", merges: done });

@@ -117,7 +117,7 @@ class OwnPhoto {
       this.onTrace(trace, photo);
       await this.explore(trace, photo);
       const faster = seconds > SLOW && count > FEW ? ` ${FEW} proposals take less.` : "";
-      return `Done in ${fixed(seconds, 1)} s.${faster} The photo has not left this device.`;
+      return `Done; the detector took ${fixed(seconds, 1)} s.${faster} The photo has not left this device.`;
     });
   }
 

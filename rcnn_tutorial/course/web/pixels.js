@@ -7,7 +7,6 @@ import { GROUND } from "./scene.js";
 import { roundHalfEven } from "./text.js";
 
 const f = Math.fround;
-const LONGEST = 500; // pixels: the longer side of the photo that is segmented
 
 // Without the fourth number of every pixel.
 export const colorsOf = once(({ width, height, data }) => {
@@ -49,10 +48,10 @@ export function withRoom({ shape: [height, width], data }, room) {
   return { shape: [high, wide, 3], data: result };
 }
 
-// The photo with at most LONGEST pixels a side, means of squares of whole pixels, as bytes and as three planes of
-// numbers from 0 to 1, rounded to single precision. The squares are no wider than the photo, if that is a strip.
-export function shrunk({ width, height, data }) {
-  const side = Math.min(Math.ceil(Math.max(width, height) / LONGEST), width, height);
+// The photo with at most `longest` pixels a side, means of squares of whole pixels, as bytes and as three planes of
+// numbers from 0 to 1: `shrunk` of `own_photo.py`.
+export function shrunk({ width, height, data }, longest) {
+  const side = Math.min(Math.ceil(Math.max(width, height) / longest), width, height);
   const [high, wide] = [height, width].map((length) => Math.floor(length / side));
   const planes = range(3).map((channel) => new Float64Array(high * wide).map((_, i) => {
     const [top, left] = [side * Math.floor(i / wide), side * (i % wide)];

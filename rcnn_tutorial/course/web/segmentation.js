@@ -1,8 +1,10 @@
 // A photo's segments of one color each: `segments` of `stages/selective_search.py` in the browser.
 //
-// Felzenszwalb, Huttenlocher 2004: neighbors join as long as the edge between them is no steeper than what either side
-// has inside, with an allowance that is the larger, the smaller the segment. Python leaves it to scikit-image, whose
-// order and rounding are kept here. A picture is three planes, Float64Array (H * W) each; size is [height, width].
+// Felzenszwalb, Huttenlocher 2004: neighbors join if the edge between them is less steep than what either side has
+// inside, with an allowance that is the larger, the smaller the segment. Python leaves it to scikit-image, whose
+// rounding is kept. Edges of one cost, which drawings have, it takes in an order that depends on the processor; here
+// they are taken in the order of their numbers, so that of a drawing segments may differ. A picture is three planes,
+// Float64Array (H * W) each; size is [height, width].
 
 import { range } from "./boxes.js";
 
@@ -88,18 +90,25 @@ function alongLines(values, starts, { length, step }, shares, outside) {
 
 // ---- edges and segments
 
-// Between each pixel and those beside and below it, diagonals too: { from, to, costs }, cost: how far their colors are
-// apart.
-function edgesBetween(planes, [height, width]) {
-  const neighbors = [[1, 0], [0, 1], [1, 1], [-1, 1]]; // from a pixel: so far down, so far right
-  const edges = { from: [], to: [], costs: [] };
-  for (const [down, right] of neighbors)
-    for (let y = Math.max(0, -down); y < height - Math.max(0, down); y++)
-      for (let x = 0; x < width - right; x++) {
-        const [from, to] = [y * width + x, (y + down) * width + x + right];
-        edges.from.push(from);
-        edges.to.push(to);
-        edges.costs.push(Math.sqrt(planes.reduce((sum, plane) => sum + (plane[to] - plane[from]) ** 2, 0)));
+// Between each pixel and those beside and below it, diagonals too: { from, to, costs }, (E,) each; cost: how far their
+// colors are apart.
+function edgesBetween([first, second, third], [height, width]) {
+  const ways = [[1, 0], [0, 1], [1, 1], [-1, 1]]; // so far down, so far right
+  const lines = ways.map(([down, right]) => {
+    const [top, bottom] = [Math.max(0, -down), height - Math.max(0, down)]; // the rows from which this way leads
+    return { top, bottom, right, step: down * width + right };
+  });
+  const count = lines.reduce((sum, { top, bottom, right }) => sum + (bottom - top) * (width - right), 0);
+  const edges = { from: new Int32Array(count), to: new Int32Array(count), costs: new Float64Array(count) };
+  let edge = 0;
+  for (const { top, bottom, right, step } of lines)
+    for (let y = top; y < bottom; y++)
+      for (let x = 0; x < width - right; x++, edge++) {
+        const [from, to] = [y * width + x, y * width + x + step];
+        const [a, b, c] = [first[to] - first[from], second[to] - second[from], third[to] - third[from]];
+        edges.from[edge] = from;
+        edges.to[edge] = to;
+        edges.costs[edge] = Math.sqrt(a * a + b * b + c * c);
       }
   return edges;
 }

@@ -2,7 +2,7 @@
 //
 // Uijlings, van de Sande, Gevers, Smeulders 2013, algorithm 1. Planes and size as in `segmentation.js`.
 
-import { range } from "./boxes.js";
+import { range, sum } from "./boxes.js";
 import { Queue } from "./queue.js";
 import { blurred, repeated } from "./segmentation.js";
 import { roundHalfEven } from "./text.js";
@@ -37,24 +37,22 @@ export function group(planes, labels, size) {
   return { boxes: regions.map(({ box }) => box), merges, similarities: terms.map(sum), terms };
 }
 
-const sum = (numbers) => numbers.reduce((total, x) => total + x, 0);
-
 // The more similar pair first; of equally similar ones that of the lowest numbers.
 function sooner(a, b) {
   return b.rank - a.rank || a.pair[0] - b.pair[0] || a.pair[1] - b.pair[1];
 }
 
-// In the sets of neighbors the union of two regions takes their place.
-function replaceBoth(neighbors, one, other, union) {
-  neighbors[union] = new Set([...neighbors[one], ...neighbors[other]]);
+// In the sets of neighbors the whole of two regions takes their place.
+function replaceBoth(neighbors, one, other, whole) {
+  neighbors[whole] = new Set([...neighbors[one], ...neighbors[other]]);
   for (const gone of [one, other]) {
-    neighbors[union].delete(gone);
+    neighbors[whole].delete(gone);
     neighbors[gone] = null;
   }
-  for (const region of neighbors[union]) {
+  for (const region of neighbors[whole]) {
     neighbors[region].delete(one);
     neighbors[region].delete(other);
-    neighbors[region].add(union);
+    neighbors[region].add(whole);
   }
 }
 
