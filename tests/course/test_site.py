@@ -270,13 +270,13 @@ def test_code_that_jupyterlab_folds_is_folded(course):
 
 def test_an_explorer_becomes_its_still_picture_and_what_it_says(course):
     told = {"text/plain": "NMSExplorer: 3 kept."}
-    cell = code("explorer", **{"text/html": WAKING_LINE, "text/plain": WAKE})
+    cell = code("explore()", **{"text/html": WAKING_LINE, "text/plain": WAKE})
     cell.outputs += code("", **{"image/png": PIXEL}, **told).outputs + code("", **{pages.LIVE_VIEW: {}}, **told).outputs
     cell.outputs[1].metadata.alt = "3 kept & removed."
     page = BeautifulSoup(make_pages(course(markdown("# Tour"), cell))["00_tour.html"], "html.parser")
     figure = page.main.figure
     assert figure["class"] == ["explorer"] and figure.img["alt"] == figure.figcaption.text == "3 kept & removed."
-    assert page.main.text.split() == "Tour explorer 3 kept & removed.".split()
+    assert page.main.text.split() == "Tour explore() 3 kept & removed.".split()
 
 
 def test_pictures_carry_their_words_and_other_outputs_are_text(course):
