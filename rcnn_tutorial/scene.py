@@ -217,6 +217,11 @@ def floats(values, *shape: int | None) -> np.ndarray:
     return np.ascontiguousarray(array)
 
 
+def not_empty(layers: Sequence[Layer]) -> list[Layer]:
+    """The layers that show something, so that the legend names what is there."""
+    return [layer for layer in layers if len(layer.data)]
+
+
 def to_uint8(image: Tensor | np.ndarray) -> np.ndarray:
     """An image (3, H, W) in [0, 1], or (H, W, 3) uint8 already, as (H, W, 3) uint8."""
     if isinstance(image, np.ndarray) and image.dtype == np.uint8:

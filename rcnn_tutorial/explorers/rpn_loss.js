@@ -6,7 +6,8 @@ import { smoothL1 } from "./losses.js";
 import { keepLast, once } from "./once.js";
 import { randomKeys } from "./sampling.js";
 import {
-  AFTER, BACKGROUND, boxes, FOREGROUND, GROUND, GROUND_TRUTH, lines, PALETTE, PLAIN, points, RED, role, WHITE, YELLOW,
+  AFTER, BACKGROUND, boxes, FOREGROUND, GROUND, GROUND_TRUTH, lines, notEmpty, PALETTE, PLAIN, points, RED, role, WHITE,
+  YELLOW,
 } from "./scene.js";
 import { nearestStep } from "./state.js";
 import { assignAnchors, BACKGROUND as LOW, DONT_CARE, FOREGROUND as HIGH, sampleLabels } from "./targets.js";
@@ -41,7 +42,7 @@ export const AnchorLabelExplorer = {
     const few = fewLayers(assignment, truth, anchors, names);
     const layers = [...marks.below, boxes(objects, GROUND_TRUTH), ...few, ...marks.above];
     return {
-      scenes: [{ layers: layers.filter(({ data }) => data.length) }], // the legend names what is there
+      scenes: [{ layers: notEmpty(layers) }],
       summary: inWords(assignment, sampled, every, inside.some(Boolean)),
       set: moved ? { object: movable } : {},
       rest: resting(assignment, every, ranges.positive.min),

@@ -18,7 +18,7 @@ from rcnn_tutorial.fields import to_dict
 from rcnn_tutorial.figures.rpn_loss import BEST, TYPE_A, TYPE_B
 from rcnn_tutorial.guarded import same
 from rcnn_tutorial.roles import Role
-from rcnn_tutorial.scene import Boxes, Layer, Lines, Points
+from rcnn_tutorial.scene import Boxes, Layer, Lines, Points, not_empty
 from rcnn_tutorial.stages import anchor_target
 from rcnn_tutorial.stages.anchor_target import AnchorAssignment, assign_anchors, sample_labels
 from rcnn_tutorial.stages.anchors import anchor_sizes, generate_anchors, inside_image
@@ -197,7 +197,7 @@ class AnchorLabelExplorer(Explorer):
             Points(type_a, TYPE_A, shape="ring", radius=5.5),
             Points(untyped, _UNTYPED, shape="cross", radius=4.5),
         ]
-        return [layer for layer in layers if len(layer.data)]  # the legend names what is there
+        return not_empty(layers)
 
     def _few(self, assignment: AnchorAssignment, foreground: Tensor, truth: GroundTruth) -> list[Boxes]:
         """Of all foreground anchors (N,) the best one of each object, with how many it stands for.

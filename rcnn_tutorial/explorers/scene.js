@@ -96,6 +96,9 @@ export function picture(rgb, [height, width], { extent = null, ...look } = {}) {
   return { ...layer("pixels", rgba(rgb, height * width), PLAIN, look), shape: [height, width], extent };
 }
 
+// The layers that show something, so that the legend names what is there.
+export const notEmpty = (layers) => layers.filter(({ data }) => data.length);
+
 // Colors of so many pixels with a fourth number each, as a canvas takes them.
 export function rgba(rgb, count) {
   const data = new Uint8ClampedArray(4 * count).fill(255);

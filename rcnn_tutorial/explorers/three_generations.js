@@ -4,7 +4,7 @@
 import { boxIou, centerAndSize, range } from "./boxes.js";
 import { affineGrid, channelsOf, cropTheta, gridSample, roiAlign, roiPool } from "./crops.js";
 import { once } from "./once.js";
-import { AFTER, BEFORE, boxes as boxLayer, CHOSEN, GROUND_TRUTH, heatmap, OTHER } from "./scene.js";
+import { AFTER, BEFORE, boxes as boxLayer, CHOSEN, GROUND_TRUTH, heatmap, notEmpty, OTHER } from "./scene.js";
 import { fixed, thousands } from "./text.js";
 
 const f = Math.fround;
@@ -20,8 +20,6 @@ export const SelectiveSearchExplorer = {
     return { ...proposed(count, tensors), rest: { merges: "this view shows the boxes of all merges" } };
   },
 };
-
-const drawn = (layers) => layers.filter(({ data }) => data.length); // the legend names what is there
 
 // ---- the regions after so many merges
 
@@ -39,7 +37,7 @@ function regions(done, { segments, colors, boxes, merges, similarities, terms, t
   const similarity = done ? ` The last merge had a similarity of ${fixed(similarities[done - 1], 2)}: ${alike}.` : "";
   return {
     scenes: [{
-      layers: drawn([boxLayer(objects, GROUND_TRUTH, { width: 2 }), ...(done ? merged : [])]),
+      layers: notEmpty([boxLayer(objects, GROUND_TRUTH, { width: 2 }), ...(done ? merged : [])]),
       image: withBorders(segments, names, colors),
       size: [height, width],
     }],
@@ -92,7 +90,7 @@ function proposed(count, tensors) {
   ];
   const few = count > DRAWN ? ` The first ${DRAWN} are drawn.` : "";
   const summary = covered(best, names, `The first ${thousands(count)} of ${thousands(all.length)} boxes`) + few;
-  return { scenes: [{ layers: drawn(layers), image: photo, size }], summary };
+  return { scenes: [{ layers: notEmpty(layers), image: photo, size }], summary };
 }
 
 // The objects, ticked where a box covers them, and crossed where none does. best: (G,).

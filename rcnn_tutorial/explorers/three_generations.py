@@ -15,7 +15,7 @@ from rcnn_tutorial.explorers.canvas import Canvas, Handle, encode_image
 from rcnn_tutorial.explorers.explorer import Explorer, choice, integer
 from rcnn_tutorial.explorers.own import Own
 from rcnn_tutorial.figures.three_generations import CUT, cut_boxes
-from rcnn_tutorial.scene import Boxes, Heatmap, Layer, heat_colors, to_uint8
+from rcnn_tutorial.scene import Boxes, Heatmap, Layer, heat_colors, not_empty, to_uint8
 from rcnn_tutorial.stages.crop_pooling import crop_pool
 from rcnn_tutorial.stages.rcnn import MEAN, warp
 from rcnn_tutorial.stages.selective_search import TRAITS, group, regions_after, segments
@@ -126,11 +126,6 @@ class SelectiveSearchExplorer(Explorer):
             role = roles.GROUND_TRUTH._replace(dash=dash, name=f"object, {words}")
             layers.append(Boxes(self.objects[rows], role, labels=labels))
         return layers
-
-
-def not_empty(layers: list[Layer]) -> list[Layer]:
-    """The layers that show something: the legend names what is there."""
-    return [layer for layer in layers if len(layer.data)]
 
 
 def mean_colors(image: Tensor, segments: Tensor, merges: Tensor) -> Tensor:

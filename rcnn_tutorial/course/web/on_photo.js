@@ -9,9 +9,7 @@ import { range } from "./boxes.js";
 import { channelsOf } from "./crops.js";
 import { boxAt, classBoxes } from "./inference.js";
 import { descending } from "./nms.js";
-import {
-  channelsFirst, colorsOf, grayOf, inColors, scaledPhoto, shrunk, withRoom,
-} from "./pixels.js";
+import { channelsFirst, colorsOf, grayOf, inColors, scaledPhoto, shrunk, withRoom } from "./pixels.js";
 import { labOf, segmentsOf } from "./segmentation.js";
 import { group } from "./selective_search.js";
 import { nearestStep, nested } from "./state.js";
